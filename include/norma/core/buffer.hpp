@@ -1,0 +1,73 @@
+// Buffer<T>: owning storage aligned to a cache line, reusable without a new allocation.
+#pragma once
+
+#include <cstring>
+#include <new>
+#include <span>
+#include <utility>
+
+#include <norma/core/extents.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// Elements of a trivial type T. resize() keeps the memory when it is large enough and leaves the elements unspecified otherwise.
+template <class T>
+class Buffer {
+ public:
+  Buffer() = default;
+  explicit Buffer(index_t size, T value = T()) {
+    resize(size);
+    fill(value);
+  }
+  Buffer(const Buffer& other) { *this = other; }
+  Buffer(Buffer&& other) noexcept { swap(other); }
+  Buffer& operator=(const Buffer& other) {
+    if (this == &other) return *this;
+    resize(other.size_);
+    if (size_ > 0) std::memcpy(data_, other.data_, static_cast<std::size_t>(size_) * sizeof(T));
+    return *this;
+  }
+  Buffer& operator=(Buffer&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~Buffer() { release(); }
+
+  void resize(index_t size) {
+    if (size > capacity_) {
+      release();
+      data_ = static_cast<T*>(::operator new(static_cast<std::size_t>(size) * sizeof(T), alignment));
+      capacity_ = size;
+    }
+    size_ = size;
+  }
+  void fill(T value) {
+    for (index_t i = 0; i < size_; ++i) data_[i] = value;
+  }
+
+  T* data() noexcept { return data_; }
+  const T* data() const noexcept { return data_; }
+  index_t size() const noexcept { return size_; }
+  std::span<T> span() noexcept { return {data_, static_cast<std::size_t>(size_)}; }
+  std::span<const T> span() const noexcept { return {data_, static_cast<std::size_t>(size_)}; }
+
+ private:
+  static constexpr std::align_val_t alignment{64};
+
+  void swap(Buffer& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    std::swap(capacity_, other.capacity_);
+  }
+  void release() noexcept {
+    if (data_ != nullptr) ::operator delete(data_, alignment);
+    data_ = nullptr;
+    size_ = capacity_ = 0;
+  }
+
+  T* data_ = nullptr;
+  index_t size_ = 0;
+  index_t capacity_ = 0;
+};
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -1,0 +1,74 @@
+// Version, compiler settings norma insists on, and the inline namespace that carries the instruction set.
+#pragma once
+
+#include <cassert>
+
+#define NORMA_VERSION_MAJOR 0
+#define NORMA_VERSION_MINOR 1
+#define NORMA_VERSION_PATCH 0
+
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "norma: -ffast-math / -ffinite-math-only reorder sums and lose NaN; norma promises bits and accuracy, compile without them"
+#endif
+
+/// Precondition check of plain accessors; follows NDEBUG unless the user defines it.
+#ifndef NORMA_ASSERT
+#define NORMA_ASSERT(condition) assert(condition)
+#endif
+
+#if defined(__cpp_exceptions) || defined(__EXCEPTIONS) || defined(_CPPUNWIND)
+#define NORMA_EXCEPTIONS 1
+#else
+#define NORMA_EXCEPTIONS 0
+#endif
+
+#if defined(__GNUC__)
+#define NORMA_INLINE [[gnu::always_inline]] inline
+#define NORMA_COLD [[gnu::cold, gnu::noinline]]
+#else
+#define NORMA_INLINE inline
+#define NORMA_COLD
+#endif
+
+// Two translation units with different -m flags may meet in one program. Everything that could hold vector code therefore
+// lives in an inline namespace named after the instruction set, so that the linker never merges an AVX body into an SSE2 half.
+// What must be one type across such units (TensorView, ShapeError, executors) stays outside and is force-inlined.
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
+#define NORMA_ISA avx512
+#elif defined(__AVX512F__)
+#define NORMA_ISA avx512f
+#elif defined(__AVX2__) && defined(__FMA__)
+#define NORMA_ISA avx2_fma
+#elif defined(__AVX2__)
+#define NORMA_ISA avx2
+#elif defined(__AVX__)
+#define NORMA_ISA avx
+#elif defined(__SSE4_2__)
+#define NORMA_ISA sse4_2
+#elif defined(__SSE4_1__)
+#define NORMA_ISA sse4_1
+#elif defined(__SSE2__) || defined(_M_X64)
+#define NORMA_ISA sse2
+#elif defined(__aarch64__)
+#define NORMA_ISA neon64
+#else
+#define NORMA_ISA generic
+#endif
+
+#define NORMA_JOIN_TOKENS(a, b) a##b
+#define NORMA_JOIN(a, b) NORMA_JOIN_TOKENS(a, b)
+#define NORMA_TEXT_OF(a) #a
+#define NORMA_TEXT(a) NORMA_TEXT_OF(a)
+
+#if NORMA_EXCEPTIONS
+#define NORMA_ISA_NAMESPACE NORMA_ISA
+#else
+#define NORMA_ISA_NAMESPACE NORMA_JOIN(NORMA_ISA, _no_exceptions)
+#endif
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// Name of the instruction set this translation unit's kernels are compiled for ("sse2", "avx2_fma", "avx512", ...).
+constexpr const char* instruction_set() noexcept { return NORMA_TEXT(NORMA_ISA); }
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -1,0 +1,176 @@
+// TensorView<T>: a non-owning view of a strided tensor of rank 0 to 8.
+#pragma once
+
+#include <type_traits>
+
+#include <norma/core/extents.hpp>
+
+namespace norma {
+
+/// Pointer, extents and strides (in elements; 0 and negative allowed). Trivially copyable; owns nothing; shares the const-ness of a
+/// pointer: a const view of non-const elements can write. A default-constructed view means "absent". Functions that change the shape
+/// throw ShapeError; accessors only assert.
+template <class T>
+class TensorView {
+ public:
+  using element_type = T;
+  using value_type = std::remove_cv_t<T>;
+
+  TensorView() = default;
+
+  /// Row-major and contiguous.
+  NORMA_INLINE constexpr TensorView(T* data, const Extents& extents) : data_(data), extents_(extents), strides_(extents) {
+    index_t stride = 1;
+    for (int a = rank(); a-- > 0;) {
+      check_extent(a);
+      strides_[a] = stride;
+      stride *= extents_[a];
+    }
+  }
+
+  /// Any strides, in elements, one per extent.
+  NORMA_INLINE constexpr TensorView(T* data, const Extents& extents, const Extents& strides)
+      : data_(data), extents_(extents), strides_(strides) {
+    if (extents.size() != strides.size()) {
+      raise_shape_error("TensorView: ", extents.size(), " extents but ", strides.size(), " strides");
+    }
+    for (int a = 0; a < rank(); ++a) check_extent(a);
+  }
+
+  /// A view of mutable elements reads as a view of const ones.
+  template <class U>
+    requires(std::is_same_v<const U, T> && !std::is_same_v<U, T>)
+  NORMA_INLINE constexpr TensorView(const TensorView<U>& other) noexcept
+      : data_(other.data()), extents_(other.extents()), strides_(other.strides()) {}
+
+  NORMA_INLINE constexpr T* data() const noexcept { return data_; }
+  NORMA_INLINE constexpr int rank() const noexcept { return extents_.size(); }
+  NORMA_INLINE constexpr index_t size() const noexcept { return extents_.product(); }
+  NORMA_INLINE constexpr index_t extent(index_t axis) const { return extents_[front(axis)]; }
+  NORMA_INLINE constexpr index_t stride(index_t axis) const { return strides_[front(axis)]; }
+  NORMA_INLINE constexpr const Extents& extents() const noexcept { return extents_; }
+  NORMA_INLINE constexpr const Extents& strides() const noexcept { return strides_; }
+
+  /// The element at one index per axis.
+  template <std::integral... I>
+  NORMA_INLINE constexpr T& operator()(I... index) const {
+    NORMA_ASSERT(static_cast<int>(sizeof...(I)) == rank());
+    index_t offset = 0;
+    [[maybe_unused]] int axis = 0;
+    ((offset += static_cast<index_t>(index) * strides_[axis++]), ...);
+    return data_[offset];
+  }
+
+  /// True if the elements fill memory in row-major order; extent-1 axes do not matter.
+  NORMA_INLINE constexpr bool is_contiguous() const noexcept {
+    index_t expected = 1;
+    for (int a = rank(); a-- > 0;) {
+      if (extents_[a] != 1 && strides_[a] != expected) return false;
+      expected *= extents_[a];
+    }
+    return true;
+  }
+
+  /// Axis i of the result is axis `axes[i]` of this view.
+  NORMA_INLINE constexpr TensorView permute(const Extents& axes) const {
+    if (axes.size() != rank()) raise_shape_error("TensorView::permute: ", axes.size(), " axes given for rank ", rank());
+    TensorView result = *this;
+    unsigned seen = 0;
+    for (int i = 0; i < rank(); ++i) {
+      const int a = checked_axis("TensorView::permute", axes[i], rank());
+      if (seen & (1u << a)) raise_shape_error("TensorView::permute: axis ", a, " is repeated");
+      seen |= 1u << a;
+      result.extents_[i] = extents_[a];
+      result.strides_[i] = strides_[a];
+    }
+    return result;
+  }
+
+  /// Indices [first, first + count) of one axis.
+  NORMA_INLINE constexpr TensorView slice(index_t axis, index_t first, index_t count) const {
+    const int a = checked_axis("TensorView::slice", axis, rank());
+    if (first < 0 || count < 0 || first > extents_[a] - count) {
+      raise_shape_error("TensorView::slice: ", count, " from ", first, " do not lie in extent ", extents_[a], " of axis ", a);
+    }
+    TensorView result = *this;
+    result.move_by(count > 0 ? first * strides_[a] : 0);
+    result.extents_[a] = count;
+    return result;
+  }
+
+  /// Splits one axis of extent E into two of extents (outer, E / outer).
+  NORMA_INLINE constexpr TensorView split_axis(index_t axis, index_t outer) const {
+    const int a = checked_axis("TensorView::split_axis", axis, rank());
+    if (outer < 1 || extents_[a] % outer != 0) {
+      raise_shape_error("TensorView::split_axis: extent ", extents_[a], " does not split into ", outer, " parts");
+    }
+    TensorView result;
+    result.data_ = data_;
+    const index_t inner = extents_[a] / outer;
+    for (int i = 0; i < rank(); ++i) {
+      if (i == a) {
+        result.extents_.push_back(outer);
+        result.strides_.push_back(inner * strides_[a]);
+      }
+      result.extents_.push_back(i == a ? inner : extents_[i]);
+      result.strides_.push_back(strides_[i]);
+    }
+    return result;
+  }
+
+  /// The same elements in the opposite order along one axis (its stride changes sign).
+  NORMA_INLINE constexpr TensorView flip(index_t axis) const {
+    const int a = checked_axis("TensorView::flip", axis, rank());
+    TensorView result = *this;
+    if (extents_[a] > 0) result.move_by((extents_[a] - 1) * strides_[a]);
+    result.strides_[a] = -strides_[a];
+    return result;
+  }
+
+  /// NumPy's rule: axes align at the back; an extent of 1, or a missing leading axis, repeats (stride 0). For inputs only.
+  NORMA_INLINE constexpr TensorView broadcast(const Extents& extents) const {
+    const int lead = extents.size() - rank();
+    TensorView result(data_, extents);
+    for (int i = 0; i < extents.size(); ++i) {
+      const bool repeats = i < lead || (extents_[i - lead] == 1 && extents[i] != 1);
+      if (lead < 0 || (!repeats && extents_[i - lead] != extents[i])) {
+        raise_shape_error("TensorView::broadcast: ", extents_, " does not broadcast to ", extents);
+      }
+      result.strides_[i] = repeats ? 0 : strides_[i - lead];
+    }
+    if (lead < 0) raise_shape_error("TensorView::broadcast: ", extents_, " does not broadcast to ", extents);
+    return result;
+  }
+
+ private:
+  NORMA_INLINE constexpr int front(index_t axis) const {
+    NORMA_ASSERT(axis >= -rank() && axis < rank());
+    return static_cast<int>(axis < 0 ? axis + rank() : axis);
+  }
+  NORMA_INLINE constexpr void move_by(index_t elements) noexcept {
+    if (data_ != nullptr) data_ += elements;
+  }
+  NORMA_INLINE constexpr void check_extent(int a) const {
+    if (extents_[a] < 0) raise_shape_error("TensorView: extent ", extents_[a], " of axis ", a, " is negative");
+  }
+
+  T* data_ = nullptr;
+  Extents extents_;
+  Extents strides_;
+};
+
+/// Logical (N, C, spatial...) over memory that lies in N, spatial..., C order. Rank 2 or more.
+template <class T>
+NORMA_INLINE constexpr TensorView<T> channels_last(T* data, const Extents& extents) {
+  const int rank = extents.size();
+  if (rank < 2) raise_shape_error("channels_last: rank ", rank, " has no channels; (N, C, spatial...) is wanted");
+  Extents memory;
+  Extents axes;
+  for (int m = 0; m < rank; ++m) {
+    memory.push_back(extents[m == 0 ? 0 : m == rank - 1 ? 1 : m + 1]);
+    axes.push_back(m == 0 ? 0 : m == 1 ? rank - 1 : m - 1);
+  }
+  return TensorView<T>(data, memory).permute(axes);
+}
+
+}  // namespace norma

@@ -1,0 +1,104 @@
+// norma::view(t): what counts as a tensor, and how a user's own tensor becomes one.
+#pragma once
+
+#include <array>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <norma/core/scalar.hpp>
+#include <norma/core/tensor_view.hpp>
+
+namespace norma {
+
+/// Customisation point. Specialise it with `static TensorView<E> view(T&)` and/or `static TensorView<const E> view(const T&)`.
+template <class T>
+struct ViewOf;
+
+template <class T>
+struct ViewOf<TensorView<T>> {
+  NORMA_INLINE static constexpr TensorView<T> view(const TensorView<T>& t) noexcept { return t; }
+};
+
+template <class T, class Allocator>
+struct ViewOf<std::vector<T, Allocator>> {
+  NORMA_INLINE static TensorView<T> view(std::vector<T, Allocator>& t) { return {t.data(), t.size()}; }
+  NORMA_INLINE static TensorView<const T> view(const std::vector<T, Allocator>& t) { return {t.data(), t.size()}; }
+};
+
+template <class T, std::size_t N>
+struct ViewOf<std::array<T, N>> {
+  NORMA_INLINE static constexpr TensorView<T> view(std::array<T, N>& t) { return {t.data(), N}; }
+  NORMA_INLINE static constexpr TensorView<const T> view(const std::array<T, N>& t) { return {t.data(), N}; }
+};
+
+template <class T, std::size_t N>
+struct ViewOf<std::span<T, N>> {
+  NORMA_INLINE static constexpr TensorView<T> view(std::span<T, N> t) { return {t.data(), t.size()}; }
+};
+
+template <class T, std::size_t N>
+struct ViewOf<T[N]> {
+  NORMA_INLINE static constexpr TensorView<T> view(T (&t)[N]) { return {t, N}; }
+  NORMA_INLINE static constexpr TensorView<const T> view(const T (&t)[N]) { return {t, N}; }
+};
+
+/// What norma::view accepts.
+template <class T>
+concept Viewable = requires(std::remove_reference_t<T>& t) { ViewOf<std::remove_cvref_t<T>>::view(t); };
+
+/// A TensorView of t, without copying. Rank 1 for vector, array, span; rank 2 for Eigen matrices, 1 for Eigen vectors.
+template <class T>
+NORMA_INLINE constexpr auto view(T&& t) {
+  static_assert(Viewable<T>,
+                "norma: this is not a tensor. Pass a norma::TensorView, std::vector, std::array, std::span or an Eigen object with storage "
+                "(include <norma/interop/eigen.hpp>), or specialise norma::ViewOf for your own type");
+  if constexpr (Viewable<T>) {
+    using View = decltype(ViewOf<std::remove_cvref_t<T>>::view(t));
+    static_assert(Element<typename View::value_type>, "norma: the elements of a tensor must be float or double");
+    return ViewOf<std::remove_cvref_t<T>>::view(t);
+  } else {
+    return TensorView<const float>();
+  }
+}
+
+/// view(t), which must be writable.
+template <class T>
+NORMA_INLINE constexpr auto output_view(T&& t) {
+  auto result = norma::view(t);
+  using E = typename decltype(result)::element_type;
+  static_assert(!std::is_const_v<E>, "norma: an output must be writable; this tensor's elements are const");
+  return TensorView<std::remove_const_t<E>>(const_cast<std::remove_const_t<E>*>(result.data()), result.extents(), result.strides());
+}
+
+/// A view member of an options struct: takes whatever norma::view takes; a null pointer means absent.
+template <class T>
+class OptionalView {
+ public:
+  OptionalView() = default;
+  NORMA_INLINE constexpr OptionalView(const TensorView<T>& v) noexcept : view_(v) {}
+  template <class U>
+    requires(!std::is_same_v<std::remove_cvref_t<U>, OptionalView> && !std::is_same_v<std::remove_cvref_t<U>, TensorView<T>> && Viewable<U>)
+  NORMA_INLINE constexpr OptionalView(U&& t) : view_(convert(norma::view(t))) {}
+
+  NORMA_INLINE constexpr bool has_value() const noexcept { return view_.data() != nullptr; }
+  NORMA_INLINE constexpr const TensorView<T>& operator*() const noexcept { return view_; }
+  NORMA_INLINE constexpr const TensorView<T>* operator->() const noexcept { return &view_; }
+
+ private:
+  template <class U>
+  NORMA_INLINE static constexpr TensorView<T> convert(const TensorView<U>& v) {
+    static_assert(std::is_same_v<std::remove_const_t<U>, std::remove_const_t<T>>,
+                  "norma: parameters of a free function are float for float x and double for double x");
+    static_assert(std::is_const_v<T> || !std::is_const_v<U>, "norma: a gradient or statistic that is written must not be const");
+    if constexpr (std::is_convertible_v<TensorView<U>, TensorView<T>>) {
+      return v;
+    } else {
+      return {};
+    }
+  }
+
+  TensorView<T> view_;
+};
+
+}  // namespace norma

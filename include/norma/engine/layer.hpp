@@ -1,0 +1,140 @@
+// What the layers share: owned affine parameters, and the calls with and without an executor.
+#pragma once
+
+#include <norma/core/view.hpp>
+#include <norma/engine/normalize.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// Parameter type of the free functions for a tensor X.
+template <class X>
+using ParameterOf = ParameterFor<typename decltype(norma::view(std::declval<X&>()))::value_type>;
+
+/// Weight and bias of a layer with their gradients; each absent where the layer has none. An ordinary value.
+template <Parameter T>
+class AffineParameters {
+ public:
+  std::span<T> weight() { return weight_.span(); }
+  std::span<const T> weight() const { return weight_.span(); }
+  std::span<T> bias() { return bias_.span(); }
+  std::span<const T> bias() const { return bias_.span(); }
+  std::span<T> weight_grad() { return weight_grad_.span(); }
+  std::span<const T> weight_grad() const { return weight_grad_.span(); }
+  std::span<T> bias_grad() { return bias_grad_.span(); }
+  std::span<const T> bias_grad() const { return bias_grad_.span(); }
+
+  /// Sets all gradients to 0.
+  void zero_grad() {
+    weight_grad_.fill(T(0));
+    bias_grad_.fill(T(0));
+  }
+
+  /// f(name, value, grad) for each parameter, with PyTorch's state_dict names.
+  template <class F>
+  void for_each_parameter(F&& f) {
+    if (weight_.data() != nullptr) f(std::string_view("weight"), weight(), weight_grad());
+    if (bias_.data() != nullptr) f(std::string_view("bias"), bias(), bias_grad());
+  }
+
+  /// f(name, value) for each buffer; none here.
+  template <class F>
+  void for_each_buffer(F&&) {}
+
+ protected:
+  /// Weight 1 (0 where it enters as 1 + weight), bias 0.
+  AffineParameters(const Extents& shape, bool has_weight, bool has_bias, bool unit_offset) : shape_(shape), unit_offset_(unit_offset) {
+    const index_t size = shape.product();
+    if (has_weight) {
+      weight_ = Buffer<T>(size, unit_offset ? T(0) : T(1));
+      weight_grad_ = Buffer<T>(size);
+    }
+    if (has_bias) {
+      bias_ = Buffer<T>(size);
+      bias_grad_ = Buffer<T>(size);
+    }
+  }
+
+  const Extents& parameter_shape() const { return shape_; }
+
+  /// The parameters along `axes` of x, whose extents there are the layer's.
+  AffineOperands operands(const char* layer, const Extents& x, AxisSet axes) const {
+    AffineOperands result;
+    result.weight = operand(layer, weight_.data(), x, axes);
+    result.bias = operand(layer, bias_.data(), x, axes);
+    result.unit_offset = unit_offset_;
+    return result;
+  }
+  AffineOperands operands_with_gradients(const char* layer, const Extents& x, AxisSet axes) {
+    AffineOperands result = operands(layer, x, axes);
+    result.weight_grad = operand(layer, weight_grad_.data(), x, axes);
+    result.bias_grad = operand(layer, bias_grad_.data(), x, axes);
+    return result;
+  }
+
+ private:
+  Operand operand(const char* layer, const T* data, const Extents& x, AxisSet axes) const {
+    return parameter_operand(layer, "parameter", TensorView<const T>(data, shape_), x, axes);
+  }
+
+  Extents shape_;
+  bool unit_offset_;
+  Buffer<T> weight_, bias_, weight_grad_, bias_grad_;
+};
+
+/// The public calls of an activation layer. Layer gives `infer`, `train` and `pull` on checked-in views.
+template <class Layer, class T>
+class LayerCalls {
+ public:
+  /// Inference: const, allocates nothing, thread-safe. y may be exactly x.
+  template <class X, class Y>
+  void operator()(X&& x, Y&& y) const {
+    (*this)(sequential, x, y);
+  }
+  template <Executor E, class X, class Y>
+  void operator()(const E& executor, X&& x, Y&& y) const {
+    self().infer(ExecutorRef(executor), norma::view(x), norma::output_view(y));
+  }
+
+  /// Training forward: leaves in `saved` what backward needs.
+  template <class X, class Y>
+  void forward(X&& x, Y&& y, Saved<T>& saved) {
+    forward(sequential, x, y, saved);
+  }
+  template <Executor E, class X, class Y>
+  void forward(const E& executor, X&& x, Y&& y, Saved<T>& saved) {
+    self().train(ExecutorRef(executor), norma::view(x), norma::output_view(y), saved);
+  }
+
+  /// dx = ..., parameter gradients += .... A dx with a null pointer is not computed; dx may be exactly dy or x.
+  template <class DY, class X, class DX>
+  void backward(DY&& dy, X&& x, Saved<T>& saved, DX&& dx) {
+    backward(sequential, dy, x, saved, dx);
+  }
+  template <Executor E, class DY, class X, class DX>
+  void backward(const E& executor, DY&& dy, X&& x, Saved<T>& saved, DX&& dx) {
+    self().pull(ExecutorRef(executor), norma::view(dy), norma::view(x), saved, norma::output_view(dx));
+  }
+
+ private:
+  const Layer& self() const { return static_cast<const Layer&>(*this); }
+  Layer& self() { return static_cast<Layer&>(*this); }
+};
+
+/// The checks of a forward pass, before anything is written.
+template <class X, class Y>
+inline void check_forward(const char* layer, const TensorView<X>& x, const TensorView<Y>& y) {
+  check_same_shape(layer, "x", x, x.extents());
+  check_same_shape(layer, "y", y, x.extents());
+}
+
+/// The checks of a backward pass, before anything is written.
+template <class P, class DY, class X, class DX>
+inline void check_backward(const char* layer, const TensorView<DY>& dy, const TensorView<X>& x, const Saved<P>& saved, const TensorView<DX>& dx,
+                           AxisSet axes) {
+  check_same_shape(layer, "x", x, x.extents());
+  check_same_shape(layer, "dy", dy, x.extents());
+  if (dx.data() != nullptr) check_same_shape(layer, "dx", dx, x.extents());
+  saved.check(layer, x.extents(), axes);
+}
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

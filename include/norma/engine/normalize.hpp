@@ -1,0 +1,112 @@
+// normalize and normalize_backward: the whole of a plain norm between the checked door of its layer and the kernels.
+#pragma once
+
+#include <norma/core/execution.hpp>
+#include <norma/engine/backward.hpp>
+#include <norma/engine/roles.hpp>
+#include <norma/engine/saved.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// Weight, bias and their gradients as broadcast operands of x; absent ones are skipped. unit_offset: the weight enters as 1 + weight.
+struct AffineOperands {
+  Operand weight;
+  Operand bias;
+  Operand weight_grad;
+  Operand bias_grad;
+  bool unit_offset = false;
+};
+
+template <class A>
+inline constexpr A one = A(1);
+template <class A>
+inline constexpr A negative_zero = -A(0);
+
+/// Outputs of so many bytes bypass the cache: beyond it a line is written once and not read again before it is evicted.
+inline constexpr index_t streaming_threshold = index_t{48} << 20;
+
+inline bool streams_output(Streaming policy, const Operand& output, index_t bytes, const Operand& x, const Operand& dy) {
+  if (policy == Streaming::never || output.data == x.data || output.data == dy.data) return false;
+  return policy == Streaming::always || bytes >= streaming_threshold;
+}
+
+/// Calls run(first, last) over disjoint ranges of [0, sets), as tasks worth their start.
+template <class Run>
+inline void parallel_sets(const ExecutorRef& executor, index_t sets, index_t elements, Run&& run) {
+  constexpr index_t worth_a_task = 8192;
+  index_t tasks = executor.concurrency() > 1 ? elements / worth_a_task : 1;
+  if (tasks > 4 * executor.concurrency()) tasks = 4 * executor.concurrency();
+  if (tasks > sets) tasks = sets;
+  if (tasks < 1) tasks = 1;
+  executor.parallel_for(tasks, [&](index_t task) { run(sets * task / tasks, sets * (task + 1) / tasks); });
+}
+
+/// y = normalized x over `averaged`. P is the type of statistics; the arithmetic type is the wider of P and X. With `saved`, statistics
+/// are left there (the caller commits it). y may be exactly x. Shapes have been checked.
+template <class P, Formula F, class X, class Y>
+inline void normalize(const ExecutorRef& executor, const F& formula, AxisSet averaged, const TensorView<X>& x, const TensorView<Y>& y,
+                      const AffineOperands& affine, Saved<P>* saved) {
+  using A = Wider<P, std::remove_const_t<X>>;
+  Operands operands;
+  operands[stream_x] = Operand(x);
+  operands[stream_y] = Operand(y);
+  operands[stream_weight] = affine.weight.present() ? affine.weight : constant_operand(one<A>, x.rank());
+  operands[stream_bias] = affine.bias.present() ? affine.bias : constant_operand(negative_zero<A>, x.rank());
+  const Layout layout(x.extents(), averaged, operands);
+  const StatisticArrays<P> statistics = saved != nullptr ? saved->prepare(layout.sets, F::centred) : StatisticArrays<P>{};
+  if (x.size() == 0) {
+    for (index_t set = 0; set < layout.sets && saved != nullptr; ++set) statistics.put(set, SetStatistics{});
+    return;
+  }
+  const A weight_offset = affine.weight.present() && affine.unit_offset ? A(1) : negative_zero<A>;
+  const bool streaming =
+      streams_output(executor.streaming(), operands[stream_y], x.size() * static_cast<index_t>(sizeof(Y)), operands[stream_x], Operand());
+  const ForwardPass<A, P, F> pass(formula, layout, operands, weight_offset, statistics, streaming);
+  parallel_sets(executor, layout.sets, x.size(), [&](index_t first, index_t last) { pass.run(first, last); });
+}
+
+/// True if weight and bias gradients repeat along different kept axes, so that no one grouping of sets serves both.
+inline bool gradients_group_differently(const AffineOperands& affine, const Extents& extents, AxisSet averaged) {
+  if (!affine.weight_grad.present() || !affine.bias_grad.present()) return false;
+  for (int a = 0; a < extents.size(); ++a) {
+    if (extents[a] == 1 || (averaged >> a & 1u) != 0) continue;
+    if ((affine.weight_grad.strides[a] != 0) != (affine.bias_grad.strides[a] != 0)) return true;
+  }
+  return false;
+}
+
+/// dx = ..., weight and bias gradients += ..., each where present. dx may be exactly dy or x. Shapes and saved have been checked.
+template <class P, Formula F, class DY, class X, class DX>
+inline void normalize_backward(const ExecutorRef& executor, const F& formula, AxisSet averaged, const TensorView<DY>& dy, const TensorView<X>& x,
+                               Saved<P>& saved, const TensorView<DX>& dx, const AffineOperands& affine) {
+  using A = Wider<P, std::remove_const_t<X>>;
+  if (x.size() == 0) return;
+  if (gradients_group_differently(affine, x.extents(), averaged)) {
+    AffineOperands bias_only = affine, the_rest = affine;
+    bias_only.weight_grad = Operand();
+    the_rest.bias_grad = Operand();
+    // dx last: it may overwrite dy or x.
+    normalize_backward<P>(executor, formula, averaged, dy, x, saved, TensorView<DX>(), bias_only);
+    normalize_backward<P>(executor, formula, averaged, dy, x, saved, dx, the_rest);
+    return;
+  }
+  Operands operands;
+  operands[stream_dy] = Operand(dy);
+  operands[stream_x] = Operand(x);
+  if (dx.data() != nullptr) operands[stream_y] = Operand(dx);
+  operands[stream_weight] = affine.weight.present() ? affine.weight : constant_operand(one<A>, x.rank());
+  operands[stream_weight_grad] = affine.weight_grad;
+  operands[stream_bias_grad] = affine.bias_grad;
+  const Layout layout(x.extents(), averaged, operands);
+  const A weight_offset = affine.weight.present() && affine.unit_offset ? A(1) : negative_zero<A>;
+  const bool streaming = dx.data() != nullptr && streams_output(executor.streaming(), operands[stream_y], x.size() * static_cast<index_t>(sizeof(DX)),
+                                                                operands[stream_x], operands[stream_dy]);
+  const BackwardPass<A, P, F> pass(formula, layout, operands, weight_offset, saved.statistics(), streaming);
+  if (pass.wants_gradients()) {
+    pass.run_with_gradients(executor, saved.scratch());
+  } else if (dx.data() != nullptr) {
+    parallel_sets(executor, layout.sets, x.size(), [&](index_t first, index_t last) { pass.run(first, last); });
+  }
+}
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

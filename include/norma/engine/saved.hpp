@@ -1,0 +1,67 @@
+// Saved<T>: what a training forward leaves for its backward.
+#pragma once
+
+#include <string_view>
+
+#include <norma/core/buffer.hpp>
+#include <norma/engine/statistics.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// Mean and rstd of each statistic set, scratch memory, and the identity of the forward that wrote them. An ordinary value: copy, move,
+/// reuse; from the second step of one shape on nothing is allocated. One Saved serves one backward at a time.
+template <class T>
+class Saved {
+ public:
+  /// Means in row-major order of the kept axes; empty for uncentred norms.
+  std::span<const T> mean() const { return {numbers_.data(), static_cast<std::size_t>(centred_ ? sets_ : 0)}; }
+  /// 1 / sqrt(variance + eps), or the layer's equivalent, in the same order.
+  std::span<const T> rstd() const { return {numbers_.data() + (centred_ ? 2 * sets_ : 0), static_cast<std::size_t>(sets_)}; }
+
+  /// For layers: room for `sets` statistics.
+  StatisticArrays<T> prepare(index_t sets, bool centred) {
+    sets_ = sets;
+    centred_ = centred;
+    numbers_.resize(sets * (centred ? 4 : 2));
+    return statistics();
+  }
+  /// For layers: the arrays written by the forward.
+  StatisticArrays<T> statistics() {
+    T* const first = numbers_.data();
+    if (!centred_) return {nullptr, nullptr, first, first + sets_};
+    return {first, first + sets_, first + 2 * sets_, first + 3 * sets_};
+  }
+  /// For layers: memory a backward may use as it likes.
+  Buffer<std::byte>& scratch() { return scratch_; }
+
+  /// For layers: the last act of a forward. `layer` must outlive this (a string literal); eps and its place go along for the backward.
+  void commit(std::string_view layer, const Extents& extents, unsigned axes, double eps, bool eps_outside_sqrt = false) {
+    layer_ = layer;
+    extents_ = extents;
+    axes_ = axes;
+    eps_ = eps;
+    eps_outside_sqrt_ = eps_outside_sqrt;
+  }
+  /// For layers: ShapeError unless this was written by a forward of the same layer kind, axes and extents.
+  void check(std::string_view layer, const Extents& extents, unsigned axes) const {
+    if (layer_.empty()) raise_shape_error(layer, ": backward wants the Saved of a forward, this one was never filled");
+    if (layer_ != layer) raise_shape_error(layer, ": saved was written by ", layer_);
+    if (extents_ != extents) raise_shape_error(layer, ": saved belongs to x of extents ", extents_, ", x has ", extents);
+    if (axes_ != axes) raise_shape_error(layer, ": saved was written for other axes");
+  }
+  double eps() const { return eps_; }
+  bool eps_outside_sqrt() const { return eps_outside_sqrt_; }
+
+ private:
+  Buffer<T> numbers_;  // mean, its low part (centred only), rstd, its low part
+  Buffer<std::byte> scratch_;
+  index_t sets_ = 0;
+  bool centred_ = false;
+  std::string_view layer_;
+  Extents extents_;
+  unsigned axes_ = 0;
+  double eps_ = 0;
+  bool eps_outside_sqrt_ = false;
+};
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

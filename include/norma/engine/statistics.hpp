@@ -1,0 +1,85 @@
+// From moments to the coefficients of a set, and to the arrays that a backward pass reads them from.
+#pragma once
+
+#include <concepts>
+#include <limits>
+
+#include <norma/kernels/map_run.hpp>
+#include <norma/stats/moments.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// The algebra of a plain norm, given by its layer: which second moment is taken (about the mean or about 0) and what becomes of it.
+///   centred            true: variance, false: mean square
+///   rstd(m)            the factor that x - mean is multiplied with; m is a double or a Pack<double>
+///   scaled(s)          the same norm for inputs multiplied by s, a power of two
+///   pull(rstd)         backward: the factor of the mean(g * x_hat) term; 1 unless rstd is not (m + eps)^(-1/2)
+template <class F>
+concept Formula = requires(const F& f, double v) {
+  { F::centred } -> std::convertible_to<bool>;
+  { f.rstd(v) } -> std::convertible_to<double>;
+  { f.scaled(v) } -> std::convertible_to<F>;
+  { f.pull(v) } -> std::convertible_to<double>;
+};
+
+/// What normalizing needs to know of one set. The mean has two parts because one T cannot hold it when |mean| >> sigma.
+struct SetStatistics {
+  SplitSum mean{0, 0};
+  double rstd = 0;
+};
+
+/// Coefficients in the arithmetic type. A zero shift is -0, which leaves the sign of a zero alone.
+template <class A>
+NORMA_INLINE Coefficients<A> coefficients(const SetStatistics& s) {
+  const A mean = static_cast<A>(s.mean.high);
+  const double low = (s.mean.high - static_cast<double>(mean)) + s.mean.low;
+  return {mean, static_cast<A>(s.rstd), static_cast<A>(-low * s.rstd)};
+}
+
+/// Statistics per set in the parameter type P, each as high + low; null pointers where nobody asked.
+template <class P>
+struct StatisticArrays {
+  P* mean = nullptr;
+  P* mean_low = nullptr;
+  P* rstd = nullptr;
+  P* rstd_low = nullptr;
+
+  NORMA_INLINE void put(index_t set, const SetStatistics& s) const {
+    if (rstd == nullptr) return;
+    rstd[set] = static_cast<P>(s.rstd);
+    rstd_low[set] = static_cast<P>(s.rstd - static_cast<double>(rstd[set]));
+    if (mean == nullptr) return;
+    mean[set] = static_cast<P>(s.mean.high);
+    mean_low[set] = static_cast<P>((s.mean.high - static_cast<double>(mean[set])) + s.mean.low);
+  }
+
+  NORMA_INLINE SetStatistics get(index_t set) const {
+    SetStatistics s;
+    s.rstd = static_cast<double>(rstd[set]);
+    if constexpr (sizeof(P) < sizeof(double)) s.rstd += static_cast<double>(rstd_low[set]);
+    if (mean != nullptr) s.mean = {static_cast<double>(mean[set]), static_cast<double>(mean_low[set])};
+    return s;
+  }
+};
+
+/// True if sums of squares in A neither overflowed nor sank into subnormals where that would show. NaN is not ordinary.
+template <class A>
+NORMA_INLINE bool is_ordinary(double second_moment, double rstd) {
+  constexpr bool is_float = sizeof(A) == 4;
+  return second_moment < (is_float ? 0x1p120 : 0x1p1000) && rstd < (is_float ? 0x1p40 : 0x1p450);
+}
+
+/// A constant set without eps has rstd = 1 / 0; its x_hat is 0 all the same.
+NORMA_INLINE double finite_rstd(double second_moment, double rstd) { return second_moment == 0 && rstd > std::numeric_limits<double>::max() ? 0 : rstd; }
+
+/// A power of two that brings numbers as large as `largest` near 1, or 1 if there is none such (0, Inf, NaN).
+template <class A>
+inline A scale_to_one(A largest) {
+  if (!(largest > A(0)) || !(largest <= std::numeric_limits<A>::max())) return A(1);
+  int exponent = 0;
+  std::frexp(largest, &exponent);
+  constexpr int most = std::numeric_limits<A>::max_exponent - 2;
+  return std::ldexp(A(1), exponent < -most ? most : -exponent);
+}
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

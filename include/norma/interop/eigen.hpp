@@ -1,0 +1,43 @@
+// Eigen objects with storage as tensors: rank 2 as (rows, cols), vectors as rank 1; nothing is copied.
+#pragma once
+
+#include <type_traits>
+
+#include <Eigen/Core>
+
+#include <norma/core/view.hpp>
+
+namespace norma {
+
+template <class T>
+concept EigenDense = std::is_base_of_v<Eigen::DenseBase<T>, T>;
+
+/// A column-major matrix is seen through its strides: extents (rows, cols), strides (1, outer). Writable where Eigen says so.
+template <EigenDense T>
+struct ViewOf<T> {
+  static constexpr bool has_storage = (static_cast<unsigned>(T::Flags) & static_cast<unsigned>(Eigen::DirectAccessBit)) != 0;
+  static constexpr bool is_lvalue = (static_cast<unsigned>(T::Flags) & static_cast<unsigned>(Eigen::LvalueBit)) != 0;
+  using Scalar = typename T::Scalar;
+  using Writable = std::conditional_t<is_lvalue, Scalar, const Scalar>;
+
+  NORMA_INLINE static TensorView<Writable> view(T& t) { return make<Writable>(t); }
+  NORMA_INLINE static TensorView<const Scalar> view(const T& t) { return make<const Scalar>(t); }
+
+ private:
+  template <class E, class M>
+  NORMA_INLINE static TensorView<E> make(M& t) {
+    static_assert(has_storage, "norma: this Eigen expression has no storage to view; evaluate it first, for example with .eval()");
+    if constexpr (!has_storage) {
+      return {};
+    } else {
+      E* const data = const_cast<E*>(t.data());
+      if constexpr (T::IsVectorAtCompileTime) {
+        return TensorView<E>(data, {t.size()}, {t.innerStride()});
+      } else {
+        return TensorView<E>(data, {t.rows(), t.cols()}, {t.rowStride(), t.colStride()});
+      }
+    }
+  }
+};
+
+}  // namespace norma

@@ -1,0 +1,114 @@
+// The two sweeps of a backward pass over contiguous runs, R rows side by side.
+#pragma once
+
+#include <norma/kernels/map_run.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// Running parameter gradients of a run, one number per element, summed over rows in ascending order; padded to whole lane groups.
+template <class T>
+struct GradientRun {
+  T* weight;
+  T* bias;
+};
+
+/// Sums of a backward pass over one set: of g and of g * x_hat, with g = dy * weight.
+template <int R>
+struct PullSums {
+  double g[R];
+  double g_x_hat[R];
+};
+
+/// Sweep one. sums over dy[r][0, n), x[r][0, n) in the fixed lanes; if Gradients, also weight[i] += dy * x_hat and bias[i] += dy, row after row.
+template <bool WeightRuns, bool Gradients, int R, class T>
+NORMA_INLINE void backward_fold_run(const T* const (&dy)[R], const T* const (&x)[R], index_t n, const Coefficients<T> (&c)[R],
+                                    const AffineRun<T>& affine, const GradientRun<T>& gradient, PullSums<R>& sums) {
+  constexpr int W = pack_size<T>;
+  const Pack<T> offset(affine.weight_offset);
+  const Pack<T> weight_of_run = WeightRuns ? offset : Pack<T>(*affine.weight) + offset;
+  LaneSum<T> sum_g[R], sum_gx[R];
+  // `keep` clears padding lanes; a whole register passes through.
+  const auto step = [&](index_t i, auto k, auto&& load_pack, auto&& keep) __attribute__((always_inline)) {
+    const Pack<T> weight = WeightRuns ? load_pack(affine.weight + i) + offset : weight_of_run;
+    Pack<T> weight_gradient(T(0)), bias_gradient(T(0));
+    if constexpr (Gradients) {
+      weight_gradient = load(gradient.weight + i);
+      bias_gradient = load(gradient.bias + i);
+    }
+    unroll<R>([&](auto r) __attribute__((always_inline)) {
+      const Pack<T> upstream = load_pack(dy[r] + i);
+      const Pack<T> normalized = keep(x_hat(load_pack(x[r] + i), Pack<T>(c[r].mean), Pack<T>(c[r].rstd), Pack<T>(c[r].shift)));
+      const Pack<T> g = keep(mul(upstream, weight));
+      sum_g[r].packs[k] = sum_g[r].packs[k] + g;
+      sum_gx[r].packs[k] = fma(g, normalized, sum_gx[r].packs[k]);
+      if constexpr (Gradients) {
+        weight_gradient = fma(upstream, normalized, weight_gradient);
+        bias_gradient = bias_gradient + upstream;
+      }
+    });
+    if constexpr (Gradients) {
+      store(gradient.weight + i, weight_gradient);
+      store(gradient.bias + i, bias_gradient);
+    }
+  };
+  index_t i = 0;
+  for (; i + lanes<T> <= n; i += lanes<T>) {
+    unroll<lane_packs<T>>([&](auto k) __attribute__((always_inline)) {
+      step(i + k * W, k, [](const T* p) __attribute__((always_inline)) { return load(p); },
+           [](const Pack<T>& v) __attribute__((always_inline)) { return v; });
+    });
+  }
+  if (i < n) {
+    unroll<lane_packs<T>>([&](auto k) __attribute__((always_inline)) {
+      const int count = lanes_left<W>(n - i - k * W);
+      if (count == 0) return;
+      step(i + k * W, k, [&](const T* p) __attribute__((always_inline)) { return load_first(p, count); },
+           [&](const Pack<T>& v) __attribute__((always_inline)) { return keep_first(v, count); });
+    });
+  }
+  fold_trees(sum_g, sums.g);
+  fold_trees(sum_gx, sums.g_x_hat);
+}
+
+/// What sweep two subtracts per set: dx = rstd * (g - mean_g - x_hat * mean_g_x_hat).
+template <class T>
+struct Pull {
+  T mean_g;
+  T mean_g_x_hat;
+};
+
+/// Sweep two. dx[r] may be exactly dy[r] or x[r].
+template <bool WeightRuns, bool Stream, int R, class T>
+NORMA_INLINE void backward_map_run(const T* const (&dy)[R], const T* const (&x)[R], T* const (&dx)[R], index_t n, const Coefficients<T> (&c)[R],
+                                   const AffineRun<T>& affine, const Pull<T> (&pull)[R]) {
+  constexpr int W = pack_size<T>;
+  const Pack<T> offset(affine.weight_offset);
+  const Pack<T> weight_of_run = WeightRuns ? offset : Pack<T>(*affine.weight) + offset;
+  const auto gradient = [&](auto r, const Pack<T>& upstream, const Pack<T>& input, const Pack<T>& weight) __attribute__((always_inline)) {
+    const Pack<T> rstd(c[r].rstd);
+    const Pack<T> normalized = x_hat(input, Pack<T>(c[r].mean), rstd, Pack<T>(c[r].shift));
+    const Pack<T> centred = mul(upstream, weight) - Pack<T>(pull[r].mean_g);
+    return mul(rstd, fma(normalized, Pack<T>(-pull[r].mean_g_x_hat), centred));
+  };
+  index_t i = 0;
+  for (; i + W <= n; i += W) {
+    const Pack<T> weight = WeightRuns ? load(affine.weight + i) + offset : weight_of_run;
+    unroll<R>([&](auto r) __attribute__((always_inline)) {
+      const Pack<T> v = gradient(r, load(dy[r] + i), load(x[r] + i), weight);
+      if constexpr (Stream) {
+        store_streaming(dx[r] + i, v);
+      } else {
+        store(dx[r] + i, v);
+      }
+    });
+  }
+  if (i < n) {
+    const int count = static_cast<int>(n - i);
+    const Pack<T> weight = WeightRuns ? load_first(affine.weight + i, count) + offset : weight_of_run;
+    unroll<R>([&](auto r) __attribute__((always_inline)) {
+      store_first(dx[r] + i, gradient(r, load_first(dy[r] + i, count), load_first(x[r] + i, count), weight), count);
+    });
+  }
+}
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

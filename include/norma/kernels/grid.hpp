@@ -1,0 +1,28 @@
+// The fixed grid of every reduction: follows from length and type only, never from rows, threads, alignment or instruction set.
+#pragma once
+
+#include <norma/core/extents.hpp>
+#include <norma/simd/lane_sum.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// Elements summed in T before the lanes are folded and added up in double.
+inline constexpr index_t block_length = 1024;
+
+/// Elements that share one pivot; longer sets are merged from chunks.
+inline constexpr index_t chunk_length = 8192;
+
+/// The pivot of a chunk is the mean of its first elements, up to so many.
+inline constexpr index_t pivot_length = 256;
+
+/// Rows folded side by side: their independent chains hide latency. More than the registers hold would spill.
+template <class T>
+inline constexpr int interleaved_rows = lane_packs<T> == 2 ? 4 : 1;
+
+/// `count` numbers from `first` in a register of W: how many of them there are, 0 to W.
+template <int W>
+NORMA_INLINE constexpr int lanes_left(index_t remaining) {
+  return remaining <= 0 ? 0 : remaining >= W ? W : static_cast<int>(remaining);
+}
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

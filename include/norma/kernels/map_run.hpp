@@ -1,0 +1,71 @@
+// map_run: y = x_hat * weight + bias over contiguous runs, R rows side by side.
+#pragma once
+
+#include <norma/kernels/grid.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// What a set needs to normalize an element: x_hat = (x - mean) * rstd + shift. `shift` carries the part of the mean that one T cannot hold.
+template <class T>
+struct Coefficients {
+  T mean;
+  T rstd;
+  T shift;
+};
+
+/// Weight and bias along a run: a pointer that advances, or one value for the whole run. `weight_offset` is added to every weight.
+template <class T>
+struct AffineRun {
+  const T* weight;
+  const T* bias;
+  T weight_offset;
+};
+
+template <class T>
+NORMA_INLINE Pack<T> x_hat(const Pack<T>& x, const Pack<T>& mean, const Pack<T>& rstd, const Pack<T>& shift) {
+  return fma(x - mean, rstd, shift);
+}
+
+/// y[r][i] = ((x[r][i] - mean_r) * rstd_r + shift_r) * weight[i] + bias[i]. Weight and bias are loaded once for R rows.
+/// y[r] may be exactly x[r]. Streaming wants every y[r] aligned to 64 bytes.
+template <bool WeightRuns, bool BiasRuns, bool Stream, int R, class T>
+NORMA_INLINE void map_run(const T* const (&x)[R], T* const (&y)[R], index_t n, const Coefficients<T> (&c)[R], const AffineRun<T>& affine) {
+  constexpr int W = pack_size<T>;
+  constexpr int unrolled = R == 1 ? 4 : 1;
+  const Pack<T> offset(affine.weight_offset);
+  Pack<T> mean[R], rstd[R], shift[R];
+  unroll<R>([&](auto r) __attribute__((always_inline)) {
+    mean[r] = Pack<T>(c[r].mean);
+    rstd[r] = Pack<T>(c[r].rstd);
+    shift[r] = Pack<T>(c[r].shift);
+  });
+  const Pack<T> weight_of_run = WeightRuns ? offset : Pack<T>(*affine.weight) + offset;
+  const Pack<T> bias_of_run = BiasRuns ? offset : Pack<T>(*affine.bias);
+  const auto step = [&](index_t i) __attribute__((always_inline)) {
+    const Pack<T> weight = WeightRuns ? load(affine.weight + i) + offset : weight_of_run;
+    const Pack<T> bias = BiasRuns ? load(affine.bias + i) : bias_of_run;
+    unroll<R>([&](auto r) __attribute__((always_inline)) {
+      const Pack<T> v = fma(x_hat(load(x[r] + i), mean[r], rstd[r], shift[r]), weight, bias);
+      if constexpr (Stream) {
+        store_streaming(y[r] + i, v);
+      } else {
+        store(y[r] + i, v);
+      }
+    });
+  };
+  index_t i = 0;
+  for (; i + unrolled * W <= n; i += unrolled * W) {
+    unroll<unrolled>([&](auto u) __attribute__((always_inline)) { step(i + u * W); });
+  }
+  for (; i + W <= n; i += W) step(i);
+  if (i < n) {
+    const int count = static_cast<int>(n - i);
+    const Pack<T> weight = WeightRuns ? load_first(affine.weight + i, count) + offset : weight_of_run;
+    const Pack<T> bias = BiasRuns ? load_first(affine.bias + i, count) : bias_of_run;
+    unroll<R>([&](auto r) __attribute__((always_inline)) {
+      store_first(y[r] + i, fma(x_hat(load_first(x[r] + i, count), mean[r], rstd[r], shift[r]), weight, bias), count);
+    });
+  }
+}
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

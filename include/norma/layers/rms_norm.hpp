@@ -1,0 +1,104 @@
+// RMSNorm: y = x / sqrt(mean(x^2) + eps) * weight (+ bias), over any axes (Zhang, Sennrich 2019, arXiv 1910.07467).
+#pragma once
+
+#include <norma/engine/row_norm.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// rstd = 1 / sqrt(mean square + eps), or 1 / (sqrt(mean square) + eps) with eps outside the root.
+struct RMSNormFormula {
+  static constexpr const char* layer = "RMSNorm";
+  static constexpr bool centred = false;
+  double eps;
+  bool eps_outside_sqrt;
+
+  template <class V>
+  NORMA_INLINE V rstd(const V& mean_square) const {
+    const V root = square_root(eps_outside_sqrt ? mean_square : mean_square + V(eps));
+    return divide(V(1.0), eps_outside_sqrt ? root + V(eps) : root);
+  }
+  RMSNormFormula scaled(double s) const { return {eps_outside_sqrt ? eps * s : eps * s * s, eps_outside_sqrt}; }
+  /// Outside: d rms / d x brings a factor (rms + eps) / rms = 1 / (1 - eps * rstd); a zero row has gradient 0 there.
+  double pull(double rstd) const {
+    const double rms_share = eps_outside_sqrt ? std::fma(-eps, rstd, 1.0) : 1.0;
+    return rms_share > 0 ? 1.0 / rms_share : rms_share <= 0 ? 0.0 : rms_share;
+  }
+};
+
+/// Defaults of torch.nn.RMSNorm. unit_offset: the weight starts at 0 and enters as 1 + weight (Gemma).
+template <Parameter T>
+struct RMSNormOptions {
+  double eps = static_cast<double>(std::numeric_limits<T>::epsilon());
+  bool affine = true;
+  bool bias = false;
+  bool unit_offset = false;
+  bool eps_outside_sqrt = false;
+};
+
+/// Normalizes over the trailing axes of x, whose extents are normalized_shape; weight and bias have that shape. T: float or double.
+template <Parameter T>
+class RMSNorm : public RowNorm<RMSNormFormula, T> {
+ public:
+  template <std::integral I>
+  explicit RMSNorm(std::initializer_list<I> normalized_shape, const RMSNormOptions<T>& options = {})
+      : RMSNorm(Extents(normalized_shape), options) {}
+  explicit RMSNorm(const Extents& normalized_shape, const RMSNormOptions<T>& options = {})
+      : RowNorm<RMSNormFormula, T>({options.eps, options.eps_outside_sqrt}, normalized_shape, options.affine, options.affine && options.bias,
+                                   options.unit_offset) {}
+};
+
+/// Views of the free functions. weight and bias: x's extents along axes (in x's order), or x's rank with 1 where they repeat.
+template <Parameter T>
+struct RMSNormViews {
+  Extents axes = {-1};
+  OptionalView<const T> weight = {};
+  OptionalView<const T> bias = {};
+  double eps = static_cast<double>(std::numeric_limits<T>::epsilon());
+  bool unit_offset = false;
+  bool eps_outside_sqrt = false;
+};
+template <Parameter T>
+struct RMSNormBackwardViews {
+  Extents axes = {-1};
+  OptionalView<const T> weight = {};
+  bool unit_offset = false;
+  OptionalView<T> weight_grad = {};
+  OptionalView<T> bias_grad = {};
+};
+
+/// Inference on views you own: y = RMSNorm of x over options.axes. Allocates nothing; y may be exactly x. ShapeError before anything is written.
+template <Executor E, class X, class Y>
+void rms_norm(const E& executor, X&& x, Y&& y, const RMSNormViews<ParameterOf<X>>& options = {}) {
+  using P = ParameterOf<X>;
+  normalize_views(ExecutorRef(executor), RMSNormFormula{options.eps, options.eps_outside_sqrt}, norma::view(x), norma::output_view(y), static_cast<Saved<P>*>(nullptr), options);
+}
+template <class X, class Y>
+  requires(!Executor<X>)
+void rms_norm(X&& x, Y&& y, const RMSNormViews<ParameterOf<X>>& options = {}) {
+  rms_norm(sequential, x, y, options);
+}
+
+/// Training forward: also leaves in `saved` what rms_norm_backward needs.
+template <Executor E, class X, class Y>
+void rms_norm(const E& executor, X&& x, Y&& y, Saved<ParameterOf<X>>& saved, const RMSNormViews<ParameterOf<X>>& options = {}) {
+  normalize_views(ExecutorRef(executor), RMSNormFormula{options.eps, options.eps_outside_sqrt}, norma::view(x), norma::output_view(y), &saved, options);
+}
+template <class X, class Y>
+  requires(!Executor<X>)
+void rms_norm(X&& x, Y&& y, Saved<ParameterOf<X>>& saved, const RMSNormViews<ParameterOf<X>>& options = {}) {
+  rms_norm(sequential, x, y, saved, options);
+}
+
+/// dx = ..., weight_grad and bias_grad += ..., each where present. dx may be exactly dy or x.
+template <Executor E, class DY, class X, class DX>
+void rms_norm_backward(const E& executor, DY&& dy, X&& x, Saved<ParameterOf<X>>& saved, DX&& dx,
+                         const RMSNormBackwardViews<ParameterOf<X>>& options = {}) {
+  normalize_views_backward(ExecutorRef(executor), RMSNormFormula{saved.eps(), saved.eps_outside_sqrt()}, norma::view(dy), norma::view(x), saved, norma::output_view(dx), options);
+}
+template <class DY, class X, class DX>
+  requires(!Executor<DY>)
+void rms_norm_backward(DY&& dy, X&& x, Saved<ParameterOf<X>>& saved, DX&& dx, const RMSNormBackwardViews<ParameterOf<X>>& options = {}) {
+  rms_norm_backward(sequential, dy, x, saved, dx, options);
+}
+
+}  // namespace norma::inline NORMA_ISA_RMSNormSPACE

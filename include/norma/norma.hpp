@@ -1,0 +1,12 @@
+// norma: normalization layers on strided tensors, forward and backward. This header is the whole library; see README.md.
+#pragma once
+
+// What a tensor is
+#include <norma/core/execution.hpp>
+#include <norma/core/tensor_view.hpp>
+#include <norma/core/view.hpp>
+#include <norma/interop/eigen.hpp>
+
+// Norms over the axes of a sample
+#include <norma/layers/layer_norm.hpp>
+#include <norma/layers/rms_norm.hpp>

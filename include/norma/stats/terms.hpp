@@ -1,0 +1,48 @@
+// What a reduction sums per element. `value` prepares an element (padding lanes are cleared after it), `add` sums it.
+#pragma once
+
+#include <norma/simd/pack.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// sum (x - p): finds the pivot of a set.
+struct DeviationTerm {
+  static constexpr int sums = 1;
+  template <class V>
+  NORMA_INLINE static V value(const V& x, const V& pivot) {
+    return x - pivot;
+  }
+  template <class V>
+  NORMA_INLINE static void add(const V& d, V* const (&sum)[1]) {
+    *sum[0] = *sum[0] + d;
+  }
+};
+
+/// sum (x - p) and sum (x - p)^2: mean and variance, free of cancellation when the pivot p is near the mean.
+struct CentredTerm {
+  static constexpr int sums = 2;
+  template <class V>
+  NORMA_INLINE static V value(const V& x, const V& pivot) {
+    return x - pivot;
+  }
+  template <class V>
+  NORMA_INLINE static void add(const V& d, V* const (&sum)[2]) {
+    *sum[0] = *sum[0] + d;
+    *sum[1] = fma(d, d, *sum[1]);
+  }
+};
+
+/// sum x^2: the mean square.
+struct SquareTerm {
+  static constexpr int sums = 1;
+  template <class V>
+  NORMA_INLINE static V value(const V& x, const V&) {
+    return x;
+  }
+  template <class V>
+  NORMA_INLINE static void add(const V& x, V* const (&sum)[1]) {
+    *sum[0] = fma(x, x, *sum[0]);
+  }
+};
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE
