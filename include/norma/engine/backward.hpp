@@ -112,7 +112,7 @@ class BackwardPass {
   }
 
  private:
-  static constexpr int interleaved = interleaved_rows<A>;
+  static constexpr std::size_t interleaved = interleaved_rows<A>;
 
   void sum_slot(index_t first, index_t last, SlotSums<A>& sums) const {
     sums.clear_running();
@@ -138,13 +138,13 @@ class BackwardPass {
   /// Both sweeps over sets [first, last), several sets side by side where memory allows.
   void sweep(index_t first, index_t last, const GradientRun<A>* gradient) const {
     while (first < last) {
-      bool side_by_side = direct_ && first + interleaved <= last;
-      for (int r = 1; r < interleaved && side_by_side; ++r) {
+      bool side_by_side = direct_ && first + rows_of<interleaved> <= last;
+      for (index_t r = 1; r < rows_of<interleaved> && side_by_side; ++r) {
         side_by_side = layout_.kept.offset(stream_weight, first + r) == layout_.kept.offset(stream_weight, first);
       }
       if (side_by_side) {
         sweep_sets<interleaved>(first, gradient);
-        first += interleaved;
+        first += rows_of<interleaved>;
       } else {
         sweep_sets<1>(first, gradient);
         first += 1;
@@ -152,12 +152,12 @@ class BackwardPass {
     }
   }
 
-  template <int R>
+  template <std::size_t R>
   void sweep_sets(index_t set, const GradientRun<A>* gradient) const {
     Tile<A> tiles[4];
     index_t dy[R], x[R], dx[R];
     Coefficients<A> c[R];
-    for (int r = 0; r < R; ++r) {
+    for (index_t r = 0; r < rows_of<R>; ++r) {
       dy[r] = layout_.kept.offset(stream_dy, set + r);
       x[r] = layout_.kept.offset(stream_x, set + r);
       dx[r] = layout_.kept.offset(stream_y, set + r);
@@ -167,7 +167,7 @@ class BackwardPass {
     const A one_weight = weight_.constant() ? weight_.value(weight) : A(0);
     const A *pdy[R], *px[R];
     const auto read = [&](index_t first, index_t count) {
-      for (int r = 0; r < R; ++r) {
+      for (index_t r = 0; r < rows_of<R>; ++r) {
         pdy[r] = dy_.read(dy[r], first, count, tiles[0].element);
         px[r] = x_.read(x[r], first, count, tiles[1].element);
       }
@@ -184,27 +184,27 @@ class BackwardPass {
           backward_fold_run<weight_runs.value, gradients.value>(pdy, px, count, c, affine, block_gradient, sums);
         });
       });
-      for (int r = 0; r < R; ++r) {
+      for (index_t r = 0; r < rows_of<R>; ++r) {
         total.g[r] += sums.g[r];
         total.g_x_hat[r] += sums.g_x_hat[r];
       }
     }
     if (!wants_dx_) return;
     Pull<A> pull[R];
-    for (int r = 0; r < R; ++r) pull[r] = pull_of(total.g[r], total.g_x_hat[r], static_cast<double>(c[r].rstd));
+    for (index_t r = 0; r < rows_of<R>; ++r) pull[r] = pull_of(total.g[r], total.g_x_hat[r], static_cast<double>(c[r].rstd));
     for (index_t first = 0; first < layout_.set_size; first += block_length) {
       const index_t count = layout_.set_size - first < block_length ? layout_.set_size - first : block_length;
       const AffineRun<A> affine = read(first, count);
       A* pdx[R];
       bool aligned = streaming_;
-      for (int r = 0; r < R; ++r) {
+      for (index_t r = 0; r < rows_of<R>; ++r) {
         pdx[r] = dx_.target(dx[r], first, tiles[3].element);
         aligned = aligned && reinterpret_cast<std::uintptr_t>(pdx[r]) % 64 == 0;
       }
       with_bool(!weight_.constant(), [&](auto weight_runs) {
         with_bool(aligned, [&](auto stream) { backward_map_run<weight_runs.value, stream.value>(pdy, px, pdx, count, c, affine, pull); });
       });
-      for (int r = 0; r < R; ++r) dx_.write(dx[r], first, count, pdx[r]);
+      for (index_t r = 0; r < rows_of<R>; ++r) dx_.write(dx[r], first, count, pdx[r]);
     }
   }
 

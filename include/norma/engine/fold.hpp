@@ -7,7 +7,7 @@
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
 /// Moments of R sets about their pivots. For an uncentred formula pivot and mean are 0 and m2 is the sum of squares.
-template <int R>
+template <std::size_t R>
 struct PivotedMoments {
   double pivot[R] = {};
   Moments moments[R];
@@ -23,7 +23,7 @@ NORMA_INLINE A pivot_from(A first, double sum, double inverse_count) {
 }
 
 /// `read(first, count, x)` points x[r] at elements [first, first + count) of set r, count <= block_length.
-template <class F, int R, class A, class Read>
+template <class F, std::size_t R, class A, class Read>
 NORMA_INLINE void fold_sets(index_t size, PivotedMoments<R>& result, Read&& read) {
   const A* x[R];
   A pivot[R] = {};
@@ -33,25 +33,25 @@ NORMA_INLINE void fold_sets(index_t size, PivotedMoments<R>& result, Read&& read
       const index_t lead = length < pivot_length ? length : pivot_length;
       read(chunk, lead, x);
       double sums[1][R];
-      for (int r = 0; r < R; ++r) pivot[r] = x[r][0];
+      for (std::size_t r = 0; r < R; ++r) pivot[r] = x[r][0];
       fold_run<DeviationTerm, R>(x, lead, pivot, sums);
       const double inverse = 1.0 / static_cast<double>(lead);
-      for (int r = 0; r < R; ++r) pivot[r] = pivot_from(pivot[r], sums[0][r], inverse);
+      for (std::size_t r = 0; r < R; ++r) pivot[r] = pivot_from(pivot[r], sums[0][r], inverse);
     }
     using Term = std::conditional_t<F::centred, CentredTerm, SquareTerm>;
-    constexpr int second = Term::sums - 1;
+    constexpr std::size_t second = Term::sums - 1;
     double total[Term::sums][R] = {};
     for (index_t block = 0; block < length; block += block_length) {
       const index_t count = length - block < block_length ? length - block : block_length;
       read(chunk + block, count, x);
       double sums[Term::sums][R];
       fold_run<Term, R>(x, count, pivot, sums);
-      for (int s = 0; s < Term::sums; ++s) {
-        for (int r = 0; r < R; ++r) total[s][r] += sums[s][r];
+      for (std::size_t s = 0; s < Term::sums; ++s) {
+        for (std::size_t r = 0; r < R; ++r) total[s][r] += sums[s][r];
       }
     }
     const double inverse = 1.0 / static_cast<double>(length);
-    for (int r = 0; r < R; ++r) {
+    for (std::size_t r = 0; r < R; ++r) {
       const double first_sum = F::centred ? total[0][r] : 0.0;
       const Moments chunk_moments = Moments::from_sums(static_cast<double>(length), inverse, first_sum, total[second][r]);
       if (chunk == 0) {
@@ -64,7 +64,7 @@ NORMA_INLINE void fold_sets(index_t size, PivotedMoments<R>& result, Read&& read
     }
   }
   const double inverse_size = 1.0 / static_cast<double>(size);
-  for (int r = 0; r < R; ++r) result.second[r] = result.moments[r].m2 * inverse_size;
+  for (std::size_t r = 0; r < R; ++r) result.second[r] = result.moments[r].m2 * inverse_size;
 }
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

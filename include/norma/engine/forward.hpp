@@ -38,9 +38,9 @@ class ForwardPass {
   void run(index_t first, index_t last) const {
     const index_t tile = layout_.set_size <= pivot_length ? most_rows : 4;
     for (; first < last; first += tile) {
-      const int rows = static_cast<int>(last - first < tile ? last - first : tile);
+      const index_t rows = last - first < tile ? last - first : tile;
       if (direct_ && normalize_tile(first, rows)) continue;
-      for (int r = 0; r < rows; ++r) normalize_set(first + r);
+      for (index_t r = 0; r < rows; ++r) normalize_set(first + r);
     }
     if (streaming_) streaming_fence();
   }
@@ -72,8 +72,8 @@ class ForwardPass {
   }
 
  private:
-  static constexpr int most_rows = 16;
-  static constexpr int interleaved = interleaved_rows<A>;
+  static constexpr index_t most_rows = 16;
+  static constexpr std::size_t interleaved = interleaved_rows<A>;
 
   struct Table {
     alignas(64) double pivot[most_rows];
@@ -88,11 +88,11 @@ class ForwardPass {
   }
 
   /// Rows side by side, straight on the tensors. False, with nothing written, if a row's squares leave the range of A.
-  bool normalize_tile(index_t first, int rows) const {
+  bool normalize_tile(index_t first, index_t rows) const {
     Table t;
-    for (int r = 0; r < rows; ++r) t.x[r] = layout_.kept.offset(stream_x, first + r);
-    int r = 0;
-    for (; r + interleaved <= rows; r += interleaved) fold_rows<interleaved>(t, r);
+    for (index_t r = 0; r < rows; ++r) t.x[r] = layout_.kept.offset(stream_x, first + r);
+    index_t r = 0;
+    for (; r + rows_of<interleaved> <= rows; r += rows_of<interleaved>) fold_rows<interleaved>(t, r);
     for (; r < rows; ++r) fold_rows<1>(t, r);
     for (r = 0; r < rows; r += pack_size<double>) store(t.rstd + r, formula_.rstd(load(t.second + r)));
     Coefficients<A> c[most_rows];
@@ -110,33 +110,33 @@ class ForwardPass {
     return true;
   }
 
-  template <int R>
-  NORMA_INLINE void fold_rows(Table& t, int r) const {
+  template <std::size_t R>
+  NORMA_INLINE void fold_rows(Table& t, index_t r) const {
     PivotedMoments<R> folded;
     fold_sets<F, R, A>(layout_.set_size, folded, [&](index_t first, index_t, const A*(&p)[R]) __attribute__((always_inline)) {
-      for (int i = 0; i < R; ++i) p[i] = x_.data(t.x[r + i]) + first;
+      for (index_t i = 0; i < rows_of<R>; ++i) p[i] = x_.data(t.x[r + i]) + first;
     });
-    for (int i = 0; i < R; ++i) {
+    for (index_t i = 0; i < rows_of<R>; ++i) {
       t.pivot[r + i] = folded.pivot[i];
       t.mean[r + i] = folded.moments[i].mean;
       t.second[r + i] = folded.second[i];
     }
   }
 
-  NORMA_INLINE void map_tile(index_t first, int rows, const Table& t, const Coefficients<A>* c) const {
+  NORMA_INLINE void map_tile(index_t first, index_t rows, const Table& t, const Coefficients<A>* c) const {
     index_t y[most_rows], weight[most_rows], bias[most_rows];
-    for (int r = 0; r < rows; ++r) {
+    for (index_t r = 0; r < rows; ++r) {
       y[r] = layout_.kept.offset(stream_y, first + r);
       weight[r] = layout_.kept.offset(stream_weight, first + r);
       bias[r] = layout_.kept.offset(stream_bias, first + r);
     }
-    for (int r = 0; r < rows;) {
-      bool share = r + interleaved <= rows;
-      for (int i = 1; i < interleaved && share; ++i) share = weight[r + i] == weight[r] && bias[r + i] == bias[r];
+    for (index_t r = 0; r < rows;) {
+      bool share = r + rows_of<interleaved> <= rows;
+      for (index_t i = 1; i < rows_of<interleaved> && share; ++i) share = weight[r + i] == weight[r] && bias[r + i] == bias[r];
       const AffineRun<A> affine{weight_.data(weight[r]), bias_.data(bias[r]), weight_offset_};
       if (share) {
         map_rows<interleaved>(t.x + r, y + r, c + r, affine);
-        r += interleaved;
+        r += rows_of<interleaved>;
       } else {
         map_rows<1>(t.x + r, y + r, c + r, affine);
         r += 1;
@@ -144,12 +144,12 @@ class ForwardPass {
     }
   }
 
-  template <int R>
+  template <std::size_t R>
   NORMA_INLINE void map_rows(const index_t* x, const index_t* y, const Coefficients<A>* c, const AffineRun<A>& affine) const {
     const A* px[R];
     A* py[R];
     Coefficients<A> coefficient[R];
-    for (int r = 0; r < R; ++r) {
+    for (index_t r = 0; r < rows_of<R>; ++r) {
       px[r] = x_.data(x[r]);
       py[r] = y_.data(y[r]);
       coefficient[r] = c[r];
@@ -157,10 +157,10 @@ class ForwardPass {
     map_pointers<R>(px, py, layout_.set_size, coefficient, affine);
   }
 
-  template <int R>
+  template <std::size_t R>
   NORMA_INLINE void map_pointers(const A* const (&x)[R], A* const (&y)[R], index_t n, const Coefficients<A> (&c)[R], const AffineRun<A>& affine) const {
     bool aligned = streaming_;
-    for (int r = 0; r < R; ++r) aligned = aligned && reinterpret_cast<std::uintptr_t>(y[r]) % 64 == 0;
+    for (index_t r = 0; r < rows_of<R>; ++r) aligned = aligned && reinterpret_cast<std::uintptr_t>(y[r]) % 64 == 0;
     with_bool(!weight_.constant(), [&](auto weight_runs) {
       with_bool(!bias_.constant(), [&](auto bias_runs) {
         with_bool(aligned, [&](auto stream) { map_run<weight_runs.value, bias_runs.value, stream.value>(x, y, n, c, affine); });

@@ -13,14 +13,14 @@ struct GradientRun {
 };
 
 /// Sums of a backward pass over one set: of g and of g * x_hat, with g = dy * weight.
-template <int R>
+template <std::size_t R>
 struct PullSums {
   double g[R];
   double g_x_hat[R];
 };
 
 /// Sweep one. sums over dy[r][0, n), x[r][0, n) in the fixed lanes; if Gradients, also weight[i] += dy * x_hat and bias[i] += dy, row after row.
-template <bool WeightRuns, bool Gradients, int R, class T>
+template <bool WeightRuns, bool Gradients, std::size_t R, class T>
 NORMA_INLINE void backward_fold_run(const T* const (&dy)[R], const T* const (&x)[R], index_t n, const Coefficients<T> (&c)[R],
                                     const AffineRun<T>& affine, const GradientRun<T>& gradient, PullSums<R>& sums) {
   constexpr int W = pack_size<T>;
@@ -78,7 +78,7 @@ struct Pull {
 };
 
 /// Sweep two. dx[r] may be exactly dy[r] or x[r].
-template <bool WeightRuns, bool Stream, int R, class T>
+template <bool WeightRuns, bool Stream, std::size_t R, class T>
 NORMA_INLINE void backward_map_run(const T* const (&dy)[R], const T* const (&x)[R], T* const (&dx)[R], index_t n, const Coefficients<T> (&c)[R],
                                    const AffineRun<T>& affine, const Pull<T> (&pull)[R]) {
   constexpr int W = pack_size<T>;

@@ -17,7 +17,11 @@ inline constexpr index_t pivot_length = 256;
 
 /// Rows folded side by side: their independent chains hide latency. More than the registers hold would spill.
 template <class T>
-inline constexpr int interleaved_rows = lane_packs<T> == 2 ? 4 : 1;
+inline constexpr std::size_t interleaved_rows = lane_packs<T> == 2 ? 4 : 1;
+
+/// A number of rows as an index.
+template <std::size_t R>
+inline constexpr index_t rows_of = static_cast<index_t>(R);
 
 /// `count` numbers from `first` in a register of W: how many of them there are, 0 to W.
 template <int W>

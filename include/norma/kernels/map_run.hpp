@@ -28,7 +28,7 @@ NORMA_INLINE Pack<T> x_hat(const Pack<T>& x, const Pack<T>& mean, const Pack<T>&
 
 /// y[r][i] = ((x[r][i] - mean_r) * rstd_r + shift_r) * weight[i] + bias[i]. Weight and bias are loaded once for R rows.
 /// y[r] may be exactly x[r]. Streaming wants every y[r] aligned to 64 bytes.
-template <bool WeightRuns, bool BiasRuns, bool Stream, int R, class T>
+template <bool WeightRuns, bool BiasRuns, bool Stream, std::size_t R, class T>
 NORMA_INLINE void map_run(const T* const (&x)[R], T* const (&y)[R], index_t n, const Coefficients<T> (&c)[R], const AffineRun<T>& affine) {
   constexpr int W = pack_size<T>;
   constexpr int unrolled = R == 1 ? 4 : 1;

@@ -78,7 +78,7 @@ NORMA_INLINE T fold_tree(const LaneSum<T>& sum) {
 }
 
 /// The trees of R sums at once, widened to double: out[r] = fold_tree(sums[r]). Four at a time share their shuffles on AVX-512.
-template <class T, int R>
+template <class T, std::size_t R>
 NORMA_INLINE void fold_trees(const LaneSum<T> (&sums)[R], double* out) {
 #if defined(__AVX512F__)
   if constexpr (R == 4 && sizeof(T) == 4) {
@@ -102,7 +102,7 @@ NORMA_INLINE void fold_trees(const LaneSum<T> (&sums)[R], double* out) {
     return;
   }
 #endif
-  for (int r = 0; r < R; ++r) out[r] = static_cast<double>(fold_tree(sums[r]));
+  for (std::size_t r = 0; r < R; ++r) out[r] = static_cast<double>(fold_tree(sums[r]));
 }
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -7,7 +7,7 @@ namespace norma::inline NORMA_ISA_NAMESPACE {
 
 /// sum (x - p): finds the pivot of a set.
 struct DeviationTerm {
-  static constexpr int sums = 1;
+  static constexpr std::size_t sums = 1;
   template <class V>
   NORMA_INLINE static V value(const V& x, const V& pivot) {
     return x - pivot;
@@ -20,7 +20,7 @@ struct DeviationTerm {
 
 /// sum (x - p) and sum (x - p)^2: mean and variance, free of cancellation when the pivot p is near the mean.
 struct CentredTerm {
-  static constexpr int sums = 2;
+  static constexpr std::size_t sums = 2;
   template <class V>
   NORMA_INLINE static V value(const V& x, const V& pivot) {
     return x - pivot;
@@ -34,7 +34,7 @@ struct CentredTerm {
 
 /// sum x^2: the mean square.
 struct SquareTerm {
-  static constexpr int sums = 1;
+  static constexpr std::size_t sums = 1;
   template <class V>
   NORMA_INLINE static V value(const V& x, const V&) {
     return x;
