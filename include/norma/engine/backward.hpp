@@ -156,13 +156,19 @@ class BackwardPass {
   void sweep_sets(index_t set, const GradientRun<A>* gradient) const {
     Tile<A> tiles[4];
     index_t dy[R], x[R], dx[R];
-    Coefficients<A> c[R];
+    alignas(64) double mean_high[most_sets] = {}, mean_low[most_sets] = {}, rstd[most_sets] = {};
     for (index_t r = 0; r < rows_of<R>; ++r) {
       dy[r] = layout_.kept.offset(stream_dy, set + r);
       x[r] = layout_.kept.offset(stream_x, set + r);
       dx[r] = layout_.kept.offset(stream_y, set + r);
-      c[r] = coefficients<A>(statistics_.get(layout_.kept.offset(stream_stat, set + r)));
+      const SetStatistics s = statistics_.get(layout_.kept.offset(stream_stat, set + r));
+      mean_high[r] = s.mean.high;
+      mean_low[r] = s.mean.low;
+      rstd[r] = s.rstd;
     }
+    CoefficientTable<A> table;
+    for (index_t r = 0; r < rows_of<R>; r += pack_size<double>) table.put(r, {load(mean_high + r), load(mean_low + r)}, load(rstd + r));
+    const Coefficients<A> c = table.coefficients();
     const index_t weight = layout_.kept.offset(stream_weight, set);
     const A one_weight = weight_.constant() ? weight_.value(weight) : A(0);
     const A *pdy[R], *px[R];
@@ -191,7 +197,7 @@ class BackwardPass {
     }
     if (!wants_dx_) return;
     Pull<A> pull[R];
-    for (index_t r = 0; r < rows_of<R>; ++r) pull[r] = pull_of(total.g[r], total.g_x_hat[r], static_cast<double>(c[r].rstd));
+    for (index_t r = 0; r < rows_of<R>; ++r) pull[r] = pull_of(total.g[r], total.g_x_hat[r], rstd[r]);
     for (index_t first = 0; first < layout_.set_size; first += block_length) {
       const index_t count = layout_.set_size - first < block_length ? layout_.set_size - first : block_length;
       const AffineRun<A> affine = read(first, count);

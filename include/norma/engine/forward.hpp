@@ -1,7 +1,7 @@
 // Forward of a plain norm, set by set while hot: fold, resolve, map.
 #pragma once
 
-#include <norma/engine/fold.hpp>
+#include <norma/engine/resolve.hpp>
 #include <norma/engine/set_stream.hpp>
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
@@ -31,16 +31,16 @@ class ForwardPass {
         weight_offset_(weight_offset),
         statistics_(statistics),
         streaming_(streaming) {
+    shares_affine_ = layout.kept.broadcasts(stream_weight) && layout.kept.broadcasts(stream_bias);
     direct_ = x_.direct() && y_.direct() && in_place_for_kernel(weight_, operands[stream_weight]) && in_place_for_kernel(bias_, operands[stream_bias]);
   }
 
   /// Normalizes sets [first, last).
   void run(index_t first, index_t last) const {
-    const index_t tile = layout_.set_size <= pivot_length ? most_rows : 4;
-    for (; first < last; first += tile) {
-      const index_t rows = last - first < tile ? last - first : tile;
-      if (direct_ && normalize_tile(first, rows)) continue;
-      for (index_t r = 0; r < rows; ++r) normalize_set(first + r);
+    if (direct_) {
+      run_tiles(first, last);
+    } else {
+      for (; first < last; ++first) normalize_set(first);
     }
     if (streaming_) streaming_fence();
   }
@@ -49,116 +49,123 @@ class ForwardPass {
   void normalize_set(index_t set) const {
     Tile<A> tile;
     const index_t x = layout_.kept.offset(stream_x, set);
-    const F* formula = &formula_;
-    F rescaled = formula_;
+    CoefficientTable<A> c;
     A scale(1);
-    SetStatistics s;
-    for (;;) {
-      PivotedMoments<1> folded;
-      fold_sets<F, 1, A>(layout_.set_size, folded,
-                         [&](index_t first, index_t count, const A*(&p)[1]) { p[0] = x_.read(x, first, count, tile.element, scale); });
-      const double second = folded.second[0];
-      const double rstd = formula->rstd(second);
-      s.mean = two_sum(folded.pivot[0], folded.moments[0].mean);
-      s.rstd = finite_rstd(second, rstd);
-      if (formula == &rescaled || is_ordinary<A>(second, rstd)) break;
+    const auto fold = [&](const F& formula) {
+      MomentTable<A> moments;
+      const A* p;
+      fold_sets<F>(layout_.set_size, 1, moments, [&](index_t first, index_t count) {
+        p = x_.read(x, first, count, tile.element, scale);
+        return &p;
+      });
+      const bool ordinary = resolve(formula, moments, 1, c);
+      c.rstd_double[0] = finite_rstd(moments.second[0], c.rstd_double[0]);
+      c.rstd[0] = static_cast<A>(c.rstd_double[0]);
+      if (moments.second[0] == 0) c.shift[0] = negative_zero<A>;
+      return ordinary;
+    };
+    if (!fold(formula_)) {
       scale = scale_to_one(largest_magnitude(x, tile));
-      rescaled = formula_.scaled(static_cast<double>(scale));
-      formula = &rescaled;
+      fold(formula_.scaled(static_cast<double>(scale)));
     }
-    map_set(set, coefficients<A>(s), scale);
+    map_set(set, c.coefficients(), scale);
     const double unscale = 1.0 / static_cast<double>(scale);
-    statistics_.put(layout_.kept.offset(stream_stat, set), {{s.mean.high * unscale, s.mean.low * unscale}, s.rstd * static_cast<double>(scale)});
+    statistics_.put(layout_.kept.offset(stream_stat, set),
+                    {{c.mean_high[0] * unscale, c.mean_low[0] * unscale}, c.rstd_double[0] * static_cast<double>(scale)});
   }
 
  private:
-  static constexpr index_t most_rows = 16;
   static constexpr std::size_t interleaved = interleaved_rows<A>;
-
-  struct Table {
-    alignas(64) double pivot[most_rows];
-    alignas(64) double mean[most_rows];
-    alignas(64) double second[most_rows] = {};
-    alignas(64) double rstd[most_rows];
-    index_t x[most_rows];
-  };
 
   static bool in_place_for_kernel(const SetStream<A>& s, const Operand& operand) {
     return operand.type == element_type_of<A> && (s.constant() || s.direct());
   }
 
-  /// Rows side by side, straight on the tensors. False, with nothing written, if a row's squares leave the range of A.
-  bool normalize_tile(index_t first, index_t rows) const {
-    Table t;
-    for (index_t r = 0; r < rows; ++r) t.x[r] = layout_.kept.offset(stream_x, first + r);
-    index_t r = 0;
-    for (; r + rows_of<interleaved> <= rows; r += rows_of<interleaved>) fold_rows<interleaved>(t, r);
-    for (; r < rows; ++r) fold_rows<1>(t, r);
-    for (r = 0; r < rows; r += pack_size<double>) store(t.rstd + r, formula_.rstd(load(t.second + r)));
-    Coefficients<A> c[most_rows];
-    for (r = 0; r < rows; ++r) {
-      if (!is_ordinary<A>(t.second[r], t.rstd[r])) return false;
+  /// A tile between its fold and its map.
+  struct FoldedTile {
+    const A* x[most_sets];
+    CoefficientTable<A> coefficients;
+    index_t first = 0;
+    index_t sets = 0;
+  };
+
+  /// Sets side by side, straight on the tensors. Each tile is mapped after the next one is folded and resolved: the divisions and roots of
+  /// one hide behind the other's sweep.
+  void run_tiles(index_t first, index_t last) const {
+    const index_t tile = layout_.set_size <= pivot_length ? most_sets : rows_of<interleaved>;
+    FoldedTile tiles[2];
+    int current = 0;
+    for (; first < last; first += tile) {
+      FoldedTile& next = tiles[1 - current];
+      const index_t sets = last - first < tile ? last - first : tile;
+      if (fold_tile(first, sets, next)) {
+        map_tile(tiles[current]);
+        current = 1 - current;
+      } else {
+        for (index_t r = 0; r < sets; ++r) normalize_set(first + r);
+      }
     }
-    for (r = 0; r < rows; ++r) {
-      SetStatistics s;
-      if constexpr (F::centred) s.mean = two_sum(t.pivot[r], t.mean[r]);
-      s.rstd = t.rstd[r];
-      c[r] = coefficients<A>(s);
-      if (statistics_.rstd != nullptr) statistics_.put(layout_.kept.offset(stream_stat, first + r), s);
+    map_tile(tiles[current]);
+  }
+
+  /// Moments and coefficients of a tile. False, with nothing written, if a set's squares leave the range of A.
+  NORMA_INLINE bool fold_tile(index_t first, index_t sets, FoldedTile& tile) const {
+    index_t offset[most_sets];
+    layout_.kept.offsets(stream_x, first, sets, offset);
+    for (index_t r = 0; r < sets; ++r) tile.x[r] = x_.data(offset[r]);
+    MomentTable<A> moments;
+    const A* moved[most_sets];
+    fold_sets<F>(layout_.set_size, sets, moments, [&](index_t begin, index_t) __attribute__((always_inline)) -> const A* const* {
+      if (begin == 0) return tile.x;
+      for (index_t r = 0; r < sets; ++r) moved[r] = tile.x[r] + begin;
+      return moved;
+    });
+    if (!resolve(formula_, moments, sets, tile.coefficients)) return false;
+    tile.first = first;
+    tile.sets = sets;
+    if (statistics_.rstd != nullptr) {
+      layout_.kept.offsets(stream_stat, first, sets, offset);
+      for (index_t r = 0; r < sets; ++r) statistics_.put(offset[r], tile.coefficients.statistics(r));
     }
-    map_tile(first, rows, t, c);
     return true;
   }
 
-  template <std::size_t R>
-  NORMA_INLINE void fold_rows(Table& t, index_t r) const {
-    PivotedMoments<R> folded;
-    fold_sets<F, R, A>(layout_.set_size, folded, [&](index_t first, index_t, const A*(&p)[R]) __attribute__((always_inline)) {
-      for (index_t i = 0; i < rows_of<R>; ++i) p[i] = x_.data(t.x[r + i]) + first;
-    });
-    for (index_t i = 0; i < rows_of<R>; ++i) {
-      t.pivot[r + i] = folded.pivot[i];
-      t.mean[r + i] = folded.moments[i].mean;
-      t.second[r + i] = folded.second[i];
+  void map_tile(FoldedTile& tile) const {
+    const index_t sets = std::exchange(tile.sets, 0);
+    index_t y[most_sets], weight[most_sets], bias[most_sets];
+    layout_.kept.offsets(stream_y, tile.first, sets, y);
+    if (!shares_affine_) {
+      layout_.kept.offsets(stream_weight, tile.first, sets, weight);
+      layout_.kept.offsets(stream_bias, tile.first, sets, bias);
     }
-  }
-
-  NORMA_INLINE void map_tile(index_t first, index_t rows, const Table& t, const Coefficients<A>* c) const {
-    index_t y[most_rows], weight[most_rows], bias[most_rows];
-    for (index_t r = 0; r < rows; ++r) {
-      y[r] = layout_.kept.offset(stream_y, first + r);
-      weight[r] = layout_.kept.offset(stream_weight, first + r);
-      bias[r] = layout_.kept.offset(stream_bias, first + r);
-    }
-    for (index_t r = 0; r < rows;) {
-      bool share = r + rows_of<interleaved> <= rows;
-      for (index_t i = 1; i < rows_of<interleaved> && share; ++i) share = weight[r + i] == weight[r] && bias[r + i] == bias[r];
-      const AffineRun<A> affine{weight_.data(weight[r]), bias_.data(bias[r]), weight_offset_};
+    const Coefficients<A> c = tile.coefficients.coefficients();
+    for (index_t r = 0; r < sets;) {
+      bool share = r + rows_of<interleaved> <= sets;
+      for (index_t i = 1; !shares_affine_ && i < rows_of<interleaved> && share; ++i) share = weight[r + i] == weight[r] && bias[r + i] == bias[r];
+      const AffineRun<A> affine{weight_.data(shares_affine_ ? 0 : weight[r]), bias_.data(shares_affine_ ? 0 : bias[r]), weight_offset_};
       if (share) {
-        map_rows<interleaved>(t.x + r, y + r, c + r, affine);
+        map_rows<interleaved>(tile.x + r, y + r, c.from(r), affine);
         r += rows_of<interleaved>;
       } else {
-        map_rows<1>(t.x + r, y + r, c + r, affine);
+        map_rows<1>(tile.x + r, y + r, c.from(r), affine);
         r += 1;
       }
     }
   }
 
   template <std::size_t R>
-  NORMA_INLINE void map_rows(const index_t* x, const index_t* y, const Coefficients<A>* c, const AffineRun<A>& affine) const {
+  NORMA_INLINE void map_rows(const A* const* x, const index_t* y, const Coefficients<A>& c, const AffineRun<A>& affine) const {
     const A* px[R];
     A* py[R];
-    Coefficients<A> coefficient[R];
     for (index_t r = 0; r < rows_of<R>; ++r) {
-      px[r] = x_.data(x[r]);
+      px[r] = x[r];
       py[r] = y_.data(y[r]);
-      coefficient[r] = c[r];
     }
-    map_pointers<R>(px, py, layout_.set_size, coefficient, affine);
+    map_pointers(px, py, layout_.set_size, c, affine);
   }
 
   template <std::size_t R>
-  NORMA_INLINE void map_pointers(const A* const (&x)[R], A* const (&y)[R], index_t n, const Coefficients<A> (&c)[R], const AffineRun<A>& affine) const {
+  NORMA_INLINE void map_pointers(const A* const (&x)[R], A* const (&y)[R], index_t n, const Coefficients<A>& c, const AffineRun<A>& affine) const {
     bool aligned = streaming_;
     for (index_t r = 0; r < rows_of<R>; ++r) aligned = aligned && reinterpret_cast<std::uintptr_t>(y[r]) % 64 == 0;
     with_bool(!weight_.constant(), [&](auto weight_runs) {
@@ -180,7 +187,7 @@ class ForwardPass {
       A* py[1] = {y_.target(y, first, y_tile.element)};
       const AffineRun<A> affine{weight_.constant() ? &one_weight : weight_.read(weight, first, count, weight_tile.element),
                                 bias_.constant() ? &one_bias : bias_.read(bias, first, count, bias_tile.element), weight_offset_};
-      map_pointers<1>(px, py, count, {c}, affine);
+      map_pointers(px, py, count, c, affine);
       y_.write(y, first, count, py[0]);
     }
   }
@@ -202,6 +209,7 @@ class ForwardPass {
   StatisticArrays<P> statistics_;
   bool streaming_;
   bool direct_;
+  bool shares_affine_;
 };
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -57,6 +57,22 @@ struct AxisList {
     return count == 0 ? 0 : result + linear * axis[0].stride[s];
   }
 
+  /// Offsets of `n` index combinations from `first` on.
+  NORMA_INLINE void offsets(Stream s, index_t first, index_t n, index_t* result) const {
+    if (count == 0) {
+      for (index_t i = 0; i < n; ++i) result[i] = 0;
+      return;
+    }
+    const Axis& inner = axis[count - 1];
+    const index_t stride = inner.stride[s];
+    for (index_t i = 0; i < n;) {
+      const index_t start = offset(s, first + i);
+      const index_t left = count == 1 ? n - i : inner.extent - (first + i) % inner.extent;
+      const index_t end = left < n - i ? i + left : n;
+      for (index_t step = 0; i < end; ++i, step += stride) result[i] = start + step;
+    }
+  }
+
   /// True if no axis moves the stream.
   bool broadcasts(Stream s) const {
     for (int a = 0; a < count; ++a) {

@@ -17,11 +17,6 @@ struct AffineOperands {
   bool unit_offset = false;
 };
 
-template <class A>
-inline constexpr A one = A(1);
-template <class A>
-inline constexpr A negative_zero = -A(0);
-
 /// Outputs of so many bytes bypass the cache: beyond it a line is written once and not read again before it is evicted.
 inline constexpr index_t streaming_threshold = index_t{48} << 20;
 

@@ -24,17 +24,9 @@ concept Formula = requires(const F& f, double v) {
 
 /// What normalizing needs to know of one set. The mean has two parts because one T cannot hold it when |mean| >> sigma.
 struct SetStatistics {
-  SplitSum mean{0, 0};
+  SplitSum<> mean{0, 0};
   double rstd = 0;
 };
-
-/// Coefficients in the arithmetic type. A zero shift is -0, which leaves the sign of a zero alone.
-template <class A>
-NORMA_INLINE Coefficients<A> coefficients(const SetStatistics& s) {
-  const A mean = static_cast<A>(s.mean.high);
-  const double low = (s.mean.high - static_cast<double>(mean)) + s.mean.low;
-  return {mean, static_cast<A>(s.rstd), static_cast<A>(-low * s.rstd)};
-}
 
 /// Statistics per set in the parameter type P, each as high + low; null pointers where nobody asked.
 template <class P>
@@ -62,15 +54,20 @@ struct StatisticArrays {
   }
 };
 
-/// True if sums of squares in A neither overflowed nor sank into subnormals where that would show. NaN is not ordinary.
+/// Sums of squares in A neither overflowed nor sank into subnormals where that would show, if both are below these bounds. NaN is not.
 template <class A>
-NORMA_INLINE bool is_ordinary(double second_moment, double rstd) {
-  constexpr bool is_float = sizeof(A) == 4;
-  return second_moment < (is_float ? 0x1p120 : 0x1p1000) && rstd < (is_float ? 0x1p40 : 0x1p450);
-}
+inline constexpr double ordinary_second = sizeof(A) == 4 ? 0x1p120 : 0x1p1000;
+template <class A>
+inline constexpr double ordinary_rstd = sizeof(A) == 4 ? 0x1p40 : 0x1p450;
+
+/// What an absent weight and an absent bias amount to: the bits of x_hat stay as they are, the sign of a zero included.
+template <class A>
+inline constexpr A one = A(1);
+template <class A>
+inline constexpr A negative_zero = -A(0);
 
 /// A constant set without eps has rstd = 1 / 0; its x_hat is 0 all the same.
-NORMA_INLINE double finite_rstd(double second_moment, double rstd) { return second_moment == 0 && rstd > std::numeric_limits<double>::max() ? 0 : rstd; }
+NORMA_INLINE double finite_rstd(double second, double rstd) { return second == 0 && rstd > std::numeric_limits<double>::max() ? 0 : rstd; }
 
 /// A power of two that brings numbers as large as `largest` near 1, or 1 if there is none such (0, Inf, NaN).
 template <class A>

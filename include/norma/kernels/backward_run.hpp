@@ -21,12 +21,16 @@ struct PullSums {
 
 /// Sweep one. sums over dy[r][0, n), x[r][0, n) in the fixed lanes; if Gradients, also weight[i] += dy * x_hat and bias[i] += dy, row after row.
 template <bool WeightRuns, bool Gradients, std::size_t R, class T>
-NORMA_INLINE void backward_fold_run(const T* const (&dy)[R], const T* const (&x)[R], index_t n, const Coefficients<T> (&c)[R],
+NORMA_INLINE void backward_fold_run(const T* const (&dy)[R], const T* const (&x)[R], index_t n, const Coefficients<T>& c,
                                     const AffineRun<T>& affine, const GradientRun<T>& gradient, PullSums<R>& sums) {
   constexpr int W = pack_size<T>;
   const Pack<T> offset(affine.weight_offset);
   const Pack<T> weight_of_run = WeightRuns ? offset : Pack<T>(*affine.weight) + offset;
   LaneSum<T> sum_g[R], sum_gx[R];
+  unroll<R>([&](auto r) __attribute__((always_inline)) {
+    sum_g[r].clear();
+    sum_gx[r].clear();
+  });
   // `keep` clears padding lanes; a whole register passes through.
   const auto step = [&](index_t i, auto k, auto&& load_pack, auto&& keep) __attribute__((always_inline)) {
     const Pack<T> weight = WeightRuns ? load_pack(affine.weight + i) + offset : weight_of_run;
@@ -37,7 +41,7 @@ NORMA_INLINE void backward_fold_run(const T* const (&dy)[R], const T* const (&x)
     }
     unroll<R>([&](auto r) __attribute__((always_inline)) {
       const Pack<T> upstream = load_pack(dy[r] + i);
-      const Pack<T> normalized = keep(x_hat(load_pack(x[r] + i), Pack<T>(c[r].mean), Pack<T>(c[r].rstd), Pack<T>(c[r].shift)));
+      const Pack<T> normalized = keep(x_hat(load_pack(x[r] + i), Pack<T>(c.mean[r]), Pack<T>(c.rstd[r]), Pack<T>(c.shift[r])));
       const Pack<T> g = keep(mul(upstream, weight));
       sum_g[r].packs[k] = sum_g[r].packs[k] + g;
       sum_gx[r].packs[k] = fma(g, normalized, sum_gx[r].packs[k]);
@@ -79,14 +83,14 @@ struct Pull {
 
 /// Sweep two. dx[r] may be exactly dy[r] or x[r].
 template <bool WeightRuns, bool Stream, std::size_t R, class T>
-NORMA_INLINE void backward_map_run(const T* const (&dy)[R], const T* const (&x)[R], T* const (&dx)[R], index_t n, const Coefficients<T> (&c)[R],
+NORMA_INLINE void backward_map_run(const T* const (&dy)[R], const T* const (&x)[R], T* const (&dx)[R], index_t n, const Coefficients<T>& c,
                                    const AffineRun<T>& affine, const Pull<T> (&pull)[R]) {
   constexpr int W = pack_size<T>;
   const Pack<T> offset(affine.weight_offset);
   const Pack<T> weight_of_run = WeightRuns ? offset : Pack<T>(*affine.weight) + offset;
   const auto gradient = [&](auto r, const Pack<T>& upstream, const Pack<T>& input, const Pack<T>& weight) __attribute__((always_inline)) {
-    const Pack<T> rstd(c[r].rstd);
-    const Pack<T> normalized = x_hat(input, Pack<T>(c[r].mean), rstd, Pack<T>(c[r].shift));
+    const Pack<T> rstd(c.rstd[r]);
+    const Pack<T> normalized = x_hat(input, Pack<T>(c.mean[r]), rstd, Pack<T>(c.shift[r]));
     const Pack<T> centred = mul(upstream, weight) - Pack<T>(pull[r].mean_g);
     return mul(rstd, fma(normalized, Pack<T>(-pull[r].mean_g_x_hat), centred));
   };

@@ -13,7 +13,10 @@ NORMA_INLINE void fold_run(const T* const (&x)[R], index_t n, const T (&pivot)[R
   constexpr int W = pack_size<T>;
   LaneSum<T> acc[Term::sums][R];
   Pack<T> p[R];
-  unroll<R>([&](auto r) __attribute__((always_inline)) { p[r] = Pack<T>(pivot[r]); });
+  unroll<R>([&](auto r) __attribute__((always_inline)) {
+    p[r] = Pack<T>(pivot[r]);
+    unroll<Term::sums>([&](auto s) __attribute__((always_inline)) { acc[s][r].clear(); });
+  });
   const auto add = [&](auto r, auto k, const Pack<T>& value) __attribute__((always_inline)) {
     if constexpr (Term::sums == 1) {
       Term::add(value, {&acc[0][r].packs[k]});

@@ -5,12 +5,15 @@
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
-/// What a set needs to normalize an element: x_hat = (x - mean) * rstd + shift. `shift` carries the part of the mean that one T cannot hold.
+/// What a set needs to normalize an element: x_hat = (x - mean) * rstd + shift; one number per row in each array. `shift` carries the part
+/// of the mean that one T cannot hold.
 template <class T>
 struct Coefficients {
-  T mean;
-  T rstd;
-  T shift;
+  const T* mean;
+  const T* rstd;
+  const T* shift;
+
+  NORMA_INLINE Coefficients from(index_t row) const { return {mean + row, rstd + row, shift + row}; }
 };
 
 /// Weight and bias along a run: a pointer that advances, or one value for the whole run. `weight_offset` is added to every weight.
@@ -29,15 +32,15 @@ NORMA_INLINE Pack<T> x_hat(const Pack<T>& x, const Pack<T>& mean, const Pack<T>&
 /// y[r][i] = ((x[r][i] - mean_r) * rstd_r + shift_r) * weight[i] + bias[i]. Weight and bias are loaded once for R rows.
 /// y[r] may be exactly x[r]. Streaming wants every y[r] aligned to 64 bytes.
 template <bool WeightRuns, bool BiasRuns, bool Stream, std::size_t R, class T>
-NORMA_INLINE void map_run(const T* const (&x)[R], T* const (&y)[R], index_t n, const Coefficients<T> (&c)[R], const AffineRun<T>& affine) {
+NORMA_INLINE void map_run(const T* const (&x)[R], T* const (&y)[R], index_t n, const Coefficients<T>& c, const AffineRun<T>& affine) {
   constexpr int W = pack_size<T>;
   constexpr int unrolled = R == 1 ? 4 : 1;
   const Pack<T> offset(affine.weight_offset);
   Pack<T> mean[R], rstd[R], shift[R];
   unroll<R>([&](auto r) __attribute__((always_inline)) {
-    mean[r] = Pack<T>(c[r].mean);
-    rstd[r] = Pack<T>(c[r].rstd);
-    shift[r] = Pack<T>(c[r].shift);
+    mean[r] = Pack<T>(c.mean[r]);
+    rstd[r] = Pack<T>(c.rstd[r]);
+    shift[r] = Pack<T>(c.shift[r]);
   });
   const Pack<T> weight_of_run = WeightRuns ? offset : Pack<T>(*affine.weight) + offset;
   const Pack<T> bias_of_run = BiasRuns ? offset : Pack<T>(*affine.bias);

@@ -18,7 +18,8 @@ template <class T>
 struct LaneSum {
   Pack<T> packs[lane_packs<T>];
 
-  NORMA_INLINE LaneSum() {
+  /// Called by hand and not by a constructor: constructors of an array run in a loop, which would put the registers into memory.
+  NORMA_INLINE void clear() {
     unroll<lane_packs<T>>([&](auto k) __attribute__((always_inline)) { packs[k] = Pack<T>(T(0)); });
   }
 };

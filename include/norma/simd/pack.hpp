@@ -74,6 +74,17 @@ NORMA_INLINE Pack<T> mul(const Pack<T>& a, const Pack<T>& b) {
   return product;
 }
 
+/// The same in double without vectors.
+NORMA_INLINE double fma(double a, double b, double c) { return std::fma(a, b, c); }
+NORMA_INLINE double mul(double a, double b) { return a * b; }
+
+/// 0 where v is negative, v itself where it is not, NaN included.
+NORMA_INLINE Pack<double> clear_negative(const Pack<double>& v) { return xsimd::select(v < Pack<double>(0.0), Pack<double>(0.0), v); }
+NORMA_INLINE double clear_negative(double v) { return v < 0 ? 0 : v; }
+
+/// True if a < b in every lane; false where either is NaN.
+NORMA_INLINE bool all_less(const Pack<double>& a, const Pack<double>& b) { return xsimd::all(a < b); }
+
 /// Exact division and square root of doubles; xsimd's are estimates on NEON.
 NORMA_INLINE Pack<double> divide(const Pack<double>& a, const Pack<double>& b) {
 #if defined(__aarch64__)
@@ -177,6 +188,42 @@ NORMA_INLINE Pack<T> keep_first(const Pack<T>& v, int count) {
   for (int i = count; i < pack_size<T>; ++i) lanes[i] = T(0);
   return load(lanes);
 #endif
+}
+
+/// Loads pack_size<double> numbers of type T, widened.
+template <class T>
+NORMA_INLINE Pack<double> load_doubles(const T* p) {
+  if constexpr (sizeof(T) == sizeof(double)) {
+    return load(p);
+  } else {
+#if defined(__AVX512F__)
+    return _mm512_maskz_cvtps_pd(0xFF, _mm256_loadu_ps(p));
+#elif defined(__AVX__)
+    return _mm256_cvtps_pd(_mm_loadu_ps(p));
+#else
+    alignas(64) double wide[pack_size<double>];
+    for (int i = 0; i < pack_size<double>; ++i) wide[i] = static_cast<double>(p[i]);
+    return load(wide);
+#endif
+  }
+}
+
+/// Stores pack_size<double> numbers, rounded to T.
+template <class T>
+NORMA_INLINE void store_doubles(T* p, const Pack<double>& v) {
+  if constexpr (sizeof(T) == sizeof(double)) {
+    store(p, v);
+  } else {
+#if defined(__AVX512F__)
+    _mm256_storeu_ps(p, _mm512_maskz_cvtpd_ps(0xFF, v));
+#elif defined(__AVX__)
+    _mm_storeu_ps(p, _mm256_cvtpd_ps(v));
+#else
+    alignas(64) double wide[pack_size<double>];
+    store(wide, v);
+    for (int i = 0; i < pack_size<double>; ++i) p[i] = static_cast<T>(wide[i]);
+#endif
+  }
 }
 
 /// A store that bypasses the cache; p must be aligned to the register. Ordinary where the hardware has none.

@@ -1,0 +1,48 @@
+// resolve: from moments to coefficients, for the sets of a tile at once.
+#pragma once
+
+#include <norma/engine/fold.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// Statistics of the sets of a tile in double, and their coefficients in the arithmetic type; a column each.
+template <class A>
+struct CoefficientTable {
+  alignas(64) double mean_high[most_sets];
+  alignas(64) double mean_low[most_sets];
+  alignas(64) double rstd_double[most_sets];
+  alignas(64) A mean[most_sets];
+  alignas(64) A rstd[most_sets];
+  alignas(64) A shift[most_sets];
+
+  NORMA_INLINE Coefficients<A> coefficients() const { return {mean, rstd, shift}; }
+  NORMA_INLINE SetStatistics statistics(index_t r) const { return {{mean_high[r], mean_low[r]}, rstd_double[r]}; }
+
+  /// Columns [r, r + pack_size<double>) from statistics in double. The mean goes to A and what A cannot hold of it to the shift, where a zero
+  /// is -0, which leaves the sign of a zero x_hat alone.
+  NORMA_INLINE void put(index_t r, const SplitSum<Pack<double>>& split, const Pack<double>& rstd_of_set) {
+    store(mean_high + r, split.high);
+    store(mean_low + r, split.low);
+    store(rstd_double + r, rstd_of_set);
+    store_doubles(mean + r, split.high);
+    store_doubles(rstd + r, rstd_of_set);
+    const Pack<double> low = (split.high - load_doubles(mean + r)) + split.low;
+    store_doubles(shift + r, mul(Pack<double>(-0.0) - low, rstd_of_set));
+  }
+};
+
+/// True if all sets are ordinary: no square in A left its range where that would show. Otherwise the columns mean nothing.
+template <class F, class A>
+NORMA_INLINE bool resolve(const F& formula, MomentTable<A>& moments, index_t sets, CoefficientTable<A>& result) {
+  for (index_t r = sets; r % pack_size<double> != 0; ++r) moments.second[r] = 1;  // padding columns must look ordinary
+  bool ordinary = true;
+  for (index_t r = 0; r < sets; r += pack_size<double>) {
+    const Pack<double> second = load(moments.second + r);
+    const Pack<double> rstd = formula.rstd(second);
+    ordinary = ordinary && all_less(second, Pack<double>(ordinary_second<A>)) && all_less(rstd, Pack<double>(ordinary_rstd<A>));
+    result.put(r, two_sum(load(moments.pivot + r), load(moments.mean + r)), rstd);
+  }
+  return ordinary;
+}
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE
