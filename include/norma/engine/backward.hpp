@@ -156,7 +156,7 @@ class BackwardPass {
   void sweep_sets(index_t set, const GradientRun<A>* gradient) const {
     Tile<A> tiles[4];
     index_t dy[R], x[R], dx[R];
-    alignas(64) double mean_high[most_sets] = {}, mean_low[most_sets] = {}, rstd[most_sets] = {};
+    alignas(64) double mean_high[tile_rows] = {}, mean_low[tile_rows] = {}, rstd[tile_rows] = {};
     for (index_t r = 0; r < rows_of<R>; ++r) {
       dy[r] = layout_.kept.offset(stream_dy, set + r);
       x[r] = layout_.kept.offset(stream_x, set + r);
@@ -166,7 +166,7 @@ class BackwardPass {
       mean_low[r] = s.mean.low;
       rstd[r] = s.rstd;
     }
-    CoefficientTable<A> table;
+    CoefficientTable<A, tile_rows> table;
     for (index_t r = 0; r < rows_of<R>; r += pack_size<double>) table.put(r, {load(mean_high + r), load(mean_low + r)}, load(rstd + r));
     const Coefficients<A> c = table.coefficients();
     const index_t weight = layout_.kept.offset(stream_weight, set);

@@ -49,15 +49,16 @@ class ForwardPass {
   void normalize_set(index_t set) const {
     Tile<A> tile;
     const index_t x = layout_.kept.offset(stream_x, set);
-    CoefficientTable<A> c;
+    CoefficientTable<A, tile_rows> c;
     A scale(1);
     const auto fold = [&](const F& formula) {
-      MomentTable<A> moments;
+      MomentTable<A, tile_rows> moments;
       const A* p;
-      fold_sets<F>(layout_.set_size, 1, moments, [&](index_t first, index_t count) {
+      const auto read = [&](index_t first, index_t count) {
         p = x_.read(x, first, count, tile.element, scale);
         return &p;
-      });
+      };
+      fold_sets<F>(layout_.set_size, 1, moments, RowSource<A, decltype(read)>{1, read});
       const bool ordinary = resolve(formula, moments, 1, c);
       c.rstd_double[0] = finite_rstd(moments.second[0], c.rstd_double[0]);
       c.rstd[0] = static_cast<A>(c.rstd_double[0]);
@@ -83,8 +84,8 @@ class ForwardPass {
 
   /// A tile between its fold and its map.
   struct FoldedTile {
-    const A* x[most_sets];
-    CoefficientTable<A> coefficients;
+    const A* x[tile_rows];
+    CoefficientTable<A, tile_rows> coefficients;
     index_t first = 0;
     index_t sets = 0;
   };
@@ -92,7 +93,7 @@ class ForwardPass {
   /// Sets side by side, straight on the tensors. Each tile is mapped after the next one is folded and resolved: the divisions and roots of
   /// one hide behind the other's sweep.
   void run_tiles(index_t first, index_t last) const {
-    const index_t tile = layout_.set_size <= pivot_length ? most_sets : rows_of<interleaved>;
+    const index_t tile = layout_.set_size <= pivot_length ? rows_of<tile_rows> : rows_of<interleaved>;
     FoldedTile tiles[2];
     int current = 0;
     for (; first < last; first += tile) {
@@ -110,16 +111,17 @@ class ForwardPass {
 
   /// Moments and coefficients of a tile. False, with nothing written, if a set's squares leave the range of A.
   NORMA_INLINE bool fold_tile(index_t first, index_t sets, FoldedTile& tile) const {
-    index_t offset[most_sets];
+    index_t offset[tile_rows];
     layout_.kept.offsets(stream_x, first, sets, offset);
     for (index_t r = 0; r < sets; ++r) tile.x[r] = x_.data(offset[r]);
-    MomentTable<A> moments;
-    const A* moved[most_sets];
-    fold_sets<F>(layout_.set_size, sets, moments, [&](index_t begin, index_t) __attribute__((always_inline)) -> const A* const* {
+    MomentTable<A, tile_rows> moments;
+    const A* moved[tile_rows];
+    const auto read = [&](index_t begin, index_t) __attribute__((always_inline)) -> const A* const* {
       if (begin == 0) return tile.x;
       for (index_t r = 0; r < sets; ++r) moved[r] = tile.x[r] + begin;
       return moved;
-    });
+    };
+    fold_sets<F>(layout_.set_size, sets, moments, RowSource<A, decltype(read)>{sets, read});
     if (!resolve(formula_, moments, sets, tile.coefficients)) return false;
     tile.first = first;
     tile.sets = sets;
@@ -132,7 +134,7 @@ class ForwardPass {
 
   void map_tile(FoldedTile& tile) const {
     const index_t sets = std::exchange(tile.sets, 0);
-    index_t y[most_sets], weight[most_sets], bias[most_sets];
+    index_t y[tile_rows], weight[tile_rows], bias[tile_rows];
     layout_.kept.offsets(stream_y, tile.first, sets, y);
     if (!shares_affine_) {
       layout_.kept.offsets(stream_weight, tile.first, sets, weight);

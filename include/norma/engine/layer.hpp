@@ -6,9 +6,18 @@
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
+template <class X>
+struct ParameterOfTensor {
+  using type = float;  // not a tensor: norma::view says so where the function is called
+};
+template <Viewable X>
+struct ParameterOfTensor<X> {
+  using type = ParameterFor<typename decltype(ViewOf<std::remove_cvref_t<X>>::view(std::declval<X&>()))::value_type>;
+};
+
 /// Parameter type of the free functions for a tensor X.
 template <class X>
-using ParameterOf = ParameterFor<typename decltype(norma::view(std::declval<X&>()))::value_type>;
+using ParameterOf = typename ParameterOfTensor<X>::type;
 
 /// Weight and bias of a layer with their gradients; each absent where the layer has none. An ordinary value.
 template <Parameter T>

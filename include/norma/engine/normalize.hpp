@@ -3,6 +3,7 @@
 
 #include <norma/core/execution.hpp>
 #include <norma/engine/backward.hpp>
+#include <norma/engine/forward_lanes.hpp>
 #include <norma/engine/roles.hpp>
 #include <norma/engine/saved.hpp>
 
@@ -57,7 +58,12 @@ inline void normalize(const ExecutorRef& executor, const F& formula, AxisSet ave
   const bool streaming =
       streams_output(executor.streaming(), operands[stream_y], x.size() * static_cast<index_t>(sizeof(Y)), operands[stream_x], Operand());
   const ForwardPass<A, P, F> pass(formula, layout, operands, weight_offset, statistics, streaming);
-  parallel_sets(executor, layout.sets, x.size(), [&](index_t first, index_t last) { pass.run(first, last); });
+  if (LaneForward<A, P, F>::suits(layout, operands)) {
+    const LaneForward<A, P, F> lanes_pass(pass, formula, layout, operands, weight_offset, statistics);
+    parallel_sets(executor, layout.sets, x.size(), [&](index_t first, index_t last) { lanes_pass.run(first, last); });
+  } else {
+    parallel_sets(executor, layout.sets, x.size(), [&](index_t first, index_t last) { pass.run(first, last); });
+  }
 }
 
 /// True if weight and bias gradients repeat along different kept axes, so that no one grouping of sets serves both.

@@ -6,14 +6,14 @@
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
 /// Statistics of the sets of a tile in double, and their coefficients in the arithmetic type; a column each.
-template <class A>
+template <class A, std::size_t Columns>
 struct CoefficientTable {
-  alignas(64) double mean_high[most_sets];
-  alignas(64) double mean_low[most_sets];
-  alignas(64) double rstd_double[most_sets];
-  alignas(64) A mean[most_sets];
-  alignas(64) A rstd[most_sets];
-  alignas(64) A shift[most_sets];
+  alignas(64) double mean_high[Columns];
+  alignas(64) double mean_low[Columns];
+  alignas(64) double rstd_double[Columns];
+  alignas(64) A mean[Columns];
+  alignas(64) A rstd[Columns];
+  alignas(64) A shift[Columns];
 
   NORMA_INLINE Coefficients<A> coefficients() const { return {mean, rstd, shift}; }
   NORMA_INLINE SetStatistics statistics(index_t r) const { return {{mean_high[r], mean_low[r]}, rstd_double[r]}; }
@@ -32,8 +32,8 @@ struct CoefficientTable {
 };
 
 /// True if all sets are ordinary: no square in A left its range where that would show. Otherwise the columns mean nothing.
-template <class F, class A>
-NORMA_INLINE bool resolve(const F& formula, MomentTable<A>& moments, index_t sets, CoefficientTable<A>& result) {
+template <class F, class A, std::size_t Columns>
+NORMA_INLINE bool resolve(const F& formula, MomentTable<A, Columns>& moments, index_t sets, CoefficientTable<A, Columns>& result) {
   for (index_t r = sets; r % pack_size<double> != 0; ++r) moments.second[r] = 1;  // padding columns must look ordinary
   bool ordinary = true;
   for (index_t r = 0; r < sets; r += pack_size<double>) {

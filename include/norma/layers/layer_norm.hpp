@@ -91,4 +91,4 @@ void layer_norm_backward(DY&& dy, X&& x, Saved<ParameterOf<X>>& saved, DX&& dx, 
   layer_norm_backward(sequential, dy, x, saved, dx, options);
 }
 
-}  // namespace norma::inline NORMA_ISA_LayerNormSPACE
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -101,4 +101,4 @@ void rms_norm_backward(DY&& dy, X&& x, Saved<ParameterOf<X>>& saved, DX&& dx, co
   rms_norm_backward(sequential, dy, x, saved, dx, options);
 }
 
-}  // namespace norma::inline NORMA_ISA_RMSNormSPACE
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -1,0 +1,104 @@
+// Forward where the unit-stride axis is kept: sets across the vector lanes, tile of positions by tile of positions.
+#pragma once
+
+#include <norma/engine/forward.hpp>
+#include <norma/kernels/fold_lanes.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// True if neighbouring sets are neighbours in the stream's memory.
+inline bool lanes_are_contiguous(const Layout& layout, Stream stream) {
+  return layout.kept.count > 0 && layout.kept.axis[layout.kept.count - 1].stride[stream] == 1;
+}
+/// True if neighbouring sets see the same elements of the stream.
+inline bool lanes_share(const Layout& layout, Stream stream) { return layout.kept.axis[layout.kept.count - 1].stride[stream] == 0; }
+
+/// Calls f(first, count) for pieces of [first, last) that lie in one row of positions and have at most `most` sets.
+template <class F>
+inline void each_lane_tile(const Layout& layout, index_t first, index_t last, index_t most, F&& f) {
+  const index_t extent = layout.kept.axis[layout.kept.count - 1].extent;
+  while (first < last) {
+    const index_t left_in_row = extent - first % extent;
+    index_t count = last - first < most ? last - first : most;
+    if (count > left_in_row) count = left_in_row;
+    f(first, count);
+    first += count;
+  }
+}
+
+/// Sets across lanes as a source of fold_sets.
+template <class A>
+struct LaneSource {
+  LaneRows<const A> x;
+  int positions;
+
+  NORMA_INLINE void first(index_t i, A* pivot) const {
+    for (int p = 0; p < positions; ++p) pivot[p] = x[i][p];
+  }
+  template <class Term, std::size_t Columns>
+  NORMA_INLINE void fold(index_t i, index_t n, const A* pivot, TileSums<Columns> (&sums)[Term::sums]) const {
+    static_assert(Columns == static_cast<std::size_t>(tile_positions<A>));
+    with_bool(positions == tile_positions<A>, [&](auto whole) {
+      if constexpr (Term::sums == 1) {
+        fold_lanes<Term, whole.value, A>({x[i], x.stride}, n, positions, pivot, {sums[0].sum});
+      } else {
+        fold_lanes<Term, whole.value, A>({x[i], x.stride}, n, positions, pivot, {sums[0].sum, sums[1].sum});
+      }
+    });
+  }
+};
+
+template <class A, class P, Formula F>
+class LaneForward {
+ public:
+  /// `general` normalizes what leaves the range of A.
+  LaneForward(const ForwardPass<A, P, F>& general, const F& formula, const Layout& layout, const Operands& operands, A weight_offset,
+              const StatisticArrays<P>& statistics)
+      : general_(general), formula_(formula), layout_(layout), operands_(operands), weight_offset_(weight_offset), statistics_(statistics) {}
+
+  /// Whether the layout asks for it: one averaged axis, x and y contiguous along a kept one, parameters not varying along that.
+  static bool suits(const Layout& layout, const Operands& operands) {
+    bool all_a = true;
+    for (const Stream s : {stream_x, stream_y, stream_weight, stream_bias}) all_a = all_a && operands[s].type == element_type_of<A>;
+    return all_a && layout.averaged.count == 1 && layout.averaged.axis[0].stride[stream_x] != 1 && lanes_are_contiguous(layout, stream_x) &&
+           lanes_are_contiguous(layout, stream_y) && lanes_share(layout, stream_weight) && lanes_share(layout, stream_bias);
+  }
+
+  /// Normalizes sets [first, last).
+  void run(index_t first, index_t last) const {
+    each_lane_tile(layout_, first, last, tile_positions<A>, [&](index_t set, index_t count) {
+      if (normalize_tile(set, static_cast<int>(count))) return;
+      for (index_t p = 0; p < count; ++p) general_.normalize_set(set + p);
+    });
+  }
+
+ private:
+  static constexpr std::size_t columns = static_cast<std::size_t>(tile_positions<A>);
+
+  LaneRows<A> rows(Stream stream, index_t set) const {
+    return {static_cast<A*>(operands_[stream].data) + layout_.kept.offset(stream, set), layout_.averaged.axis[0].stride[stream]};
+  }
+
+  bool normalize_tile(index_t set, int count) const {
+    const LaneRows<A> x = rows(stream_x, set), weight = rows(stream_weight, set), bias = rows(stream_bias, set);
+    MomentTable<A, columns> moments;
+    fold_sets<F>(layout_.set_size, count, moments, LaneSource<A>{{x.first, x.stride}, count});
+    CoefficientTable<A, columns> c;
+    if (!resolve(formula_, moments, count, c)) return false;
+    for (int p = 0; statistics_.rstd != nullptr && p < count; ++p) statistics_.put(layout_.kept.offset(stream_stat, set + p), c.statistics(p));
+    const AffineColumn<A> affine{weight.first, weight.stride, bias.first, bias.stride, weight_offset_};
+    with_bool(count == tile_positions<A>, [&](auto whole) {
+      map_lanes<whole.value, A>({x.first, x.stride}, rows(stream_y, set), layout_.set_size, count, c.coefficients(), affine);
+    });
+    return true;
+  }
+
+  const ForwardPass<A, P, F>& general_;
+  const F& formula_;
+  const Layout& layout_;
+  const Operands& operands_;
+  A weight_offset_;
+  StatisticArrays<P> statistics_;
+};
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE
