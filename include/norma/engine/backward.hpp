@@ -3,46 +3,52 @@
 
 #include <norma/core/buffer.hpp>
 #include <norma/core/execution.hpp>
-#include <norma/engine/forward.hpp>
+#include <norma/engine/backward_lanes.hpp>
 #include <norma/engine/gradients.hpp>
-#include <norma/kernels/backward_run.hpp>
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
-/// Working memory of one slot: sums in A (padded to whole lane groups) and in double, per element of a set.
+/// Working memory of one slot, per element of a set: `width` running sums in A (1, or lanes<A> where sets lie across lanes) and one in double.
 template <class A>
 struct SlotSums {
   GradientRun<A> running{nullptr, nullptr};
   double* weight = nullptr;
   double* bias = nullptr;
   index_t padded = 0;
+  index_t width = 1;
   bool fresh = true;
 
-  /// Bytes for sets of `set_size` elements.
-  static index_t bytes(index_t set_size) {
-    return padded_size(set_size) * static_cast<index_t>(2 * sizeof(A) + 2 * sizeof(double));
+  static index_t bytes(index_t set_size, index_t width) {
+    return padded_size(set_size) * (2 * width * static_cast<index_t>(sizeof(A)) + 2 * static_cast<index_t>(sizeof(double)));
   }
 
-  SlotSums(index_t set_size, std::byte* memory) : padded(padded_size(set_size)) {
+  SlotSums(index_t set_size, index_t width_of_sum, std::byte* memory) : padded(padded_size(set_size)), width(width_of_sum) {
     weight = reinterpret_cast<double*>(memory);
     bias = weight + padded;
     running.weight = reinterpret_cast<A*>(bias + padded);
-    running.bias = running.weight + padded;
+    running.bias = running.weight + padded * width;
   }
 
   void clear_running() {
-    for (index_t i = 0; i < 2 * padded; ++i) running.weight[i] = A(0);
+    for (index_t i = 0; i < 2 * padded * width; ++i) running.weight[i] = A(0);
   }
 
   /// Adds the sums in A to those in double (the first time: replaces them) and clears them.
   void flush() {
-    for (index_t i = 0; i < 2 * padded; ++i) weight[i] = static_cast<double>(running.weight[i]) + (fresh ? 0.0 : weight[i]);
+    for (index_t i = 0; i < 2 * padded; ++i) weight[i] = running_sum(i) + (fresh ? 0.0 : weight[i]);
     fresh = false;
     clear_running();
   }
 
  private:
   static index_t padded_size(index_t set_size) { return (set_size + lanes<float> - 1) / lanes<float> * lanes<float>; }
+
+  double running_sum(index_t i) const {
+    if (width == 1) return static_cast<double>(running.weight[i]);
+    LaneSum<A> sum;
+    for (int k = 0; k < lane_packs<A>; ++k) sum.packs[k] = load(running.weight + i * width + k * pack_size<A>);
+    return static_cast<double>(fold_tree(sum));
+  }
 };
 
 /// A is the arithmetic type, P that of statistics and parameters. An absent dx is not computed.
@@ -62,7 +68,9 @@ class BackwardPass {
         weight_offset_(weight_offset),
         statistics_(statistics),
         wants_dx_(operands[stream_y].present()),
-        streaming_(streaming) {
+        streaming_(streaming),
+        across_lanes_(LaneBackward<A, P, F>::suits(layout, operands)),
+        lanes_pass_(formula, layout, operands, weight_offset, statistics) {
     direct_ = dy_.direct() && x_.direct() && (!wants_dx_ || dx_.direct()) && operands[stream_weight].type == element_type_of<A> &&
               (weight_.constant() || weight_.direct());
   }
@@ -79,13 +87,14 @@ class BackwardPass {
   void run_with_gradients(const ExecutorRef& executor, Buffer<std::byte>& scratch) const {
     const index_t group_size = layout_.sets / layout_.groups;
     const SlotGrid grid(group_size, layout_.set_size);
-    const index_t bytes = SlotSums<A>::bytes(layout_.set_size);
+    const index_t width = across_lanes_ ? lanes<A> : 1;
+    const index_t bytes = SlotSums<A>::bytes(layout_.set_size, width);
     if (grid.slots == 1) {  // many small groups: each task owns some of them
       const index_t tasks = layout_.groups < 32 ? layout_.groups : 32;
       scratch.resize(tasks * bytes);
       executor.parallel_for(tasks, [&](index_t task) {
         for (index_t group = layout_.groups * task / tasks; group < layout_.groups * (task + 1) / tasks; ++group) {
-          SlotSums<A> sums(layout_.set_size, scratch.data() + task * bytes);
+          SlotSums<A> sums(layout_.set_size, width, scratch.data() + task * bytes);
           sum_slot(group * group_size, (group + 1) * group_size, sums);
           scatter(group, sums);
         }
@@ -97,14 +106,14 @@ class BackwardPass {
     for (index_t group = 0; group < layout_.groups; ++group) {
       const index_t begin = group * group_size, end = begin + group_size;
       executor.parallel_for(grid.slots, [&](index_t slot) {
-        SlotSums<A> sums(layout_.set_size, scratch.data() + slot * bytes);
+        SlotSums<A> sums(layout_.set_size, width, scratch.data() + slot * bytes);
         const index_t first = begin + slot * grid.sets_per_slot;
         sum_slot(first, first + grid.sets_per_slot < end ? first + grid.sets_per_slot : end, sums);
         if (streaming_) streaming_fence();
       });
-      SlotSums<A> total(layout_.set_size, scratch.data());
+      SlotSums<A> total(layout_.set_size, width, scratch.data());
       for (index_t slot = 1; slot < grid.slots; ++slot) {
-        const SlotSums<A> part(layout_.set_size, scratch.data() + slot * bytes);
+        const SlotSums<A> part(layout_.set_size, width, scratch.data() + slot * bytes);
         for (index_t i = 0; i < 2 * total.padded; ++i) total.weight[i] += part.weight[i];
       }
       scatter(group, total);
@@ -116,8 +125,9 @@ class BackwardPass {
 
   void sum_slot(index_t first, index_t last, SlotSums<A>& sums) const {
     sums.clear_running();
-    for (index_t set = first; set < last; set += SlotGrid::flush_interval) {
-      const index_t end = set + SlotGrid::flush_interval < last ? set + SlotGrid::flush_interval : last;
+    const index_t interval = SlotGrid::flush_interval * sums.width;
+    for (index_t set = first; set < last; set += interval) {
+      const index_t end = set + interval < last ? set + interval : last;
       sweep(set, end, &sums.running);
       sums.flush();
     }
@@ -137,6 +147,10 @@ class BackwardPass {
 
   /// Both sweeps over sets [first, last), several sets side by side where memory allows.
   void sweep(index_t first, index_t last, const GradientRun<A>* gradient) const {
+    if (across_lanes_) {
+      lanes_pass_.sweep(first, last, gradient);
+      return;
+    }
     while (first < last) {
       bool side_by_side = direct_ && first + rows_of<interleaved> <= last;
       for (index_t r = 1; r < rows_of<interleaved> && side_by_side; ++r) {
@@ -197,7 +211,7 @@ class BackwardPass {
     }
     if (!wants_dx_) return;
     Pull<A> pull[R];
-    for (index_t r = 0; r < rows_of<R>; ++r) pull[r] = pull_of(total.g[r], total.g_x_hat[r], rstd[r]);
+    for (index_t r = 0; r < rows_of<R>; ++r) pull[r] = pull_of<A>(formula_, layout_.set_size, total.g[r], total.g_x_hat[r], rstd[r]);
     for (index_t first = 0; first < layout_.set_size; first += block_length) {
       const index_t count = layout_.set_size - first < block_length ? layout_.set_size - first : block_length;
       const AffineRun<A> affine = read(first, count);
@@ -214,11 +228,6 @@ class BackwardPass {
     }
   }
 
-  Pull<A> pull_of(double sum_g, double sum_g_x_hat, double rstd) const {
-    const double inverse = 1.0 / static_cast<double>(layout_.set_size);
-    return {F::centred ? static_cast<A>(sum_g * inverse) : A(0), static_cast<A>(sum_g_x_hat * inverse * formula_.pull(rstd))};
-  }
-
   const F& formula_;
   const Layout& layout_;
   SetStream<A> dy_, x_, dx_, weight_;
@@ -227,6 +236,8 @@ class BackwardPass {
   StatisticArrays<P> statistics_;
   bool wants_dx_;
   bool streaming_;
+  bool across_lanes_;
+  LaneBackward<A, P, F> lanes_pass_;
   bool direct_;
 };
 

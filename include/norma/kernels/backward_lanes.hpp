@@ -1,0 +1,90 @@
+// The two sweeps of a backward pass with sets across the vector lanes.
+#pragma once
+
+#include <norma/kernels/backward_run.hpp>
+#include <norma/kernels/fold_lanes.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// Weight down the rows, as in AffineColumn.
+template <class T>
+struct WeightColumn {
+  const T* weight;
+  index_t stride;
+  T offset;
+  NORMA_INLINE Pack<T> operator[](index_t row) const { return Pack<T>(weight[row * stride]) + Pack<T>(offset); }
+};
+
+/// Running parameter gradients per row, each in the fixed lanes: position p is added in lane p mod lanes<T>.
+template <class T>
+struct GradientLanes {
+  T* weight;
+  T* bias;
+};
+
+/// Sweep one over rows [0, n) of a tile. sums[0][p] of g, sums[1][p] of g * x_hat, added as backward_fold_run adds them.
+template <bool Whole, bool Gradients, class T>
+inline void backward_fold_lanes(const LaneRows<const T>& dy, const LaneRows<const T>& x, index_t n, int count, const Coefficients<T>& c,
+                                const WeightColumn<T>& weight, const GradientLanes<T>& gradient, double* const (&sums)[2]) {
+  constexpr std::size_t K = static_cast<std::size_t>(position_packs<T>);
+  constexpr std::size_t L = static_cast<std::size_t>(lane_packs<T>);
+  LanePartials<T, 2> partials;
+  const int used = n < lanes<T> ? static_cast<int>(n) : lanes<T>;
+  for (int l = 0; l < used; ++l) {
+    Pack<T> sum_g[K], sum_gx[K];
+    unroll<K>([&](auto k) __attribute__((always_inline)) { sum_g[k] = sum_gx[k] = Pack<T>(T(0)); });
+    for (index_t i = l; i < n; i += lanes<T>) {
+      const Pack<T> row_weight = weight[i];
+      Pack<T> weight_gradient[L], bias_gradient[L];
+      if constexpr (Gradients) {
+        unroll<L>([&](auto k) __attribute__((always_inline)) {
+          weight_gradient[k] = load(gradient.weight + i * lanes<T> + k * pack_size<T>);
+          bias_gradient[k] = load(gradient.bias + i * lanes<T> + k * pack_size<T>);
+        });
+      }
+      unroll<K>([&](auto k) __attribute__((always_inline)) {
+        const auto at = [&](const T* column) __attribute__((always_inline)) { return load(column + k * pack_size<T>); };
+        const Pack<T> upstream = load_positions<Whole>(dy[i], k, count);
+        Pack<T> normalized = x_hat(load_positions<Whole>(x[i], k, count), at(c.mean), at(c.rstd), at(c.shift));
+        if constexpr (!Whole) normalized = keep_first(normalized, lanes_left<pack_size<T>>(count - k * pack_size<T>));
+        const Pack<T> g = mul(upstream, row_weight);
+        sum_g[k] = sum_g[k] + g;
+        sum_gx[k] = fma(g, normalized, sum_gx[k]);
+        if constexpr (Gradients) {
+          weight_gradient[k % L] = fma(upstream, normalized, weight_gradient[k % L]);
+          bias_gradient[k % L] = bias_gradient[k % L] + upstream;
+        }
+      });
+      if constexpr (Gradients) {
+        unroll<L>([&](auto k) __attribute__((always_inline)) {
+          store(gradient.weight + i * lanes<T> + k * pack_size<T>, weight_gradient[k]);
+          store(gradient.bias + i * lanes<T> + k * pack_size<T>, bias_gradient[k]);
+        });
+      }
+    }
+    unroll<K>([&](auto k) __attribute__((always_inline)) {
+      store(partials.lane[0][l] + k * pack_size<T>, sum_g[k]);
+      store(partials.lane[1][l] + k * pack_size<T>, sum_gx[k]);
+    });
+  }
+  partials.fold(used, sums);
+}
+
+/// Sweep two: dx = rstd * (g - mean_g - x_hat * mean_g_x_hat), one pull per position. dx may be exactly dy or x.
+template <bool Whole, class T>
+inline void backward_map_lanes(const LaneRows<const T>& dy, const LaneRows<const T>& x, const LaneRows<T>& dx, index_t n, int count,
+                               const Coefficients<T>& c, const WeightColumn<T>& weight, const T* mean_g, const T* mean_g_x_hat) {
+  constexpr std::size_t K = static_cast<std::size_t>(position_packs<T>);
+  for (index_t i = 0; i < n; ++i) {
+    const Pack<T> row_weight = weight[i];
+    unroll<K>([&](auto k) __attribute__((always_inline)) {
+      const auto at = [&](const T* column) __attribute__((always_inline)) { return load(column + k * pack_size<T>); };
+      const Pack<T> rstd = at(c.rstd);
+      const Pack<T> normalized = x_hat(load_positions<Whole>(x[i], k, count), at(c.mean), rstd, at(c.shift));
+      const Pack<T> centred = mul(load_positions<Whole>(dy[i], k, count), row_weight) - at(mean_g);
+      store_positions<Whole>(dx[i], k, count, mul(rstd, fma(normalized, Pack<T>(T(-0.0)) - at(mean_g_x_hat), centred)));
+    });
+  }
+}
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE
