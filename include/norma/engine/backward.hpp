@@ -8,49 +8,6 @@
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
-/// Working memory of one slot, per element of a set: `width` running sums in A (1, or lanes<A> where sets lie across lanes) and one in double.
-template <class A>
-struct SlotSums {
-  GradientRun<A> running{nullptr, nullptr};
-  double* weight = nullptr;
-  double* bias = nullptr;
-  index_t padded = 0;
-  index_t width = 1;
-  bool fresh = true;
-
-  static index_t bytes(index_t set_size, index_t width) {
-    return padded_size(set_size) * (2 * width * static_cast<index_t>(sizeof(A)) + 2 * static_cast<index_t>(sizeof(double)));
-  }
-
-  SlotSums(index_t set_size, index_t width_of_sum, std::byte* memory) : padded(padded_size(set_size)), width(width_of_sum) {
-    weight = reinterpret_cast<double*>(memory);
-    bias = weight + padded;
-    running.weight = reinterpret_cast<A*>(bias + padded);
-    running.bias = running.weight + padded * width;
-  }
-
-  void clear_running() {
-    for (index_t i = 0; i < 2 * padded * width; ++i) running.weight[i] = A(0);
-  }
-
-  /// Adds the sums in A to those in double (the first time: replaces them) and clears them.
-  void flush() {
-    for (index_t i = 0; i < 2 * padded; ++i) weight[i] = running_sum(i) + (fresh ? 0.0 : weight[i]);
-    fresh = false;
-    clear_running();
-  }
-
- private:
-  static index_t padded_size(index_t set_size) { return (set_size + lanes<float> - 1) / lanes<float> * lanes<float>; }
-
-  double running_sum(index_t i) const {
-    if (width == 1) return static_cast<double>(running.weight[i]);
-    LaneSum<A> sum;
-    for (int k = 0; k < lane_packs<A>; ++k) sum.packs[k] = load(running.weight + i * width + k * pack_size<A>);
-    return static_cast<double>(fold_tree(sum));
-  }
-};
-
 /// A is the arithmetic type, P that of statistics and parameters. An absent dx is not computed.
 template <class A, class P, Formula F>
 class BackwardPass {
@@ -151,81 +108,127 @@ class BackwardPass {
       lanes_pass_.sweep(first, last, gradient);
       return;
     }
-    while (first < last) {
-      bool side_by_side = direct_ && first + rows_of<interleaved> <= last;
-      for (index_t r = 1; r < rows_of<interleaved> && side_by_side; ++r) {
-        side_by_side = layout_.kept.offset(stream_weight, first + r) == layout_.kept.offset(stream_weight, first);
+    if (!direct_) {
+      for (; first < last; ++first) sweep_set(first, gradient);
+      return;
+    }
+    const index_t tile = layout_.set_size <= pivot_length / 2 ? rows_of<tile_rows> : rows_of<interleaved>;
+    for (; first < last; first += tile) sweep_tile(first, last - first < tile ? last - first : tile, gradient);
+  }
+
+  /// Several sets straight on the tensors, as many side by side as share a weight and fit the registers.
+  void sweep_tile(index_t set, index_t sets, const GradientRun<A>* gradient) const {
+    CoefficientTable<A, tile_rows> table;
+    read_coefficients(layout_, statistics_, set, sets, table);
+    index_t dy[tile_rows], x[tile_rows], dx[tile_rows], weight[tile_rows];
+    layout_.kept.offsets(stream_dy, set, sets, dy);
+    layout_.kept.offsets(stream_x, set, sets, x);
+    layout_.kept.offsets(stream_y, set, sets, dx);
+    layout_.kept.offsets(stream_weight, set, sets, weight);
+    const auto each_group = [&](auto&& f) __attribute__((always_inline)) {
+      for (index_t r = 0; r < sets;) {
+        bool share = r + rows_of<interleaved> <= sets;
+        for (index_t i = 1; i < rows_of<interleaved> && share; ++i) share = weight[r + i] == weight[r];
+        if (share) {
+          f(r, std::integral_constant<std::size_t, interleaved>());
+          r += rows_of<interleaved>;
+        } else {
+          f(r, std::integral_constant<std::size_t, 1>());
+          r += 1;
+        }
       }
-      if (side_by_side) {
-        sweep_sets<interleaved>(first, gradient);
-        first += rows_of<interleaved>;
-      } else {
-        sweep_sets<1>(first, gradient);
-        first += 1;
+    };
+    TileSums<tile_rows> sum_g, sum_g_x_hat;
+    each_group([&]<std::size_t R>(index_t r, std::integral_constant<std::size_t, R>) __attribute__((always_inline)) {
+      PullSums<R> total{};
+      for (index_t first = 0; first < layout_.set_size; first += block_length) {
+        const index_t count = layout_.set_size - first < block_length ? layout_.set_size - first : block_length;
+        const A *pdy[R], *px[R];
+        for (index_t i = 0; i < rows_of<R>; ++i) {
+          pdy[i] = dy_.data(dy[r + i]) + first;
+          px[i] = x_.data(x[r + i]) + first;
+        }
+        const A* weights = weight_.data(weight[r]) + (weight_.constant() ? 0 : first);
+        fold_block(pdy, px, count, table.coefficients().from(r), {weights, nullptr, weight_offset_}, block_of(gradient, first), total);
       }
+      for (index_t i = 0; i < rows_of<R>; ++i) {
+        sum_g.sum[r + i] = total.g[i];
+        sum_g_x_hat.sum[r + i] = total.g_x_hat[i];
+      }
+    });
+    if (!wants_dx_) return;
+    const PullTable<A, tile_rows> pulls(formula_, layout_.set_size, sets, sum_g.sum, sum_g_x_hat.sum, table.rstd_double);
+    each_group([&]<std::size_t R>(index_t r, std::integral_constant<std::size_t, R>) __attribute__((always_inline)) {
+      const A *pdy[R], *px[R];
+      A* pdx[R];
+      for (index_t i = 0; i < rows_of<R>; ++i) {
+        pdy[i] = dy_.data(dy[r + i]);
+        px[i] = x_.data(x[r + i]);
+        pdx[i] = dx_.data(dx[r + i]);
+      }
+      const AffineRun<A> affine{weight_.data(weight[r]), nullptr, weight_offset_};
+      map_block(pdy, px, pdx, layout_.set_size, table.coefficients().from(r), affine, pulls.pull().from(r));
+    });
+  }
+
+  /// One set, block by block through tiles where its memory asks for it.
+  void sweep_set(index_t set, const GradientRun<A>* gradient) const {
+    Tile<A> dy_tile, x_tile, weight_tile, dx_tile;
+    CoefficientTable<A, tile_rows> table;
+    read_coefficients(layout_, statistics_, set, 1, table);
+    const index_t dy = layout_.kept.offset(stream_dy, set), x = layout_.kept.offset(stream_x, set);
+    const index_t dx = layout_.kept.offset(stream_y, set), weight = layout_.kept.offset(stream_weight, set);
+    const A one_weight = weight_.constant() ? weight_.value(weight) : A(0);
+    const A *pdy[1], *px[1];
+    const auto each_block = [&](auto&& f) {
+      for (index_t first = 0; first < layout_.set_size; first += block_length) {
+        const index_t count = layout_.set_size - first < block_length ? layout_.set_size - first : block_length;
+        pdy[0] = dy_.read(dy, first, count, dy_tile.element);
+        px[0] = x_.read(x, first, count, x_tile.element);
+        f(first, count, AffineRun<A>{weight_.constant() ? &one_weight : weight_.read(weight, first, count, weight_tile.element), nullptr, weight_offset_});
+      }
+    };
+    PullSums<1> total{};
+    each_block([&](index_t first, index_t count, const AffineRun<A>& affine) {
+      fold_block(pdy, px, count, table.coefficients(), affine, block_of(gradient, first), total);
+    });
+    if (!wants_dx_) return;
+    const PullTable<A, tile_rows> pulls(formula_, layout_.set_size, 1, total.g, total.g_x_hat, table.rstd_double);
+    each_block([&](index_t first, index_t count, const AffineRun<A>& affine) {
+      A* pdx[1] = {dx_.target(dx, first, dx_tile.element)};
+      map_block(pdy, px, pdx, count, table.coefficients(), affine, pulls.pull());
+      dx_.write(dx, first, count, pdx[0]);
+    });
+  }
+
+  static GradientRun<A> block_of(const GradientRun<A>* gradient, index_t first) {
+    return gradient == nullptr ? GradientRun<A>{nullptr, nullptr} : GradientRun<A>{gradient->weight + first, gradient->bias + first};
+  }
+
+  /// Sweep one of a block, its sums added to `total`. No gradients are summed where `gradient` is null.
+  template <std::size_t R>
+  NORMA_INLINE void fold_block(const A* const (&dy)[R], const A* const (&x)[R], index_t count, const Coefficients<A>& c, const AffineRun<A>& affine,
+                               const GradientRun<A>& gradient, PullSums<R>& total) const {
+    PullSums<R> sums;
+    with_bool(!weight_.constant(), [&](auto weight_runs) {
+      with_bool(gradient.weight != nullptr, [&](auto gradients) {
+        backward_fold_run<weight_runs.value, gradients.value>(dy, x, count, c, affine, gradient, sums);
+      });
+    });
+    for (index_t r = 0; r < rows_of<R>; ++r) {
+      total.g[r] += sums.g[r];
+      total.g_x_hat[r] += sums.g_x_hat[r];
     }
   }
 
   template <std::size_t R>
-  void sweep_sets(index_t set, const GradientRun<A>* gradient) const {
-    Tile<A> tiles[4];
-    index_t dy[R], x[R], dx[R];
-    alignas(64) double mean_high[tile_rows] = {}, mean_low[tile_rows] = {}, rstd[tile_rows] = {};
-    for (index_t r = 0; r < rows_of<R>; ++r) {
-      dy[r] = layout_.kept.offset(stream_dy, set + r);
-      x[r] = layout_.kept.offset(stream_x, set + r);
-      dx[r] = layout_.kept.offset(stream_y, set + r);
-      const SetStatistics s = statistics_.get(layout_.kept.offset(stream_stat, set + r));
-      mean_high[r] = s.mean.high;
-      mean_low[r] = s.mean.low;
-      rstd[r] = s.rstd;
-    }
-    CoefficientTable<A, tile_rows> table;
-    for (index_t r = 0; r < rows_of<R>; r += pack_size<double>) table.put(r, {load(mean_high + r), load(mean_low + r)}, load(rstd + r));
-    const Coefficients<A> c = table.coefficients();
-    const index_t weight = layout_.kept.offset(stream_weight, set);
-    const A one_weight = weight_.constant() ? weight_.value(weight) : A(0);
-    const A *pdy[R], *px[R];
-    const auto read = [&](index_t first, index_t count) {
-      for (index_t r = 0; r < rows_of<R>; ++r) {
-        pdy[r] = dy_.read(dy[r], first, count, tiles[0].element);
-        px[r] = x_.read(x[r], first, count, tiles[1].element);
-      }
-      return AffineRun<A>{weight_.constant() ? &one_weight : weight_.read(weight, first, count, tiles[2].element), nullptr, weight_offset_};
-    };
-    PullSums<R> total{};
-    for (index_t first = 0; first < layout_.set_size; first += block_length) {
-      const index_t count = layout_.set_size - first < block_length ? layout_.set_size - first : block_length;
-      const AffineRun<A> affine = read(first, count);
-      const GradientRun<A> block_gradient = gradient == nullptr ? GradientRun<A>{} : GradientRun<A>{gradient->weight + first, gradient->bias + first};
-      PullSums<R> sums;
-      with_bool(!weight_.constant(), [&](auto weight_runs) {
-        with_bool(gradient != nullptr, [&](auto gradients) {
-          backward_fold_run<weight_runs.value, gradients.value>(pdy, px, count, c, affine, block_gradient, sums);
-        });
-      });
-      for (index_t r = 0; r < rows_of<R>; ++r) {
-        total.g[r] += sums.g[r];
-        total.g_x_hat[r] += sums.g_x_hat[r];
-      }
-    }
-    if (!wants_dx_) return;
-    Pull<A> pull[R];
-    for (index_t r = 0; r < rows_of<R>; ++r) pull[r] = pull_of<A>(formula_, layout_.set_size, total.g[r], total.g_x_hat[r], rstd[r]);
-    for (index_t first = 0; first < layout_.set_size; first += block_length) {
-      const index_t count = layout_.set_size - first < block_length ? layout_.set_size - first : block_length;
-      const AffineRun<A> affine = read(first, count);
-      A* pdx[R];
-      bool aligned = streaming_;
-      for (index_t r = 0; r < rows_of<R>; ++r) {
-        pdx[r] = dx_.target(dx[r], first, tiles[3].element);
-        aligned = aligned && reinterpret_cast<std::uintptr_t>(pdx[r]) % 64 == 0;
-      }
-      with_bool(!weight_.constant(), [&](auto weight_runs) {
-        with_bool(aligned, [&](auto stream) { backward_map_run<weight_runs.value, stream.value>(pdy, px, pdx, count, c, affine, pull); });
-      });
-      for (index_t r = 0; r < rows_of<R>; ++r) dx_.write(dx[r], first, count, pdx[r]);
-    }
+  NORMA_INLINE void map_block(const A* const (&dy)[R], const A* const (&x)[R], A* const (&dx)[R], index_t count, const Coefficients<A>& c,
+                              const AffineRun<A>& affine, const Pull<A>& pull) const {
+    bool aligned = streaming_;
+    for (index_t r = 0; r < rows_of<R>; ++r) aligned = aligned && reinterpret_cast<std::uintptr_t>(dx[r]) % 64 == 0;
+    with_bool(!weight_.constant(), [&](auto weight_runs) {
+      with_bool(aligned, [&](auto stream) { backward_map_run<weight_runs.value, stream.value>(dy, x, dx, count, c, affine, pull); });
+    });
   }
 
   const F& formula_;

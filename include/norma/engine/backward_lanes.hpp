@@ -6,11 +6,45 @@
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
-/// What sweep two subtracts in a set of n elements, from its sums.
-template <class A, Formula F>
-NORMA_INLINE Pull<A> pull_of(const F& formula, index_t n, double sum_g, double sum_g_x_hat, double rstd) {
-  const double inverse = 1.0 / static_cast<double>(n);
-  return {F::centred ? static_cast<A>(sum_g * inverse) : A(0), static_cast<A>(sum_g_x_hat * inverse * formula.pull(rstd))};
+/// What sweep two subtracts in the sets of a tile; a column each.
+template <class A, std::size_t Columns>
+struct PullTable {
+  alignas(64) A mean_g[Columns];
+  alignas(64) A mean_g_x_hat[Columns];
+
+  /// From the sums over sets of n elements.
+  template <Formula F>
+  NORMA_INLINE PullTable(const F& formula, index_t n, index_t sets, const double* sum_g, const double* sum_g_x_hat, const double* rstd) {
+    const double inverse = 1.0 / static_cast<double>(n);
+    for (index_t r = 0; r < sets; ++r) {
+      mean_g[r] = F::centred ? static_cast<A>(sum_g[r] * inverse) : A(0);
+      mean_g_x_hat[r] = static_cast<A>(sum_g_x_hat[r] * inverse * formula.pull(rstd[r]));
+    }
+    for (index_t r = sets; r < rows_of<Columns>; ++r) mean_g[r] = mean_g_x_hat[r] = A(0);
+  }
+
+  NORMA_INLINE Pull<A> pull() const { return {mean_g, mean_g_x_hat}; }
+};
+
+/// Coefficients of a tile from the statistics a forward left.
+template <class A, std::size_t Columns, class P>
+NORMA_INLINE void read_coefficients(const Layout& layout, const StatisticArrays<P>& statistics, index_t set, index_t sets,
+                                    CoefficientTable<A, Columns>& table) {
+  TileSums<Columns> high, low, rstd;
+  if (sets < rows_of<Columns>) {
+    high.clear();
+    low.clear();
+    rstd.clear();
+  }
+  index_t offset[Columns];
+  layout.kept.offsets(stream_stat, set, sets, offset);
+  for (index_t r = 0; r < sets; ++r) {
+    const SetStatistics s = statistics.get(offset[r]);
+    high.sum[r] = s.mean.high;
+    low.sum[r] = s.mean.low;
+    rstd.sum[r] = s.rstd;
+  }
+  for (index_t r = 0; r < rows_of<Columns>; r += pack_size<double>) table.put(r, {load(high.sum + r), load(low.sum + r)}, load(rstd.sum + r));
 }
 
 template <class A, class P, Formula F>
@@ -48,7 +82,7 @@ class LaneBackward {
   template <bool Whole>
   void sweep_tile(index_t set, int count, const GradientRun<A>* gradient) const {
     CoefficientTable<A, columns> table;
-    read_statistics(set, count, table);
+    read_coefficients(layout_, statistics_, set, count, table);
     const Coefficients<A> c = table.coefficients();
     const LaneRows<A> dy = rows(stream_dy, set), x = rows(stream_x, set), weight = rows(stream_weight, set);
     const WeightColumn<A> weights{weight.first, weight.stride, weight_offset_};
@@ -69,28 +103,9 @@ class LaneBackward {
       }
     }
     if (!operands_[stream_y].present()) return;
-    alignas(64) A mean_g[columns] = {}, mean_g_x_hat[columns] = {};
-    for (int p = 0; p < count; ++p) {
-      const Pull<A> pull = pull_of<A>(formula_, layout_.set_size, total[0].sum[p], total[1].sum[p], table.rstd_double[p]);
-      mean_g[p] = pull.mean_g;
-      mean_g_x_hat[p] = pull.mean_g_x_hat;
-    }
+    const PullTable<A, columns> pulls(formula_, layout_.set_size, count, total[0].sum, total[1].sum, table.rstd_double);
     const LaneRows<A> dx = rows(stream_y, set);
-    backward_map_lanes<Whole, A>({dy.first, dy.stride}, {x.first, x.stride}, dx, layout_.set_size, count, c, weights, mean_g, mean_g_x_hat);
-  }
-
-  void read_statistics(index_t set, int count, CoefficientTable<A, columns>& table) const {
-    TileSums<columns> high, low, rstd;
-    high.clear();
-    low.clear();
-    rstd.clear();
-    for (int p = 0; p < count; ++p) {
-      const SetStatistics s = statistics_.get(layout_.kept.offset(stream_stat, set + p));
-      high.sum[p] = s.mean.high;
-      low.sum[p] = s.mean.low;
-      rstd.sum[p] = s.rstd;
-    }
-    for (int p = 0; p < tile_positions<A>; p += pack_size<double>) table.put(p, {load(high.sum + p), load(low.sum + p)}, load(rstd.sum + p));
+    backward_map_lanes<Whole, A>({dy.first, dy.stride}, {x.first, x.stride}, dx, layout_.set_size, count, c, weights, pulls.pull());
   }
 
   const F& formula_;

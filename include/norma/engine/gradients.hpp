@@ -2,7 +2,7 @@
 #pragma once
 
 #include <norma/engine/layout.hpp>
-#include <norma/kernels/grid.hpp>
+#include <norma/kernels/backward_run.hpp>
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
@@ -23,10 +23,65 @@ struct SlotGrid {
   static constexpr index_t flush_interval = 64;
 };
 
+/// Working memory of one slot, per element of a set: `width` running sums in A (1, or lanes<A> where sets lie across lanes) and one in double.
+template <class A>
+struct SlotSums {
+  GradientRun<A> running{nullptr, nullptr};
+  double* weight = nullptr;
+  double* bias = nullptr;
+  index_t padded = 0;
+  index_t width = 1;
+  bool fresh = true;
+
+  static index_t bytes(index_t set_size, index_t width) {
+    return padded_size(set_size) * (2 * width * static_cast<index_t>(sizeof(A)) + 2 * static_cast<index_t>(sizeof(double)));
+  }
+
+  SlotSums(index_t set_size, index_t width_of_sum, std::byte* memory) : padded(padded_size(set_size)), width(width_of_sum) {
+    weight = reinterpret_cast<double*>(memory);
+    bias = weight + padded;
+    running.weight = reinterpret_cast<A*>(bias + padded);
+    running.bias = running.weight + padded * width;
+  }
+
+  void clear_running() {
+    for (index_t i = 0; i < 2 * padded * width; ++i) running.weight[i] = A(0);
+  }
+
+  /// Adds the sums in A to those in double (the first time: replaces them) and clears them.
+  void flush() {
+    for (index_t i = 0; i < 2 * padded; i += pack_size<double>) {
+      const Pack<double> sum = running_sums(i);
+      store(weight + i, fresh ? sum : load(weight + i) + sum);
+    }
+    fresh = false;
+    clear_running();
+  }
+
+ private:
+  static index_t padded_size(index_t set_size) { return (set_size + lanes<float> - 1) / lanes<float> * lanes<float>; }
+
+  Pack<double> running_sums(index_t i) const {
+    if (width == 1) return load_doubles(running.weight + i);
+    alignas(64) double sums[pack_size<double>];
+    for (index_t e = 0; e < pack_size<double>; ++e) {
+      LaneSum<A> sum;
+      for (int k = 0; k < lane_packs<A>; ++k) sum.packs[k] = load(running.weight + (i + e) * width + k * pack_size<A>);
+      sums[e] = static_cast<double>(fold_tree(sum));
+    }
+    return load(sums);
+  }
+};
+
 /// Adds `partial`, one number per element of a set in the order of `averaged`, to the gradient at `gradient`; elements that share a
 /// parameter are summed in double first.
 template <class P>
 inline void scatter_gradient(const AxisList& averaged, Stream stream, const double* partial, P* gradient) {
+  if (averaged.contiguous(stream)) {
+    const index_t size = averaged.size();
+    for (index_t i = 0; i < size; ++i) gradient[i] = static_cast<P>(static_cast<double>(gradient[i]) + partial[i]);
+    return;
+  }
   AxisList varying, shared;
   index_t linear[max_rank];
   index_t inner = 1;

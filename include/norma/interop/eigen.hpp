@@ -9,8 +9,9 @@
 
 namespace norma {
 
+/// Derived from Eigen::DenseBase<D> for some D: for D = T, or one up as v.segment(i, n) is.
 template <class T>
-concept EigenDense = std::is_base_of_v<Eigen::DenseBase<T>, T>;
+concept EigenDense = requires(const T& t) { []<class D>(const Eigen::DenseBase<D>&) {}(t); };
 
 /// A column-major matrix is seen through its strides: extents (rows, cols), strides (1, outer). Writable where Eigen says so.
 template <EigenDense T>

@@ -74,25 +74,27 @@ NORMA_INLINE void backward_fold_run(const T* const (&dy)[R], const T* const (&x)
   fold_trees(sum_gx, sums.g_x_hat);
 }
 
-/// What sweep two subtracts per set: dx = rstd * (g - mean_g - x_hat * mean_g_x_hat).
+/// What sweep two subtracts per set, one number per row: dx = rstd * (g - mean_g - x_hat * mean_g_x_hat).
 template <class T>
 struct Pull {
-  T mean_g;
-  T mean_g_x_hat;
+  const T* mean_g;
+  const T* mean_g_x_hat;
+
+  NORMA_INLINE Pull from(index_t row) const { return {mean_g + row, mean_g_x_hat + row}; }
 };
 
 /// Sweep two. dx[r] may be exactly dy[r] or x[r].
 template <bool WeightRuns, bool Stream, std::size_t R, class T>
 NORMA_INLINE void backward_map_run(const T* const (&dy)[R], const T* const (&x)[R], T* const (&dx)[R], index_t n, const Coefficients<T>& c,
-                                   const AffineRun<T>& affine, const Pull<T> (&pull)[R]) {
+                                   const AffineRun<T>& affine, const Pull<T>& pull) {
   constexpr int W = pack_size<T>;
   const Pack<T> offset(affine.weight_offset);
   const Pack<T> weight_of_run = WeightRuns ? offset : Pack<T>(*affine.weight) + offset;
   const auto gradient = [&](auto r, const Pack<T>& upstream, const Pack<T>& input, const Pack<T>& weight) __attribute__((always_inline)) {
     const Pack<T> rstd(c.rstd[r]);
     const Pack<T> normalized = x_hat(input, Pack<T>(c.mean[r]), rstd, Pack<T>(c.shift[r]));
-    const Pack<T> centred = mul(upstream, weight) - Pack<T>(pull[r].mean_g);
-    return mul(rstd, fma(normalized, Pack<T>(-pull[r].mean_g_x_hat), centred));
+    const Pack<T> centred = mul(upstream, weight) - Pack<T>(pull.mean_g[r]);
+    return mul(rstd, fma(normalized, Pack<T>(-pull.mean_g_x_hat[r]), centred));
   };
   index_t i = 0;
   for (; i + W <= n; i += W) {
