@@ -112,7 +112,7 @@ class BackwardPass {
       for (; first < last; ++first) sweep_set(first, gradient);
       return;
     }
-    const index_t tile = layout_.set_size <= pivot_length / 2 ? rows_of<tile_rows> : rows_of<interleaved>;
+    const index_t tile = layout_.set_size <= 128 ? rows_of<tile_rows> : rows_of<interleaved>;
     for (; first < last; first += tile) sweep_tile(first, last - first < tile ? last - first : tile, gradient);
   }
 
@@ -212,7 +212,7 @@ class BackwardPass {
     PullSums<R> sums;
     with_bool(!weight_.constant(), [&](auto weight_runs) {
       with_bool(gradient.weight != nullptr, [&](auto gradients) {
-        backward_fold_run<weight_runs.value, gradients.value>(dy, x, count, c, affine, gradient, sums);
+        backward_fold_run<F::centred, weight_runs.value, gradients.value>(dy, x, count, c, affine, gradient, sums);
       });
     });
     for (index_t r = 0; r < rows_of<R>; ++r) {
@@ -227,7 +227,7 @@ class BackwardPass {
     bool aligned = streaming_;
     for (index_t r = 0; r < rows_of<R>; ++r) aligned = aligned && reinterpret_cast<std::uintptr_t>(dx[r]) % 64 == 0;
     with_bool(!weight_.constant(), [&](auto weight_runs) {
-      with_bool(aligned, [&](auto stream) { backward_map_run<weight_runs.value, stream.value>(dy, x, dx, count, c, affine, pull); });
+      with_bool(aligned, [&](auto stream) { backward_map_run<F::centred, weight_runs.value, stream.value>(dy, x, dx, count, c, affine, pull); });
     });
   }
 

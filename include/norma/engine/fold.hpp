@@ -42,15 +42,6 @@ struct TileSums {
   }
 };
 
-/// On entry pivot[r] is the first element of set r and sums[r] how far its first n elements deviate from it in all.
-template <class A>
-NORMA_INLINE void pivots_from_sums(const double* sums, index_t sets, index_t n, A* pivot) {
-  const Pack<double> inverse(1.0 / static_cast<double>(n));
-  for (index_t r = 0; r < sets; r += pack_size<double>) {
-    store_doubles(pivot + r, fma(load(sums + r), inverse, load_doubles(pivot + r)));
-  }
-}
-
 /// Merges the sums of a chunk of n elements about chunk_pivot into the table, whose sets have had `before` elements.
 template <class A, std::size_t Columns>
 NORMA_INLINE void merge_chunk(const double* sum, const double* sum_of_squares, index_t sets, index_t before, index_t n, MomentTable<A, Columns>& table) {
@@ -69,7 +60,7 @@ NORMA_INLINE void merge_chunk(const double* sum, const double* sum_of_squares, i
   }
 }
 
-/// Fills the first `sets` columns. The source knows the sets' memory: source.first(i, pivot) puts element i of each set into pivot[],
+/// Fills the first `sets` columns. The source knows the sets' memory: 
 /// source.fold<Term>(i, n, pivot, sums) sums elements [i, i + n), n <= block_length, of each set about its pivot.
 template <class F, class A, std::size_t Columns, class Source>
 NORMA_INLINE void fold_sets(index_t size, index_t sets, MomentTable<A, Columns>& table, const Source& source) {
@@ -78,12 +69,12 @@ NORMA_INLINE void fold_sets(index_t size, index_t sets, MomentTable<A, Columns>&
   for (index_t chunk = 0; chunk < size; chunk += chunk_length) {
     const index_t length = size - chunk < chunk_length ? size - chunk : chunk_length;
     if constexpr (F::centred) {
-      const index_t lead = length < pivot_length ? length : pivot_length;
-      source.first(chunk, table.chunk_pivot);
+      const index_t lead = pivot_length(length);
       TileSums<Columns> sums[1];
       sums[0].clear();
-      source.template fold<DeviationTerm>(chunk, lead, table.chunk_pivot, sums);
-      pivots_from_sums(sums[0].sum, sets, lead, table.chunk_pivot);
+      source.template fold<SumTerm>(chunk, lead, table.chunk_pivot, sums);
+      const Pack<double> inverse(1.0 / static_cast<double>(lead));
+      for (index_t r = 0; r < sets; r += pack_size<double>) store_doubles(table.chunk_pivot + r, mul(load(sums[0].sum + r), inverse));
     }
     TileSums<Columns> total[2];
     total[0].clear();
@@ -108,11 +99,6 @@ template <class A, class Read>
 struct RowSource {
   index_t sets;
   Read read;
-
-  NORMA_INLINE void first(index_t i, A* pivot) const {
-    const A* const* x = read(i, 1);
-    for (index_t r = 0; r < sets; ++r) pivot[r] = x[r][0];
-  }
 
   template <class Term, std::size_t Columns>
   NORMA_INLINE void fold(index_t i, index_t n, const A* pivot, TileSums<Columns> (&sums)[Term::sums]) const {

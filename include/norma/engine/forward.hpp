@@ -93,7 +93,7 @@ class ForwardPass {
   /// Sets side by side, straight on the tensors. Each tile is mapped after the next one is folded and resolved: the divisions and roots of
   /// one hide behind the other's sweep.
   void run_tiles(index_t first, index_t last) const {
-    const index_t tile = layout_.set_size <= pivot_length ? rows_of<tile_rows> : rows_of<interleaved>;
+    const index_t tile = layout_.set_size <= 256 ? rows_of<tile_rows> : rows_of<interleaved>;
     FoldedTile tiles[2];
     int current = 0;
     for (; first < last; first += tile) {
@@ -170,9 +170,15 @@ class ForwardPass {
   NORMA_INLINE void map_pointers(const A* const (&x)[R], A* const (&y)[R], index_t n, const Coefficients<A>& c, const AffineRun<A>& affine) const {
     bool aligned = streaming_;
     for (index_t r = 0; r < rows_of<R>; ++r) aligned = aligned && reinterpret_cast<std::uintptr_t>(y[r]) % 64 == 0;
+    bool subtracts = false;
+    for (index_t r = 0; F::centred && r < rows_of<R>; ++r) subtracts = subtracts || c.mean[r] != A(0);
     with_bool(!weight_.constant(), [&](auto weight_runs) {
       with_bool(!bias_.constant(), [&](auto bias_runs) {
-        with_bool(aligned, [&](auto stream) { map_run<weight_runs.value, bias_runs.value, stream.value>(x, y, n, c, affine); });
+        with_bool(aligned, [&](auto stream) {
+          with_bool(subtracts, [&](auto centred) {
+            map_run<weight_runs.value, bias_runs.value, stream.value, centred.value>(x, y, n, c, affine);
+          });
+        });
       });
     });
   }

@@ -32,9 +32,6 @@ struct LaneSource {
   LaneRows<const A> x;
   int positions;
 
-  NORMA_INLINE void first(index_t i, A* pivot) const {
-    for (int p = 0; p < positions; ++p) pivot[p] = x[i][p];
-  }
   template <class Term, std::size_t Columns>
   NORMA_INLINE void fold(index_t i, index_t n, const A* pivot, TileSums<Columns> (&sums)[Term::sums]) const {
     static_assert(Columns == static_cast<std::size_t>(tile_positions<A>));

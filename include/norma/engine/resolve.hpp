@@ -29,6 +29,16 @@ struct CoefficientTable {
     const Pack<double> low = (split.high - load_doubles(mean + r)) + split.low;
     store_doubles(shift + r, mul(Pack<double>(-0.0) - low, rstd_of_set));
   }
+
+  /// The same, for sets of second moment `second`: a mean below two sigma goes to the shift altogether and spares the map a subtraction.
+  /// Rounding that shift costs x_hat half an epsilon times kappa there; a constant set (second = 0) must not pay it.
+  NORMA_INLINE void put_forward(index_t r, const SplitSum<Pack<double>>& split, const Pack<double>& rstd_of_set, const Pack<double>& second) {
+    put(r, split, rstd_of_set);
+    const Pack<double> mean_in_sigmas = mul(split.high, load_doubles(rstd + r));
+    const auto moves = less(magnitude(mean_in_sigmas), Pack<double>(2.0)) && less(Pack<double>(0.0), second);
+    store_doubles(mean + r, choose(moves, Pack<double>(0.0), load_doubles(mean + r)));
+    store_doubles(shift + r, choose(moves, Pack<double>(-0.0) - mean_in_sigmas, load_doubles(shift + r)));
+  }
 };
 
 /// True if all sets are ordinary: no square in A left its range where that would show. Otherwise the columns mean nothing.
@@ -40,7 +50,12 @@ NORMA_INLINE bool resolve(const F& formula, MomentTable<A, Columns>& moments, in
     const Pack<double> second = load(moments.second + r);
     const Pack<double> rstd = formula.rstd(second);
     ordinary = ordinary && all_less(second, Pack<double>(ordinary_second<A>)) && all_less(rstd, Pack<double>(ordinary_rstd<A>));
-    result.put(r, two_sum(load(moments.pivot + r), load(moments.mean + r)), rstd);
+    const SplitSum<Pack<double>> split = two_sum(load(moments.pivot + r), load(moments.mean + r));
+    if constexpr (F::centred) {
+      result.put_forward(r, split, rstd, second);
+    } else {
+      result.put(r, split, rstd);
+    }
   }
   return ordinary;
 }

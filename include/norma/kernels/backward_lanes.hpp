@@ -45,7 +45,7 @@ inline void backward_fold_lanes(const LaneRows<const T>& dy, const LaneRows<cons
       unroll<K>([&](auto k) __attribute__((always_inline)) {
         const auto at = [&](const T* column) __attribute__((always_inline)) { return load(column + k * pack_size<T>); };
         const Pack<T> upstream = load_positions<Whole>(dy[i], k, count);
-        Pack<T> normalized = x_hat(load_positions<Whole>(x[i], k, count), at(c.mean), at(c.rstd), at(c.shift));
+        Pack<T> normalized = x_hat<true>(load_positions<Whole>(x[i], k, count), at(c.mean), at(c.rstd), at(c.shift));
         if constexpr (!Whole) normalized = keep_first(normalized, lanes_left<pack_size<T>>(count - k * pack_size<T>));
         const Pack<T> g = mul(upstream, row_weight);
         sum_g[k] = sum_g[k] + g;
@@ -80,7 +80,7 @@ inline void backward_map_lanes(const LaneRows<const T>& dy, const LaneRows<const
     unroll<K>([&](auto k) __attribute__((always_inline)) {
       const auto at = [&](const T* column) __attribute__((always_inline)) { return load(column + k * pack_size<T>); };
       const Pack<T> rstd = at(c.rstd);
-      const Pack<T> normalized = x_hat(load_positions<Whole>(x[i], k, count), at(c.mean), rstd, at(c.shift));
+      const Pack<T> normalized = x_hat<true>(load_positions<Whole>(x[i], k, count), at(c.mean), rstd, at(c.shift));
       const Pack<T> centred = mul(load_positions<Whole>(dy[i], k, count), row_weight) - at(pull.mean_g);
       store_positions<Whole>(dx[i], k, count, mul(rstd, fma(normalized, Pack<T>(T(-0.0)) - at(pull.mean_g_x_hat), centred)));
     });

@@ -20,7 +20,7 @@ struct PullSums {
 };
 
 /// Sweep one. sums over dy[r][0, n), x[r][0, n) in the fixed lanes; if Gradients, also weight[i] += dy * x_hat and bias[i] += dy, row after row.
-template <bool WeightRuns, bool Gradients, std::size_t R, class T>
+template <bool Centred, bool WeightRuns, bool Gradients, std::size_t R, class T>
 NORMA_INLINE void backward_fold_run(const T* const (&dy)[R], const T* const (&x)[R], index_t n, const Coefficients<T>& c,
                                     const AffineRun<T>& affine, const GradientRun<T>& gradient, PullSums<R>& sums) {
   constexpr int W = pack_size<T>;
@@ -41,7 +41,7 @@ NORMA_INLINE void backward_fold_run(const T* const (&dy)[R], const T* const (&x)
     }
     unroll<R>([&](auto r) __attribute__((always_inline)) {
       const Pack<T> upstream = load_pack(dy[r] + i);
-      const Pack<T> normalized = keep(x_hat(load_pack(x[r] + i), Pack<T>(c.mean[r]), Pack<T>(c.rstd[r]), Pack<T>(c.shift[r])));
+      const Pack<T> normalized = keep(x_hat<Centred>(load_pack(x[r] + i), Pack<T>(c.mean[r]), Pack<T>(c.rstd[r]), Pack<T>(c.shift[r])));
       const Pack<T> g = keep(mul(upstream, weight));
       sum_g[r].packs[k] = sum_g[r].packs[k] + g;
       sum_gx[r].packs[k] = fma(g, normalized, sum_gx[r].packs[k]);
@@ -84,7 +84,7 @@ struct Pull {
 };
 
 /// Sweep two. dx[r] may be exactly dy[r] or x[r].
-template <bool WeightRuns, bool Stream, std::size_t R, class T>
+template <bool Centred, bool WeightRuns, bool Stream, std::size_t R, class T>
 NORMA_INLINE void backward_map_run(const T* const (&dy)[R], const T* const (&x)[R], T* const (&dx)[R], index_t n, const Coefficients<T>& c,
                                    const AffineRun<T>& affine, const Pull<T>& pull) {
   constexpr int W = pack_size<T>;
@@ -92,7 +92,7 @@ NORMA_INLINE void backward_map_run(const T* const (&dy)[R], const T* const (&x)[
   const Pack<T> weight_of_run = WeightRuns ? offset : Pack<T>(*affine.weight) + offset;
   const auto gradient = [&](auto r, const Pack<T>& upstream, const Pack<T>& input, const Pack<T>& weight) __attribute__((always_inline)) {
     const Pack<T> rstd(c.rstd[r]);
-    const Pack<T> normalized = x_hat(input, Pack<T>(c.mean[r]), rstd, Pack<T>(c.shift[r]));
+    const Pack<T> normalized = x_hat<Centred>(input, Pack<T>(c.mean[r]), rstd, Pack<T>(c.shift[r]));
     const Pack<T> centred = mul(upstream, weight) - Pack<T>(pull.mean_g[r]);
     return mul(rstd, fma(normalized, Pack<T>(-pull.mean_g_x_hat[r]), centred));
   };

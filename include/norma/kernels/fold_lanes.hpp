@@ -119,7 +119,7 @@ inline void map_lanes(const LaneRows<const T>& x, const LaneRows<T>& y, index_t 
     const Pack<T> weight = Pack<T>(affine.weight[i * affine.weight_stride]) + Pack<T>(affine.weight_offset);
     const Pack<T> bias(affine.bias[i * affine.bias_stride]);
     unroll<K>([&](auto k) __attribute__((always_inline)) {
-      const Pack<T> normalized = x_hat(load_positions<Whole>(static_cast<const T*>(x[i]), k, count), mean[k], rstd[k], shift[k]);
+      const Pack<T> normalized = x_hat<true>(load_positions<Whole>(static_cast<const T*>(x[i]), k, count), mean[k], rstd[k], shift[k]);
       store_positions<Whole>(y[i], k, count, fma(normalized, weight, bias));
     });
   }

@@ -12,8 +12,14 @@ inline constexpr index_t block_length = 1024;
 /// Elements that share one pivot; longer sets are merged from chunks.
 inline constexpr index_t chunk_length = 8192;
 
-/// The pivot of a chunk is the mean of its first elements, up to so many.
-inline constexpr index_t pivot_length = 256;
+/// The pivot of a chunk of n elements is the mean of so many leading ones: a power of two, so that the lanes and the tree only ever double
+/// equal numbers and the pivot of a constant set is that constant exactly. 64 keep an outlier among them harmless: cancellation loses at
+/// most the factor 1 + n / 64^2.
+constexpr index_t pivot_length(index_t n) {
+  index_t length = 64;
+  while (length > n) length /= 2;
+  return length;
+}
 
 /// Rows folded side by side: their independent chains hide latency. More than the registers hold would spill.
 template <class T>

@@ -6,7 +6,7 @@
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
 /// What a set needs to normalize an element: x_hat = (x - mean) * rstd + shift; one number per row in each array. `shift` carries the part
-/// of the mean that one T cannot hold.
+/// of the mean that one T cannot hold; where the mean is small against sigma it carries all of it, and mean is 0.
 template <class T>
 struct Coefficients {
   const T* mean;
@@ -24,14 +24,19 @@ struct AffineRun {
   T weight_offset;
 };
 
-template <class T>
+/// Centred = false leaves out the subtraction, for sets whose mean is 0: the same bits.
+template <bool Centred, class T>
 NORMA_INLINE Pack<T> x_hat(const Pack<T>& x, const Pack<T>& mean, const Pack<T>& rstd, const Pack<T>& shift) {
-  return fma(x - mean, rstd, shift);
+  if constexpr (Centred) {
+    return fma(x - mean, rstd, shift);
+  } else {
+    return fma(x, rstd, shift);
+  }
 }
 
 /// y[r][i] = ((x[r][i] - mean_r) * rstd_r + shift_r) * weight[i] + bias[i]. Weight and bias are loaded once for R rows.
 /// y[r] may be exactly x[r]. Streaming wants every y[r] aligned to 64 bytes.
-template <bool WeightRuns, bool BiasRuns, bool Stream, std::size_t R, class T>
+template <bool WeightRuns, bool BiasRuns, bool Stream, bool Centred, std::size_t R, class T>
 NORMA_INLINE void map_run(const T* const (&x)[R], T* const (&y)[R], index_t n, const Coefficients<T>& c, const AffineRun<T>& affine) {
   constexpr int W = pack_size<T>;
   constexpr int unrolled = R == 1 ? 4 : 1;
@@ -48,7 +53,7 @@ NORMA_INLINE void map_run(const T* const (&x)[R], T* const (&y)[R], index_t n, c
     const Pack<T> weight = WeightRuns ? load(affine.weight + i) + offset : weight_of_run;
     const Pack<T> bias = BiasRuns ? load(affine.bias + i) : bias_of_run;
     unroll<R>([&](auto r) __attribute__((always_inline)) {
-      const Pack<T> v = fma(x_hat(load(x[r] + i), mean[r], rstd[r], shift[r]), weight, bias);
+      const Pack<T> v = fma(x_hat<Centred>(load(x[r] + i), mean[r], rstd[r], shift[r]), weight, bias);
       if constexpr (Stream) {
         store_streaming(y[r] + i, v);
       } else {
@@ -66,7 +71,7 @@ NORMA_INLINE void map_run(const T* const (&x)[R], T* const (&y)[R], index_t n, c
     const Pack<T> weight = WeightRuns ? load_first(affine.weight + i, count) + offset : weight_of_run;
     const Pack<T> bias = BiasRuns ? load_first(affine.bias + i, count) : bias_of_run;
     unroll<R>([&](auto r) __attribute__((always_inline)) {
-      store_first(y[r] + i, fma(x_hat(load_first(x[r] + i, count), mean[r], rstd[r], shift[r]), weight, bias), count);
+      store_first(y[r] + i, fma(x_hat<Centred>(load_first(x[r] + i, count), mean[r], rstd[r], shift[r]), weight, bias), count);
     });
   }
 }

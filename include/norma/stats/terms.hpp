@@ -5,16 +5,16 @@
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
-/// sum (x - p): finds the pivot of a set.
-struct DeviationTerm {
+/// sum x: finds the pivot of a set.
+struct SumTerm {
   static constexpr std::size_t sums = 1;
   template <class V>
-  NORMA_INLINE static V value(const V& x, const V& pivot) {
-    return x - pivot;
+  NORMA_INLINE static V value(const V& x, const V&) {
+    return x;
   }
   template <class V>
-  NORMA_INLINE static void add(const V& d, V* const (&sum)[1]) {
-    *sum[0] = *sum[0] + d;
+  NORMA_INLINE static void add(const V& x, V* const (&sum)[1]) {
+    *sum[0] = *sum[0] + x;
   }
 };
 
