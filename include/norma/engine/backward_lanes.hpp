@@ -38,11 +38,15 @@ NORMA_INLINE void read_coefficients(const Layout& layout, const StatisticArrays<
   }
   index_t offset[Columns];
   layout.kept.offsets(stream_stat, set, sets, offset);
+  if (sets == rows_of<Columns> && offset[sets - 1] - offset[0] == sets - 1 && layout.kept.axis[layout.kept.count - 1].stride[stream_stat] == 1) {
+    for (index_t r = 0; r < sets; r += pack_size<double>) table.put(r, statistics.template get_mean<Pack<double>>(offset[r]), statistics.template get_rstd<Pack<double>>(offset[r]));
+    return;
+  }
   for (index_t r = 0; r < sets; ++r) {
-    const SetStatistics s = statistics.get(offset[r]);
-    high.sum[r] = s.mean.high;
-    low.sum[r] = s.mean.low;
-    rstd.sum[r] = s.rstd;
+    const SplitSum<> mean = statistics.template get_mean<double>(offset[r]);
+    high.sum[r] = mean.high;
+    low.sum[r] = mean.low;
+    rstd.sum[r] = statistics.template get_rstd<double>(offset[r]);
   }
   for (index_t r = 0; r < rows_of<Columns>; r += pack_size<double>) table.put(r, {load(high.sum + r), load(low.sum + r)}, load(rstd.sum + r));
 }

@@ -74,7 +74,7 @@ NORMA_INLINE void fold_sets(index_t size, index_t sets, MomentTable<A, Columns>&
       sums[0].clear();
       source.template fold<SumTerm>(chunk, lead, table.chunk_pivot, sums);
       const Pack<double> inverse(1.0 / static_cast<double>(lead));
-      for (index_t r = 0; r < sets; r += pack_size<double>) store_doubles(table.chunk_pivot + r, mul(load(sums[0].sum + r), inverse));
+      for (index_t r = 0; r < sets; r += pack_size<double>) store_doubles(table.chunk_pivot + r, mul(load_pieces(sums[0].sum + r), inverse));
     }
     TileSums<Columns> total[2];
     total[0].clear();
@@ -85,7 +85,7 @@ NORMA_INLINE void fold_sets(index_t size, index_t sets, MomentTable<A, Columns>&
       source.template fold<Term>(chunk + block, length - block < block_length ? length - block : block_length, table.chunk_pivot, sums);
       for (std::size_t s = 0; s < Term::sums; ++s) {
         double* const to = total[skipped + s].sum;
-        for (index_t r = 0; r < sets; r += pack_size<double>) store(to + r, load(to + r) + load(sums[s].sum + r));
+        for (index_t r = 0; r < sets; r += pack_size<double>) store(to + r, load(to + r) + load_pieces(sums[s].sum + r));
       }
     }
     merge_chunk(total[0].sum, total[1].sum, sets, chunk, length, table);
@@ -114,15 +114,11 @@ struct RowSource {
   template <class Term, std::size_t Rows, std::size_t Columns>
   NORMA_INLINE void fold_group(const A* const* x, index_t n, const A* pivot, TileSums<Columns> (&sums)[Term::sums], index_t r) const {
     const A* row[Rows];
-    A row_pivot[Rows];
-    for (index_t i = 0; i < rows_of<Rows>; ++i) {
-      row[i] = x[r + i];
-      row_pivot[i] = pivot[r + i];
-    }
-    double group[Term::sums][Rows];
-    fold_run<Term>(row, n, row_pivot, group);
-    for (std::size_t s = 0; s < Term::sums; ++s) {
-      for (index_t i = 0; i < rows_of<Rows>; ++i) sums[s].sum[r + i] = group[s][i];
+    for (index_t i = 0; i < rows_of<Rows>; ++i) row[i] = x[r + i];
+    if constexpr (Term::sums == 1) {
+      fold_run<Term>(row, n, pivot + r, {sums[0].sum + r});
+    } else {
+      fold_run<Term>(row, n, pivot + r, {sums[0].sum + r, sums[1].sum + r});
     }
   }
 };

@@ -45,12 +45,29 @@ struct StatisticArrays {
     mean_low[set] = static_cast<P>((s.mean.high - static_cast<double>(mean[set])) + s.mean.low);
   }
 
-  NORMA_INLINE SetStatistics get(index_t set) const {
-    SetStatistics s;
-    s.rstd = static_cast<double>(rstd[set]);
-    if constexpr (sizeof(P) < sizeof(double)) s.rstd += static_cast<double>(rstd_low[set]);
-    if (mean != nullptr) s.mean = {static_cast<double>(mean[set]), static_cast<double>(mean_low[set])};
-    return s;
+  /// One set (V = double), or pack_size<double> neighbours (V = Pack<double>).
+  template <class V>
+  NORMA_INLINE SplitSum<V> get_mean(index_t set) const {
+    if (mean == nullptr) return {V(0.0), V(0.0)};
+    return {read<V>(mean + set), read<V>(mean_low + set)};
+  }
+  template <class V>
+  NORMA_INLINE V get_rstd(index_t set) const {
+    if constexpr (sizeof(P) == sizeof(double)) {
+      return read<V>(rstd + set);
+    } else {
+      return read<V>(rstd + set) + read<V>(rstd_low + set);
+    }
+  }
+
+ private:
+  template <class V>
+  NORMA_INLINE static V read(const P* p) {
+    if constexpr (std::is_same_v<V, double>) {
+      return static_cast<double>(*p);
+    } else {
+      return load_doubles(p);
+    }
   }
 };
 

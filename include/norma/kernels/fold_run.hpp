@@ -6,10 +6,10 @@
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
-/// sums[s][r] = the s-th sum of Term over x[r][0, n), each row about its own pivot. n <= block_length keeps the accuracy promised.
+/// sums[s][0, R) = the s-th sum of Term over x[r][0, n), each row about its own pivot. n <= block_length keeps the accuracy promised.
 /// Element i is added in lane i mod lanes<T>, in ascending i; interleaving rows changes no row's order.
 template <class Term, std::size_t R, class T>
-NORMA_INLINE void fold_run(const T* const (&x)[R], index_t n, const T (&pivot)[R], double (&sums)[Term::sums][R]) {
+NORMA_INLINE void fold_run(const T* const (&x)[R], index_t n, const T* pivot, double* const (&sums)[Term::sums]) {
   constexpr int W = pack_size<T>;
   LaneSum<T> acc[Term::sums][R];
   Pack<T> p[R];

@@ -79,6 +79,7 @@ NORMA_INLINE T fold_tree(const LaneSum<T>& sum) {
 }
 
 /// The trees of R sums at once, widened to double: out[r] = fold_tree(sums[r]). Four at a time share their shuffles on AVX-512.
+/// Stored as one piece of four doubles there: out must have room for four.
 template <class T, std::size_t R>
 NORMA_INLINE void fold_trees(const LaneSum<T> (&sums)[R], double* out) {
 #if defined(__AVX512F__)

@@ -215,6 +215,18 @@ NORMA_INLINE Pack<double> load_doubles(const T* p) {
   }
 }
 
+/// Loads numbers that were stored a moment ago in smaller pieces (four doubles on AVX-512, single ones elsewhere). A load forwards from one
+/// store only; a whole register would wait until all pieces have reached the cache, and everything behind it with it.
+NORMA_INLINE Pack<double> load_pieces(const double* p) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_insertf64x4(0xFF, _mm512_maskz_broadcast_f64x4(0xFF, _mm256_loadu_pd(p)), _mm256_loadu_pd(p + 4), 1);
+#elif defined(__AVX__)
+  return _mm256_set_pd(p[3], p[2], p[1], p[0]);
+#else
+  return load(p);
+#endif
+}
+
 /// Stores pack_size<double> numbers, rounded to T.
 template <class T>
 NORMA_INLINE void store_doubles(T* p, const Pack<double>& v) {
