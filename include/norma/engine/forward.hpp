@@ -16,6 +16,9 @@ NORMA_INLINE void with_bool(bool value, F&& f) {
   }
 }
 
+/// True if p starts a cache line.
+NORMA_INLINE bool lines_up(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 64 == 0; }
+
 /// A is the arithmetic type, P that of the statistics.
 template <class A, class P, Formula F>
 class ForwardPass {
@@ -93,7 +96,7 @@ class ForwardPass {
   /// Sets side by side, straight on the tensors. Each tile is mapped after the next one is folded and resolved: the divisions and roots of
   /// one hide behind the other's sweep.
   void run_tiles(index_t first, index_t last) const {
-    const index_t tile = layout_.set_size <= 256 ? rows_of<tile_rows> : rows_of<interleaved>;
+    const index_t tile = rows_per_tile();
     FoldedTile tiles[2];
     int current = 0;
     for (; first < last; first += tile) {
@@ -107,6 +110,15 @@ class ForwardPass {
       }
     }
     map_tile(tiles[current]);
+  }
+
+  /// Measured, not derived; bits do not depend on it. Rows side by side hide latency while the data is near; from farther away one stream
+  /// after the other is what prefetching likes, except for rows so long that each is a stream of its own for a while.
+  index_t rows_per_tile() const {
+    constexpr index_t near = index_t{2} << 20;
+    if (layout_.set_size <= 256) return rows_of<tile_rows>;
+    const bool fits_near = layout_.sets * layout_.set_size * static_cast<index_t>(2 * sizeof(A)) <= near;
+    return fits_near || layout_.set_size >= 4096 ? 2 * rows_of<interleaved> : 2;
   }
 
   /// Moments and coefficients of a tile. False, with nothing written, if a set's squares leave the range of A.
@@ -142,7 +154,9 @@ class ForwardPass {
     }
     const Coefficients<A> c = tile.coefficients.coefficients();
     for (index_t r = 0; r < sets;) {
-      bool share = r + rows_of<interleaved> <= sets;
+      // Stores that straddle cache lines want one row at a time: the halves of a line then meet in the store buffer.
+      bool share = r + rows_of<interleaved> <= sets && (layout_.set_size <= 256 || lines_up(y_.data(y[r])));
+      for (index_t i = 1; share && layout_.set_size > 256 && i < rows_of<interleaved>; ++i) share = lines_up(y_.data(y[r + i]));
       for (index_t i = 1; !shares_affine_ && i < rows_of<interleaved> && share; ++i) share = weight[r + i] == weight[r] && bias[r + i] == bias[r];
       const AffineRun<A> affine{weight_.data(shares_affine_ ? 0 : weight[r]), bias_.data(shares_affine_ ? 0 : bias[r]), weight_offset_};
       if (share) {
@@ -169,7 +183,7 @@ class ForwardPass {
   template <std::size_t R>
   NORMA_INLINE void map_pointers(const A* const (&x)[R], A* const (&y)[R], index_t n, const Coefficients<A>& c, const AffineRun<A>& affine) const {
     bool aligned = streaming_;
-    for (index_t r = 0; r < rows_of<R>; ++r) aligned = aligned && reinterpret_cast<std::uintptr_t>(y[r]) % 64 == 0;
+    for (index_t r = 0; r < rows_of<R>; ++r) aligned = aligned && lines_up(y[r]);
     bool subtracts = false;
     for (index_t r = 0; F::centred && r < rows_of<R>; ++r) subtracts = subtracts || c.mean[r] != A(0);
     with_bool(!weight_.constant(), [&](auto weight_runs) {
