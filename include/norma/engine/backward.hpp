@@ -112,7 +112,7 @@ class BackwardPass {
       for (; first < last; ++first) sweep_set(first, gradient);
       return;
     }
-    const index_t tile = layout_.set_size <= 128 ? rows_of<tile_rows> : rows_of<interleaved>;
+    const index_t tile = layout_.set_size <= 128 ? rows_of<tile_rows> : 2 * rows_of<interleaved>;
     for (; first < last; first += tile) sweep_tile(first, last - first < tile ? last - first : tile, gradient);
   }
 
@@ -125,9 +125,9 @@ class BackwardPass {
     layout_.kept.offsets(stream_x, set, sets, x);
     layout_.kept.offsets(stream_y, set, sets, dx);
     layout_.kept.offsets(stream_weight, set, sets, weight);
-    const auto each_group = [&](auto&& f) __attribute__((always_inline)) {
+    const auto each_group = [&](bool side_by_side, auto&& f) __attribute__((always_inline)) {
       for (index_t r = 0; r < sets;) {
-        bool share = r + rows_of<interleaved> <= sets;
+        bool share = side_by_side && r + rows_of<interleaved> <= sets;
         for (index_t i = 1; i < rows_of<interleaved> && share; ++i) share = weight[r + i] == weight[r];
         if (share) {
           f(r, std::integral_constant<std::size_t, interleaved>());
@@ -139,7 +139,7 @@ class BackwardPass {
       }
     };
     TileSums<tile_rows> sum_g, sum_g_x_hat;
-    each_group([&]<std::size_t R>(index_t r, std::integral_constant<std::size_t, R>) __attribute__((always_inline)) {
+    each_group(true, [&]<std::size_t R>(index_t r, std::integral_constant<std::size_t, R>) __attribute__((always_inline)) {
       PullSums<R> total{};
       for (index_t first = 0; first < layout_.set_size; first += block_length) {
         const index_t count = layout_.set_size - first < block_length ? layout_.set_size - first : block_length;
@@ -158,7 +158,10 @@ class BackwardPass {
     });
     if (!wants_dx_) return;
     const PullTable<A, tile_rows> pulls(formula_, layout_.set_size, sets, sum_g.sum, sum_g_x_hat.sum, table.rstd_double);
-    each_group([&]<std::size_t R>(index_t r, std::integral_constant<std::size_t, R>) __attribute__((always_inline)) {
+    // Stores that straddle cache lines want one row at a time, as in the forward.
+    bool side_by_side = true;
+    for (index_t r = 0; layout_.set_size > 256 && r < sets; ++r) side_by_side = side_by_side && lines_up(dx_.data(dx[r]));
+    each_group(side_by_side, [&]<std::size_t R>(index_t r, std::integral_constant<std::size_t, R>) __attribute__((always_inline)) {
       const A *pdy[R], *px[R];
       A* pdx[R];
       for (index_t i = 0; i < rows_of<R>; ++i) {
@@ -225,7 +228,7 @@ class BackwardPass {
   NORMA_INLINE void map_block(const A* const (&dy)[R], const A* const (&x)[R], A* const (&dx)[R], index_t count, const Coefficients<A>& c,
                               const AffineRun<A>& affine, const Pull<A>& pull) const {
     bool aligned = streaming_;
-    for (index_t r = 0; r < rows_of<R>; ++r) aligned = aligned && reinterpret_cast<std::uintptr_t>(dx[r]) % 64 == 0;
+    for (index_t r = 0; r < rows_of<R>; ++r) aligned = aligned && lines_up(dx[r]);
     with_bool(!weight_.constant(), [&](auto weight_runs) {
       with_bool(aligned, [&](auto stream) { backward_map_run<F::centred, weight_runs.value, stream.value>(dy, x, dx, count, c, affine, pull); });
     });
