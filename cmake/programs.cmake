@@ -1,0 +1,51 @@
+# What norma's own tests, benchmarks and examples are compiled with. Consumers of norma::norma get none of it.
+
+# The instruction set of these programs, for example "-march=native" or "-mavx2;-mfma". Empty: the compiler's default.
+set(NORMA_ARCH "" CACHE STRING "Instruction set flags of norma's own tests, benchmarks and examples")
+
+if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Debug, Release, RelWithDebInfo or MinSizeRel" FORCE)
+endif()
+
+# A kernel that needs an instruction this machine lacks must not end as a mysterious crash of a test.
+set(NORMA_CPU_HAS_AVX512 OFF)
+if(EXISTS /proc/cpuinfo)
+  file(STRINGS /proc/cpuinfo norma_cpu_flags REGEX "^flags" LIMIT_COUNT 1)
+  if(norma_cpu_flags MATCHES " avx512f " AND norma_cpu_flags MATCHES " avx512bw " AND norma_cpu_flags MATCHES " avx512dq " AND norma_cpu_flags
+                                                                                                                            MATCHES " avx512vl")
+    set(NORMA_CPU_HAS_AVX512 ON)
+  endif()
+endif()
+if(NORMA_ARCH MATCHES "avx512" AND NOT NORMA_CPU_HAS_AVX512)
+  message(FATAL_ERROR "norma: NORMA_ARCH is ${NORMA_ARCH}, but this CPU has no AVX-512")
+endif()
+
+# Demanded of the project's own programs; errors where CMAKE_COMPILE_WARNING_AS_ERROR is on, as in all presets.
+set(norma_warnings -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  # g++ 12 takes its own _mm512_undefined_ps for an uninitialized variable wherever Eigen's AVX-512 code is inlined.
+  list(APPEND norma_warnings -Wno-maybe-uninitialized -Wno-uninitialized)
+endif()
+
+find_package(OpenMP QUIET COMPONENTS CXX)
+
+# Warnings, and the instruction set: NORMA_ARCH, or the flags that follow ARCH (which may be none).
+function(norma_program_settings target)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" ARCH)
+  target_link_libraries(${target} PRIVATE norma::norma)
+  target_compile_options(${target} PRIVATE ${norma_warnings})
+  if("ARCH" IN_LIST ARGN)
+    target_compile_options(${target} PRIVATE ${arg_ARCH})
+  else()
+    target_compile_options(${target} PRIVATE ${NORMA_ARCH})
+  endif()
+endfunction()
+
+# norma_add_program(name source...): a program with those settings, and OpenMP where there is one.
+function(norma_add_program target)
+  add_executable(${target} ${ARGN})
+  norma_program_settings(${target})
+  if(OpenMP_CXX_FOUND)
+    target_link_libraries(${target} PRIVATE OpenMP::OpenMP_CXX)
+  endif()
+endfunction()

@@ -1,0 +1,20 @@
+# Wrong types, and flags that norma cannot live with, are compile-time errors that say so in a sentence.
+
+# norma_add_compile_error(name "sentence" flag...): compile_errors.cpp with these flags is an error with this sentence.
+function(norma_add_compile_error name sentence)
+  set(test build.compile_error/${name})
+  add_test(NAME ${test} COMMAND ${syntax_check} ${ARGN} "${CMAKE_CURRENT_SOURCE_DIR}/compile_errors.cpp")
+  # Compilers differ in what stands between "error" and the sentence; a line that says error ends the compilation as failed.
+  set_tests_properties(${test} PROPERTIES LABELS build TIMEOUT 120 PASS_REGULAR_EXPRESSION "error:[^\n]*${sentence}")
+endfunction()
+
+norma_add_compile_error(eigen_expression_as_input "this Eigen expression has no storage" -DEIGEN_EXPRESSION_AS_INPUT)
+norma_add_compile_error(eigen_expression_as_output "this Eigen expression has no storage" -DEIGEN_EXPRESSION_AS_OUTPUT)
+norma_add_compile_error(integer_tensor "the elements of a tensor must be float or double" -DINTEGER_TENSOR)
+norma_add_compile_error(no_tensor_at_all "this is not a tensor" -DNO_TENSOR_AT_ALL)
+norma_add_compile_error(constant_output "an output must be writable" -DCONSTANT_OUTPUT)
+norma_add_compile_error(fast_math "fast-math" -ffast-math)
+
+# The same file without any of the errors compiles, so that each test above fails for its own reason.
+add_test(NAME build.compile_error/none COMMAND ${syntax_check} "${CMAKE_CURRENT_SOURCE_DIR}/compile_errors.cpp")
+set_tests_properties(build.compile_error/none PROPERTIES LABELS build TIMEOUT 120)

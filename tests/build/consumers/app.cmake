@@ -1,0 +1,15 @@
+# The program of each consumer project, and what linking norma::norma may bring to it: an include path and a language standard.
+foreach(property IN ITEMS COMPILE_OPTIONS COMPILE_DEFINITIONS LINK_OPTIONS LINK_LIBRARIES LINK_DIRECTORIES SOURCES)
+  get_target_property(value norma::norma INTERFACE_${property})
+  if(value)
+    message(FATAL_ERROR "norma::norma forces INTERFACE_${property} on its users: ${value}")
+  endif()
+endforeach()
+get_target_property(features norma::norma INTERFACE_COMPILE_FEATURES)
+if(NOT features STREQUAL "cxx_std_20")
+  message(FATAL_ERROR "norma::norma wants ${features}, not just C++20")
+endif()
+
+add_executable(app ../main.cpp ../second.cpp)
+target_compile_definitions(app PRIVATE "EXPECTED_VERSION=\"${NORMA_EXPECTED_VERSION}\"")
+target_link_libraries(app PRIVATE norma::norma)

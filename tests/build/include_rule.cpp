@@ -1,0 +1,160 @@
+// Checks the include rule of the library: which room may include which, and who may name xsimd and Eigen.
+//   include_rule INCLUDE_DIR               prints every violation; exit 1 if there is one
+//   include_rule INCLUDE_DIR --self-test   breaks the rule in scratch copies and expects every breach to be found
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <random>
+#include <regex>
+#include <string>
+#include <vector>
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// What a room may include besides itself. "" is include/norma itself: norma.hpp, the whole library's table of contents.
+const std::map<std::string, std::vector<std::string>> allowed_rooms = {
+    {"core", {}},
+    {"simd", {"core"}},
+    {"stats", {"core", "simd"}},
+    {"kernels", {"core", "simd", "stats"}},
+    {"engine", {"core", "simd", "stats", "kernels"}},
+    {"layers", {"core", "simd", "stats", "kernels", "engine"}},
+    {"weights", {"core", "simd", "stats", "kernels", "engine"}},
+    {"interop", {"core"}},
+    {"", {"core", "simd", "stats", "kernels", "engine", "layers", "weights", "interop"}},
+};
+
+/// The one pair of layers that may know each other: (who, whom).
+constexpr std::array<const char*, 2> composed_layers = {"layers/qk_norm.hpp", "layers/rms_norm.hpp"};
+/// What norma.hpp leaves to those who use it.
+constexpr std::array<const char*, 3> separate_interop = {"interop/openmp.hpp", "interop/tbb.hpp", "interop/mpi.hpp"};
+constexpr const char* xsimd_header = "simd/pack.hpp";
+constexpr std::array<const char*, 2> eigen_headers = {"interop/eigen.hpp", "weights/spectral_norm.hpp"};
+
+std::string room_of(const std::string& header) {
+  const auto slash = header.find('/');
+  return slash == std::string::npos ? "" : header.substr(0, slash);
+}
+
+bool contains(const auto& list, const std::string& item) { return std::find(list.begin(), list.end(), item) != list.end(); }
+
+/// Empty if `header` may include `included`, both relative to include/norma; else the broken rule.
+std::string own_include_violation(const std::string& header, const std::string& included) {
+  const std::string from = room_of(header), to = room_of(included);
+  if (!allowed_rooms.contains(from)) return "stands in a room that the rule does not know";
+  if (to.empty()) return "includes norma.hpp, which is for users only";
+  if (from.empty() && contains(separate_interop, included)) return "includes an interop header that brings a dependency along";
+  if (from == "layers" && to == "layers" && header != included) {
+    const bool composed = header == composed_layers[0] && included == composed_layers[1];
+    return composed ? "" : "is a layer that includes another layer";
+  }
+  if (from == to || contains(allowed_rooms.at(from), to)) return "";
+  return "stands in " + from + "/, which must not know " + to + "/";
+}
+
+std::string foreign_include_violation(const std::string& header, const std::string& included) {
+  if (included.starts_with("xsimd") && header != xsimd_header) return "includes xsimd; only simd/pack.hpp may";
+  const bool eigen = included.starts_with("Eigen/") || included.starts_with("unsupported/Eigen");
+  if (eigen && !contains(eigen_headers, header)) return "includes Eigen; only interop/eigen.hpp and weights/spectral_norm.hpp may";
+  return "";
+}
+
+/// Every violation of one header, as sentences.
+void check_header(const fs::path& root, const std::string& header, std::vector<std::string>& violations) {
+  static const std::regex include_line(R"(^\s*#\s*include\s*([<"])([^>"]+)[>"])");
+  std::ifstream file(root / "norma" / header);
+  std::string line;
+  for (int number = 1; std::getline(file, line); ++number) {
+    const std::string place = header + ":" + std::to_string(number) + " ";
+    if (line.find("xsimd") != std::string::npos && header != xsimd_header)
+      violations.push_back(place + "says xsimd; only simd/pack.hpp may");
+    std::smatch match;
+    if (!std::regex_search(line, match, include_line)) continue;
+    std::string included = match[2];
+    // A quoted name is looked up beside the including header first.
+    const fs::path beside = (fs::path("norma") / header).parent_path() / included;
+    if (match[1] == "\"" && !included.starts_with("norma/")) included = beside.lexically_normal().generic_string();
+    const bool own = included.starts_with("norma/");
+    if (own && !fs::exists(root / included)) violations.push_back(place + "includes " + included + ", which does not exist");
+    const std::string rule = own ? own_include_violation(header, included.substr(6)) : foreign_include_violation(header, included);
+    if (!rule.empty()) violations.push_back(place + "(" + included + ") " + rule);
+  }
+}
+
+std::vector<std::string> headers_under(const fs::path& root) {
+  std::vector<std::string> headers;
+  for (const auto& entry : fs::recursive_directory_iterator(root / "norma"))
+    if (entry.is_regular_file()) headers.push_back(fs::relative(entry.path(), root / "norma").generic_string());
+  std::sort(headers.begin(), headers.end());
+  return headers;
+}
+
+std::vector<std::string> violations_under(const fs::path& root) {
+  std::vector<std::string> violations;
+  for (const std::string& header : headers_under(root)) check_header(root, header, violations);
+  return violations;
+}
+
+struct Breach {
+  const char* header;
+  const char* line;
+  bool rule_is_broken;  // false: an include that must stay legal
+};
+
+constexpr std::array breaches = {
+    Breach{"core/config.hpp", "#include <norma/simd/pack.hpp>", true},
+    Breach{"core/config.hpp", "#include \"../simd/pack.hpp\"", true},
+    Breach{"core/config.hpp", "  #  include <norma/norma.hpp>", true},
+    Breach{"core/view.hpp", "#include <Eigen/Core>", true},
+    Breach{"core/view.hpp", "#include <norma/core/no_such_header.hpp>", true},
+    Breach{"core/buffer.hpp", "#include <xsimd/xsimd.hpp>", true},
+    Breach{"core/buffer.hpp", "// as xsimd does", true},
+    Breach{"simd/pack.hpp", "#include <norma/stats/moments.hpp>", true},
+    Breach{"layers/layer_norm.hpp", "#include <norma/layers/rms_norm.hpp>", true},
+    Breach{"layers/rms_norm.hpp", "#include \"layer_norm.hpp\"", true},
+    Breach{"layers/layer_norm.hpp", "#include <norma/interop/eigen.hpp>", true},
+    Breach{"interop/eigen.hpp", "#include <norma/layers/layer_norm.hpp>", true},
+    Breach{"norma.hpp", "#include <norma/interop/openmp.hpp>", true},
+    Breach{"layers/layer_norm.hpp", "#include <norma/core/view.hpp>", false},
+    Breach{"layers/qk_norm.hpp", "#include <norma/layers/rms_norm.hpp>", false},
+    Breach{"engine/fold.hpp", "#include \"../core/view.hpp\"", false},
+};
+
+int self_test(const fs::path& root) {
+  const fs::path scratch = fs::temp_directory_path() / ("norma_include_rule_" + std::to_string(std::random_device{}()));
+  const std::size_t before = violations_under(root).size();
+  int wrong = 0;
+  for (const Breach& breach : breaches) {
+    fs::remove_all(scratch);
+    fs::create_directories(scratch);
+    fs::copy(root / "norma", scratch / "norma", fs::copy_options::recursive);
+    std::ofstream(scratch / "norma" / breach.header, std::ios::app) << breach.line << "\n";
+    const bool found = violations_under(scratch).size() > before;
+    const bool right = found == breach.rule_is_broken;
+    std::printf("%s: %s in %s\n", right ? "ok" : found ? "WRONGLY REFUSED" : "NOT NOTICED", breach.line, breach.header);
+    wrong += right ? 0 : 1;
+  }
+  fs::remove_all(scratch);
+  return wrong == 0 ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2) {
+    std::fprintf(stderr, "usage: include_rule INCLUDE_DIR [--self-test]\n");
+    return 2;
+  }
+  const fs::path root = argv[1];
+  if (argc > 2) return self_test(root);
+  const std::vector<std::string> violations = violations_under(root);
+  for (const std::string& sentence : violations) std::printf("%s\n", sentence.c_str());
+  const std::size_t headers = headers_under(root).size();
+  std::printf("%zu headers, %zu violations\n", headers, violations.size());
+  return violations.empty() && headers > 0 ? 0 : 1;
+}

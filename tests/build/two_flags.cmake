@@ -1,0 +1,45 @@
+# One program with a translation unit for plain x86-64 and one for AVX2 and FMA, both using norma: no code of the one may end up in the
+# other, in whatever order they are linked.
+if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  norma_add_skipped_test(build.two_flags "this is no x86-64 machine")
+  return()
+endif()
+
+function(norma_add_half name)
+  add_library(norma_half_${name} OBJECT two_flags/half.cpp)
+  norma_program_settings(norma_half_${name} ARCH ${ARGN})
+  target_compile_definitions(norma_half_${name} PRIVATE HALF=${name})
+endfunction()
+norma_add_half(sse2 -msse2)
+norma_add_half(avx2 -mavx2 -mfma)
+
+# The linker keeps the first of two equal symbols, so both orders count.
+function(norma_add_two_flags_program target first second)
+  add_executable(${target} $<TARGET_OBJECTS:norma_half_${first}> $<TARGET_OBJECTS:norma_half_${second}> two_flags/main.cpp)
+  norma_program_settings(${target} ARCH)
+endfunction()
+norma_add_two_flags_program(norma_two_flags_sse2_first sse2 avx2)
+norma_add_two_flags_program(norma_two_flags_avx2_first avx2 sse2)
+
+find_program(NORMA_QEMU qemu-x86_64)
+foreach(order IN ITEMS sse2_first avx2_first)
+  set(test build.two_flags/${order})
+  add_test(NAME ${test} COMMAND norma_two_flags_${order} sse2 avx2)
+  set_tests_properties(${test} PROPERTIES LABELS build TIMEOUT 60)
+
+  # On an emulated CPU of 2008 the SSE2 half runs, and the AVX2 half cannot: an instruction that leaks over shows.
+  if(NORMA_QEMU)
+    add_test(NAME ${test}/without_avx COMMAND ${NORMA_QEMU} -cpu Nehalem $<TARGET_FILE:norma_two_flags_${order}> sse2)
+    add_test(NAME ${test}/avx_is_refused
+             COMMAND sh -c "ulimit -c 0; '${NORMA_QEMU}' -cpu Nehalem '$<TARGET_FILE:norma_two_flags_${order}>' avx2; echo exit $?")
+    set_tests_properties(${test}/avx_is_refused PROPERTIES PASS_REGULAR_EXPRESSION "exit 132")
+    set_tests_properties(${test}/without_avx ${test}/avx_is_refused PROPERTIES LABELS build TIMEOUT 120)
+  else()
+    norma_add_skipped_test(${test}/without_avx "qemu-x86_64 was not found (Debian: qemu-user)")
+  endif()
+endforeach()
+
+norma_add_program(norma_shared_symbols two_flags/shared_symbols.cpp)
+add_test(NAME build.two_flags/shared_symbols COMMAND norma_shared_symbols "${CMAKE_NM}" $<TARGET_OBJECTS:norma_half_sse2>
+                                                     $<TARGET_OBJECTS:norma_half_avx2>)
+set_tests_properties(build.two_flags/shared_symbols PROPERTIES LABELS build TIMEOUT 60)

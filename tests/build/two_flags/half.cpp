@@ -1,0 +1,43 @@
+// Both layers, forward and backward; compiled twice, HALF being sse2 or avx2 to name the functions.
+#include "half.hpp"
+
+#include <norma/norma.hpp>
+
+#include <algorithm>
+
+#define JOIN_TOKENS(a, b) a##b
+#define JOIN(a, b) JOIN_TOKENS(a, b)
+#define IN_HALF(name) JOIN(HALF, name)
+
+namespace two_flags {
+
+namespace {
+
+void run_layer(auto& layer, const Arrays& a) {
+  const norma::TensorView<const float> x(a.x, {a.rows, a.length}), dy(a.dy, {a.rows, a.length});
+  const norma::TensorView<float> y(a.y, {a.rows, a.length}), dx(a.dx, {a.rows, a.length});
+  std::copy_n(a.weight, a.length, layer.weight().begin());
+  if (!layer.bias().empty()) std::copy_n(a.bias, a.length, layer.bias().begin());
+  norma::Saved<float> saved;
+  layer.forward(x, y, saved);
+  layer.backward(dy, x, saved, dx);
+  layer(x, y);
+  std::copy_n(layer.weight_grad().begin(), a.length, a.weight_grad);
+  if (!layer.bias().empty()) std::copy_n(layer.bias_grad().begin(), a.length, a.bias_grad);
+}
+
+}  // namespace
+
+const char* IN_HALF(_instruction_set)() { return norma::instruction_set(); }
+
+void IN_HALF(_layer_norm)(const Arrays& a) {
+  norma::LayerNorm<float> layer({a.length});
+  run_layer(layer, a);
+}
+
+void IN_HALF(_rms_norm)(const Arrays& a) {
+  norma::RMSNorm<float> layer({a.length}, {.eps = 1e-6});
+  run_layer(layer, a);
+}
+
+}  // namespace two_flags

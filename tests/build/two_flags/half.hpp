@@ -1,0 +1,21 @@
+// One half of the two-flags program: norma's layers on plain arrays, behind functions that no instruction set can leak through.
+#pragma once
+
+namespace two_flags {
+
+/// x and dy are (rows, length); what a half computes from them is written behind these pointers.
+struct Arrays {
+  int rows, length;
+  const float *x, *dy, *weight, *bias;
+  float *y, *dx, *weight_grad, *bias_grad;  // bias_grad and bias are unused by RMSNorm
+};
+
+// Defined by half.cpp, once compiled for plain x86-64 and once for AVX2 and FMA.
+const char* sse2_instruction_set();
+void sse2_layer_norm(const Arrays& a);
+void sse2_rms_norm(const Arrays& a);
+const char* avx2_instruction_set();
+void avx2_layer_norm(const Arrays& a);
+void avx2_rms_norm(const Arrays& a);
+
+}  // namespace two_flags
