@@ -1,0 +1,57 @@
+// What other libraries offer for the same cases. No header of theirs is needed to include this one: each peer lives in files of its own,
+// which CMake adds, together with the definition tested here, where it finds the library.
+#pragma once
+
+#include "../support/problem.hpp"
+
+#include <string>
+
+namespace bench {
+
+#ifdef NORMA_BENCH_HAS_ONEDNN
+inline constexpr bool has_onednn = true;
+#else
+inline constexpr bool has_onednn = false;
+#endif
+
+#ifdef NORMA_BENCH_HAS_TORCH
+inline constexpr bool has_torch = true;
+#else
+inline constexpr bool has_torch = false;
+#endif
+
+/// oneDNN: float only, one call to `execute` of a primitive made beforehand.
+namespace onednn {
+std::string version();
+Work layer_norm_forward(const Problem& problem, const Operands<float>& o);
+Work layer_norm_train(const Problem& problem, const Operands<float>& o);
+Work layer_norm_backward(const Problem& problem, const Operands<float>& o);
+}  // namespace onednn
+
+/// libtorch: its operators as a user calls them, in inference mode, with every allocation recycled.
+namespace libtorch {
+std::string version();
+void use_one_thread();
+template <class T>
+Work layer_norm_forward(const Problem& problem, const Operands<T>& o);
+template <class T>
+Work layer_norm_backward(const Problem& problem, const Operands<T>& o);
+template <class T>
+Work rms_norm_forward(const Problem& problem, const Operands<T>& o);
+template <class T>
+Work rms_norm_backward(const Problem& problem, const Operands<T>& o);
+}  // namespace libtorch
+
+/// Eigen: what a user would write by hand, array expressions in a loop over rows.
+namespace eigen {
+template <class T>
+Work layer_norm_forward(const Problem& problem, const Operands<T>& o);
+template <class T>
+Work layer_norm_backward(const Problem& problem, const Operands<T>& o);
+template <class T>
+Work rms_norm_forward(const Problem& problem, const Operands<T>& o);
+template <class T>
+Work rms_norm_backward(const Problem& problem, const Operands<T>& o);
+}  // namespace eigen
+
+}  // namespace bench
