@@ -1,0 +1,132 @@
+// Training one network: cross-entropy, plain SGD with momentum, and what is written down after every epoch.
+#pragma once
+
+#include "network.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <numeric>
+#include <span>
+#include <vector>
+
+namespace digits {
+
+struct Recipe {
+  Shape shape;
+  Eigen::Index batch = 32;
+  int epochs = 40;
+  float rate = 0.01F, momentum = 0.9F;
+};
+
+/// Mean cross-entropy and the share of right answers.
+struct Score {
+  double loss = 0, accuracy = 0;
+};
+
+struct Epoch {
+  double train_loss = 0;  // mean over the epoch's steps, while the weights moved
+  Score test;
+};
+
+struct History {
+  std::vector<Epoch> epochs;  // [0] is the untrained network
+  double seconds = 0;         // training only, without the tests
+};
+
+/// Scores (images, 10) become the gradient of the mean cross-entropy; returns loss and accuracy.
+inline Score softmax_cross_entropy(Matrix& scores, std::span<const int> label) {
+  const Eigen::Index count = scores.rows();
+  Score score;
+  for (Eigen::Index i = 0; i < count; ++i) {
+    const Eigen::Index right = label[static_cast<std::size_t>(i)];
+    Eigen::Index best = 0;
+    const float largest = scores.row(i).maxCoeff(&best);
+    score.accuracy += best == right ? 1.0 : 0.0;
+    scores.row(i).array() -= largest;
+    const float right_score = scores(i, right);
+    scores.row(i) = scores.row(i).array().exp();
+    const float sum = scores.row(i).sum();
+    score.loss += std::log(static_cast<double>(sum)) - static_cast<double>(right_score);
+    scores.row(i) /= sum;
+    scores(i, right) -= 1.0F;
+  }
+  scores /= static_cast<float>(count);
+  return {score.loss / static_cast<double>(count), score.accuracy / static_cast<double>(count)};
+}
+
+/// velocity = momentum * velocity + grad; value -= rate * velocity; grad = 0.
+class Sgd {
+ public:
+  Sgd(float rate, float momentum) : rate_(rate), momentum_(momentum) {}
+
+  void step(Network& network) {
+    std::size_t at = 0;
+    network.visit_parameters([&](std::span<float> value, std::span<float> grad) {
+      if (at == velocity_.size()) velocity_.emplace_back(value.size(), 0.0F);
+      std::vector<float>& velocity = velocity_[at++];
+      for (std::size_t i = 0; i < value.size(); ++i) {
+        velocity[i] = momentum_ * velocity[i] + grad[i];
+        value[i] -= rate_ * velocity[i];
+        grad[i] = 0.0F;
+      }
+    });
+  }
+
+ private:
+  float rate_, momentum_;
+  std::vector<std::vector<float>> velocity_;
+};
+
+inline Score test(const Network& network, const Images& images) {
+  Matrix scores = network.infer(images.pixel);
+  return softmax_cross_entropy(scores, images.label);
+}
+
+/// One pass over the training images in random order; a last, smaller batch is left out. Returns the mean loss.
+inline double train_epoch(Network& network, Sgd& sgd, const Images& images, std::vector<Eigen::Index>& order, Eigen::Index batch,
+                          Random& random) {
+  random.shuffle(order);
+  const Eigen::Index steps = images.count() / batch;
+  Matrix x(batch, pixels);
+  std::vector<int> label(static_cast<std::size_t>(batch));
+  double loss = 0;
+  for (Eigen::Index step = 0; step < steps; ++step) {
+    for (Eigen::Index i = 0; i < batch; ++i) {
+      const Eigen::Index image = order[static_cast<std::size_t>(step * batch + i)];
+      x.row(i) = images.pixel.row(image);
+      label[static_cast<std::size_t>(i)] = images.label[static_cast<std::size_t>(image)];
+    }
+    Matrix dy = network.forward(x);
+    loss += softmax_cross_entropy(dy, label).loss;
+    network.backward(x, dy);
+    sgd.step(network);
+  }
+  return loss / static_cast<double>(steps);
+}
+
+/// Everything random comes from `seed`. `after_epoch(test)` is told how it goes.
+inline History train(const Digits& digits, const Recipe& recipe, const NormChoice& norm, std::uint64_t seed,
+                     const std::function<void(const Score&)>& after_epoch) {
+  Random random(seed);
+  Network network = make_network(recipe.shape, norm, random);
+  Sgd sgd(recipe.rate, recipe.momentum);
+  std::vector<Eigen::Index> order(static_cast<std::size_t>(digits.train.count()));
+  std::iota(order.begin(), order.end(), Eigen::Index{0});
+
+  History history;
+  history.epochs.push_back({test(network, digits.train).loss, test(network, digits.test)});
+  for (int epoch = 0; epoch < recipe.epochs; ++epoch) {
+    const auto start = std::chrono::steady_clock::now();
+    const double loss = train_epoch(network, sgd, digits.train, order, recipe.batch, random);
+    history.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    history.epochs.push_back({loss, test(network, digits.test)});
+    after_epoch(history.epochs.back().test);
+  }
+  return history;
+}
+
+}  // namespace digits
