@@ -1,0 +1,74 @@
+// Buffer: an ordinary value whose memory is aligned and kept.
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <utility>
+
+#include <norma/core/buffer.hpp>
+
+namespace {
+
+using norma::Buffer;
+
+TEST(Buffer, StartsEmpty) {
+  const Buffer<float> b;
+  EXPECT_EQ(b.size(), 0);
+  EXPECT_EQ(b.data(), nullptr);
+  EXPECT_TRUE(b.span().empty());
+}
+
+TEST(Buffer, IsFilledAndAligned) {
+  for (const norma::index_t size : {1, 3, 17, 1000}) {
+    const Buffer<float> b(size, 2.5f);
+    EXPECT_EQ(b.size(), size);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(b.data()) % 64, 0u);
+    for (const float v : b.span()) EXPECT_EQ(v, 2.5f);
+  }
+  const Buffer<double> zeros(5);
+  for (const double v : zeros.span()) EXPECT_EQ(v, 0.0);
+}
+
+TEST(Buffer, ShrinkingAndGrowingBackKeepsTheMemory) {
+  Buffer<double> b(100, 1);
+  const double* const memory = b.data();
+  b.resize(10);
+  EXPECT_EQ(b.size(), 10);
+  b.resize(100);
+  EXPECT_EQ(b.data(), memory);
+  b.resize(0);
+  EXPECT_TRUE(b.span().empty());
+  b.resize(100);
+  EXPECT_EQ(b.data(), memory);
+  b.resize(200);
+  EXPECT_EQ(b.size(), 200);
+}
+
+TEST(Buffer, CopiesAreIndependent) {
+  Buffer<float> a(4, 1);
+  Buffer<float> b(a);
+  b.data()[0] = 9;
+  EXPECT_EQ(a.data()[0], 1.0f);
+  EXPECT_EQ(b.data()[1], 1.0f);
+  a = b;
+  EXPECT_EQ(a.data()[0], 9.0f);
+  EXPECT_NE(a.data(), b.data());
+  const Buffer<float>& itself = a;
+  a = itself;
+  EXPECT_EQ(a.data()[0], 9.0f);
+  EXPECT_EQ(a.size(), 4);
+  a = Buffer<float>();
+  EXPECT_EQ(a.size(), 0);
+}
+
+TEST(Buffer, MovesTakeTheMemory) {
+  Buffer<float> a(4, 1);
+  const float* const memory = a.data();
+  Buffer<float> b(std::move(a));
+  EXPECT_EQ(b.data(), memory);
+  Buffer<float> c(2, 3);
+  c = std::move(b);
+  EXPECT_EQ(c.data(), memory);
+  EXPECT_EQ(c.size(), 4);
+}
+
+}  // namespace

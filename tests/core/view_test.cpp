@@ -1,0 +1,99 @@
+// norma::view: what counts as a tensor, and how a user's own tensor becomes one.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <memory_resource>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+#include <norma/core/view.hpp>
+
+/// A user's own tensor.
+struct Image {
+  std::vector<float> pixels;
+  int height = 0, width = 0;
+};
+
+template <>
+struct norma::ViewOf<Image> {
+  static norma::TensorView<float> view(Image& image) { return {image.pixels.data(), {image.height, image.width}}; }
+  static norma::TensorView<const float> view(const Image& image) { return {image.pixels.data(), {image.height, image.width}}; }
+};
+
+namespace {
+
+using norma::Extents;
+using norma::TensorView;
+
+template <class T>
+using ViewType = decltype(norma::view(std::declval<T>()));
+
+static_assert(std::is_same_v<ViewType<std::vector<float>&>, TensorView<float>>);
+static_assert(std::is_same_v<ViewType<const std::vector<float>&>, TensorView<const float>>);
+static_assert(std::is_same_v<ViewType<std::vector<double>&>, TensorView<double>>);
+static_assert(std::is_same_v<ViewType<std::array<float, 3>&>, TensorView<float>>);
+static_assert(std::is_same_v<ViewType<const std::array<float, 3>&>, TensorView<const float>>);
+static_assert(std::is_same_v<ViewType<std::span<float>>, TensorView<float>>);
+static_assert(std::is_same_v<ViewType<std::span<const float>>, TensorView<const float>>);
+static_assert(std::is_same_v<ViewType<const std::span<float>&>, TensorView<float>>,
+              "a span is a pointer: its own const-ness is not its elements'");
+static_assert(std::is_same_v<ViewType<std::span<float, 4>&>, TensorView<float>>);
+static_assert(std::is_same_v<ViewType<TensorView<float>&>, TensorView<float>>);
+static_assert(std::is_same_v<ViewType<const TensorView<float>&>, TensorView<float>>);
+static_assert(std::is_same_v<ViewType<TensorView<const double>>, TensorView<const double>>);
+static_assert(std::is_same_v<ViewType<Image&>, TensorView<float>>);
+static_assert(std::is_same_v<ViewType<const Image&>, TensorView<const float>>);
+static_assert(norma::Viewable<std::vector<float>&> && norma::Viewable<Image&> && norma::Viewable<TensorView<float>>);
+static_assert(!norma::Viewable<int> && !norma::Viewable<float*> && !norma::Viewable<std::string>);
+
+TEST(View, ContainersHaveRankOne) {
+  std::vector<float> v = {1, 2, 3};
+  std::array<double, 2> a = {1, 2};
+  EXPECT_EQ(norma::view(v).data(), v.data());
+  EXPECT_EQ(norma::view(v).extents(), Extents{3});
+  EXPECT_EQ(norma::view(v).strides(), Extents{1});
+  EXPECT_EQ(norma::view(a).data(), a.data());
+  EXPECT_EQ(norma::view(a).extents(), Extents{2});
+  EXPECT_EQ(norma::view(std::span<float>(v).subspan(1)).data(), v.data() + 1);
+  std::pmr::vector<float> other_allocator = {4, 5};
+  EXPECT_EQ(norma::view(other_allocator).size(), 2);
+}
+
+TEST(View, OfAViewIsThatView) {
+  std::vector<float> v(6);
+  const TensorView<float> t(v.data(), {2, 3}, {1, 2});
+  EXPECT_EQ(norma::view(t).strides(), t.strides());
+  EXPECT_EQ(norma::view(norma::view(t)).data(), v.data());
+}
+
+TEST(View, OfAUsersOwnTensor) {
+  Image image{std::vector<float>(6, 1), 2, 3};
+  norma::view(image)(1, 2) = 7;
+  EXPECT_EQ(image.pixels[5], 7.0f);
+  const Image& constant = image;
+  EXPECT_EQ(norma::view(constant).extents(), (Extents{2, 3}));
+}
+
+TEST(View, WritesGoThrough) {
+  std::vector<float> v(4, 0);
+  norma::output_view(v)(2) = 5;
+  EXPECT_EQ(v[2], 5.0f);
+}
+
+TEST(OptionalView, AbsentMeansNullPointer) {
+  std::vector<float> filled(3), empty;
+  const norma::OptionalView<const float> none, of_empty_vector = empty, of_empty_span = std::span<float>(), of_filled = filled;
+  const norma::OptionalView<const float> of_default_view = TensorView<float>(), of_view = TensorView<float>(filled.data(), {3});
+  EXPECT_FALSE(none.has_value());
+  EXPECT_FALSE(of_empty_vector.has_value());
+  EXPECT_FALSE(of_empty_span.has_value());
+  EXPECT_FALSE(of_default_view.has_value());
+  EXPECT_TRUE(of_filled.has_value());
+  EXPECT_TRUE(of_view.has_value());
+  EXPECT_EQ(of_filled->extents(), Extents{3});
+  const norma::OptionalView<const float> zero_length = TensorView<float>(filled.data(), {0});
+  EXPECT_TRUE(zero_length.has_value()) << "a length of 0 with a pointer is a wrong length, not an absent one";
+}
+
+}  // namespace

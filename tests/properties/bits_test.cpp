@@ -1,0 +1,161 @@
+// Property 6: the bits depend neither on the executor, nor on the batch around a row, nor on alignment.
+#include <norma/interop/openmp.hpp>
+
+#include "support/cases.hpp"
+#include "support/compare.hpp"
+
+namespace norma_test {
+namespace {
+
+/// Every result with every executor equals the one without.
+template <class T>
+void check_executors(const Entry& entry, const Setting& s, const Where& where) {
+  const auto& norm = entry.get<T>();
+  const auto inputs = random_inputs<T, T, T>(s, 41, 4);
+  Plan plan = everywhere(where);
+  const auto expected = run(norm, s, inputs, plan);
+  const ShuffledPool one(1), two(2), seven(7, 5), again(7, 6);
+  const ThreadPool threads(2);
+  const PoolOf sequential(norma::sequential), openmp(norma::openmp(2));
+  const PoolOf always(norma::sequential.with(norma::Streaming::always)), never(norma::openmp(2).with(norma::Streaming::never));
+  const Pool* const pools[] = {&one, &two, &seven, &again, &threads, &sequential, &openmp, &always, &never};
+  for (std::size_t i = 0; i < std::size(pools); ++i) {
+    SCOPED_TRACE(describe(s) + ", executor " + std::to_string(i));
+    plan.pool = pools[i];
+    expect_same(run(norm, s, inputs, plan), expected);
+  }
+}
+
+class ExecutorsByLength : public testing::TestWithParam<LengthCase> {};
+
+TEST_P(ExecutorsByLength, GiveTheSameBits) {
+  const auto [entry, length] = GetParam();
+  with_element(entry, [&, length = length](auto zero) {
+    using T = decltype(zero);
+    check_executors<T>(entry, rows_of(1, length), {});
+    check_executors<T>(entry, rows_of(length > 2000 ? 5 : 150, length), {});
+  });
+}
+INSTANTIATE_TEST_SUITE_P(All, ExecutorsByLength, testing::ValuesIn(length_cases()), CaseName());
+
+class ExecutorsByShape : public testing::TestWithParam<ShapeCase> {};
+
+TEST_P(ExecutorsByShape, GiveTheSameBits) {
+  const auto [entry, shape] = GetParam();
+  with_element(entry, [&, shape = shape](auto zero) {
+    using T = decltype(zero);
+    for (const Layout layout : {Layout::contiguous, Layout::reversed, Layout::channels_last, Layout::sliced}) {
+      Where where;
+      where.layout = layout;
+      Setting s = shape.setting();
+      check_executors<T>(entry, s, where);
+      if (count(s.extents) > 100000) return;
+      s.weight = Form::per_set;
+      s.bias = Form::even_axes;
+      check_executors<T>(entry, s, where);
+    }
+  });
+}
+INSTANTIATE_TEST_SUITE_P(All, ExecutorsByShape, testing::ValuesIn(shape_cases()), CaseName());
+
+class Batch : public testing::TestWithParam<LengthCase> {};
+
+// A row alone, and the same row anywhere in a batch of many.
+TEST_P(Batch, RowAloneEqualsRowInBatch) {
+  const auto [entry, length] = GetParam();
+  with_element(entry, [&, length = length](auto zero) {
+    using T = decltype(zero);
+    const auto& norm = entry.get<T>();
+    const std::size_t rows = length > 2000 ? 11 : length > 200 ? 101 : 1000;
+    const std::size_t n = static_cast<std::size_t>(length);
+    const Setting s = rows_of(static_cast<std::ptrdiff_t>(rows), length), one = rows_of(1, length);
+    const auto inputs = random_inputs<T, T, T>(s, 42, 1);
+    const auto batch = run(norm, s, inputs);
+    for (const std::size_t r : {std::size_t(0), std::size_t(1), std::size_t(2), std::size_t(3), rows / 2, rows - 2, rows - 1}) {
+      const auto row = [&](const std::vector<T>& v) {
+        return std::vector<T>(v.begin() + static_cast<std::ptrdiff_t>(r * n), v.begin() + static_cast<std::ptrdiff_t>((r + 1) * n));
+      };
+      Inputs<T, T, T> alone = inputs;
+      alone.x = row(inputs.x);
+      alone.dy = row(inputs.dy);
+      const auto expected = run(norm, one, alone);
+      EXPECT_TRUE(same(row(batch.y), expected.y)) << "y of row " << r;
+      EXPECT_TRUE(same(row(batch.dx), expected.dx)) << "dx of row " << r;
+      EXPECT_TRUE(same(std::vector<T>{batch.rstd[r]}, expected.rstd)) << "rstd of row " << r;
+      if (norm.centred) {
+        EXPECT_TRUE(same(std::vector<T>{batch.mean[r]}, expected.mean)) << "mean of row " << r;
+      }
+    }
+  });
+}
+INSTANTIATE_TEST_SUITE_P(All, Batch, testing::ValuesIn(length_cases()), CaseName());
+
+struct MisalignmentCase {
+  Entry entry;
+  std::ptrdiff_t offset;
+};
+
+std::string name_of(const MisalignmentCase& c) { return c.entry.name() + "_by_" + std::to_string(c.offset); }
+
+class Misalignment : public testing::TestWithParam<MisalignmentCase> {};
+
+// Each tensor alone and all together, `offset` elements behind a page boundary.
+TEST_P(Misalignment, GivesTheSameBits) {
+  const auto [entry, offset] = GetParam();
+  with_element(entry, [&, offset = offset](auto zero) {
+    using T = decltype(zero);
+    const auto& norm = entry.get<T>();
+    for (const std::ptrdiff_t length : {1, 5, 16, 33, 64, 100, 131, 768, 1025, 8193}) {
+      const Setting s = rows_of(length > 2000 ? 2 : 6, length);
+      const auto inputs = random_inputs<T, T, T>(s, 43, 1);
+      const auto expected = run(norm, s, inputs);
+      Where where;
+      where.misalignment = offset;
+      expect_same(run(norm, s, inputs, everywhere(where)), expected);
+      for (Where Plan::*const tensor : {&Plan::x, &Plan::y, &Plan::dy, &Plan::dx, &Plan::weight, &Plan::bias}) {
+        Plan plan;
+        plan.*tensor = where;
+        expect_same(run(norm, s, inputs, plan), expected);
+      }
+      // Streaming stores want aligned lines; without them the bits are the same.
+      const PoolOf always(norma::sequential.with(norma::Streaming::always));
+      Plan plan = everywhere(where);
+      plan.pool = &always;
+      expect_same(run(norm, s, inputs, plan), expected);
+    }
+  });
+}
+
+std::vector<MisalignmentCase> misalignments() {
+  std::vector<MisalignmentCase> cases;
+  for (const Entry& entry : all_entries()) {
+    for (std::ptrdiff_t offset = 0; offset < 32; ++offset) cases.push_back({entry, offset});
+  }
+  return cases;
+}
+INSTANTIATE_TEST_SUITE_P(All, Misalignment, testing::ValuesIn(misalignments()), CaseName());
+
+// Work is really handed to the executor, so that the tests above compare something.
+TEST(ExecutorUse, LargeTensorsAreSplitIntoTasks) {
+  for (std::size_t n = 0; n < norm_names().size(); ++n) {
+    const auto& norm = catalogue<float, float>()[n];
+    Setting s;
+    s.extents = {512, 1024};
+    const auto inputs = random_inputs<float, float, float>(s, 44);
+    const ShuffledPool seven(7);
+    Plan plan;
+    plan.pool = &seven;
+    Rig<float, float> rig(norm, s, inputs, plan);
+    rig.infer();
+    EXPECT_GE(seven.most_tasks(), 7) << norm.name;
+    const norma::index_t before = seven.tasks_run();
+    rig.train();
+    EXPECT_GE(seven.tasks_run(), before + 7) << norm.name;
+    const norma::index_t before_backward = seven.tasks_run();
+    rig.backward();
+    EXPECT_GE(seven.tasks_run(), before_backward + 7) << norm.name;
+  }
+}
+
+}  // namespace
+}  // namespace norma_test

@@ -1,0 +1,22 @@
+# cmake -DLEFT=program -DRIGHT=program -DSCRATCH=dir -P compare_hashes.cmake: fails unless both print the same lines, and many of them.
+file(MAKE_DIRECTORY "${SCRATCH}")
+foreach(side IN ITEMS LEFT RIGHT)
+  execute_process(COMMAND "${${side}}" OUTPUT_FILE "${SCRATCH}/${side}.txt" RESULT_VARIABLE result)
+  if(NOT result EQUAL 0)
+    message(FATAL_ERROR "${${side}} ended with ${result}")
+  endif()
+endforeach()
+
+file(STRINGS "${SCRATCH}/LEFT.txt" hashed REGEX " [0-9a-f]+$")
+list(LENGTH hashed count)
+if(count LESS 100)
+  message(FATAL_ERROR "only ${count} lines with a hash: that compares nothing")
+endif()
+
+execute_process(COMMAND ${CMAKE_COMMAND} -E compare_files "${SCRATCH}/LEFT.txt" "${SCRATCH}/RIGHT.txt" RESULT_VARIABLE differ ERROR_QUIET)
+if(differ)
+  execute_process(COMMAND diff "${SCRATCH}/LEFT.txt" "${SCRATCH}/RIGHT.txt" OUTPUT_VARIABLE difference)
+  string(SUBSTRING "${difference}" 0 4000 difference)
+  message(FATAL_ERROR "the two programs' outputs have different bits:\n${difference}")
+endif()
+message(STATUS "${count} hashes are equal")

@@ -1,0 +1,110 @@
+// Property 4: the same logical tensor in another memory layout gives the same bits.
+#include <algorithm>
+
+#include "support/cases.hpp"
+#include "support/compare.hpp"
+
+namespace norma_test {
+namespace {
+
+/// True if the averaged axes follow each other in memory as they do in row-major order, in either direction: then the sums run in the
+/// same order of indices and the bits are promised.
+bool same_summation_order(const Shape& shape, Layout layout) {
+  const std::vector<bool> is_averaged = averaged(shape.extents, shape.axes);
+  std::vector<std::size_t> order;
+  for (const std::size_t axis : memory_order(shape.extents.size(), layout)) {
+    if (is_averaged[axis] && shape.extents[axis] != 1) order.push_back(axis);
+  }
+  return std::is_sorted(order.begin(), order.end());
+}
+
+class Layouts : public testing::TestWithParam<ShapeCase> {
+ protected:
+  template <class T>
+  void compare(const Setting& s, const Plan& plan, const char* what) {
+    SCOPED_TRACE(what);
+    const auto& norm = GetParam().entry.template get<T>();
+    const auto inputs = random_inputs<T, T, T>(s, 11, 2);
+    const auto expected = run(norm, s, inputs);
+    const auto actual = run(norm, s, inputs, plan);
+    if (same_summation_order(GetParam().shape, plan.x.layout)) {
+      EXPECT_TRUE(same(actual.y, expected.y)) << "y";
+      EXPECT_TRUE(same(actual.mean, expected.mean)) << "mean";
+      EXPECT_TRUE(same(actual.rstd, expected.rstd)) << "rstd";
+    }
+    EXPECT_TRUE(same(actual.y, actual.y_train)) << "inference and training forward differ";
+    if (!same(actual.dx, expected.dx)) expect_correct(norm, s, inputs, actual);
+  }
+};
+
+TEST_P(Layouts, OfOneTensorOrAll) {
+  const auto [entry, shape] = GetParam();
+  with_element(entry, [&, shape = shape](auto zero) {
+    using T = decltype(zero);
+    const Setting s = shape.setting();
+    for (const Layout layout : all_layouts) {
+      SCOPED_TRACE(norma_test::name_of(layout));
+      Where where;
+      where.layout = layout;
+      Plan plan = everywhere(where);
+      compare<T>(s, plan, "all");
+      plan.x = {};
+      compare<T>(s, plan, "all but x");
+      plan = {};
+      plan.x = where;
+      compare<T>(s, plan, "x");
+      plan = {};
+      plan.y = where;
+      compare<T>(s, plan, "y");
+      plan = {};
+      plan.dy = plan.dx = where;
+      compare<T>(s, plan, "dy and dx");
+    }
+  });
+}
+INSTANTIATE_TEST_SUITE_P(All, Layouts, testing::ValuesIn(shape_cases()), CaseName());
+
+class BroadcastInput : public testing::TestWithParam<ShapeCase> {};
+
+// x and dy with stride 0 along one axis equal the same values written out.
+TEST_P(BroadcastInput, StrideZeroAlongEachAxis) {
+  const auto [entry, shape] = GetParam();
+  with_element(entry, [&, shape = shape](auto zero) {
+    using T = decltype(zero);
+    using Saved = typename Norm<T, T>::Saved;
+    const auto& norm = entry.get<T>();
+    for (std::size_t axis = 0; axis < shape.extents.size(); ++axis) {
+      Extents narrow = shape.extents;
+      narrow[axis] = shape.extents[axis] == 0 ? 0 : 1;
+      Tensor<T> x(narrow, {}, random_values<T>(count(narrow), axis, 1)), dy(narrow, {}, random_values<T>(count(narrow), axis + 10));
+      Inputs<T, T, T> wide;
+      const std::vector<T> x_values = x.values(), dy_values = dy.values();
+      for_each_index(shape.extents, [&](const Extents& i) {
+        wide.x.push_back(x_values[position(i, narrow)]);
+        wide.dy.push_back(dy_values[position(i, narrow)]);
+      });
+      Setting s = shape.setting();
+      s.weight = s.bias = Form::absent;
+      const auto expected = run(norm, s, wide);
+      Tensor<T> y(shape.extents, {}), dx(shape.extents, {});
+      Options<T> options;
+      options.axes = s.axes;
+      options.eps = s.eps;
+      Saved saved;
+      const norma::TensorView<const T> x_view = x.view().broadcast(shape.extents), dy_view = dy.view().broadcast(shape.extents);
+      norm.infer(nullptr, x_view, y.view(), options);
+      EXPECT_TRUE(same(y.values(), expected.y)) << "inference, axis " << axis;
+      norm.train(nullptr, x_view, y.view(), saved, options);
+      EXPECT_TRUE(same(y.values(), expected.y)) << "training, axis " << axis;
+      norm.backward(nullptr, dy_view, x_view, saved, dx.view(), options);
+      const reference::Problem p = problem(s, wide);
+      const reference::Answer exact = norm.reference(p);
+      EXPECT_TRUE(within(dx.values(), exact.dx, bounds(p, exact, precision_of<T>()).dx)) << "dx, axis " << axis;
+      EXPECT_TRUE(same(x.values(), x_values) && same(dy.values(), dy_values));
+    }
+  });
+}
+INSTANTIATE_TEST_SUITE_P(All, BroadcastInput, testing::ValuesIn(shape_cases()), CaseName());
+
+}  // namespace
+}  // namespace norma_test

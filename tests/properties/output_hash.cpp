@@ -1,0 +1,90 @@
+// Prints one line "case.result hash" for every output over the catalogue, lengths, shapes and layouts: equal on AVX2 and AVX-512.
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "support/cases.hpp"
+#include "support/run.hpp"
+
+namespace norma_test {
+namespace {
+
+/// FNV-1a over the bits; every NaN counts as the same.
+template <class T>
+std::uint64_t hash(const std::vector<T>& values) {
+  std::uint64_t h = 0xCBF29CE484222325u;
+  for (const T value : values) {
+    const BitsOf<T> bits = value != value ? BitsOf<T>(1) : std::bit_cast<BitsOf<T>>(value);
+    for (std::size_t byte = 0; byte < sizeof(T); ++byte) h = (h ^ ((bits >> (8 * byte)) & 0xFF)) * 0x100000001B3u;
+  }
+  return h;
+}
+
+template <class X, class Y>
+void print(const Norm<X, Y>& norm, const std::string& name, const Setting& s, Layout layout, double mean, double sigma) {
+  const auto inputs = random_inputs<X, Y, norma::ParameterFor<X>>(s, 91, mean, sigma);
+  Where where;
+  where.layout = layout;
+  const auto r = run(norm, s, inputs, everywhere(where));
+  const auto line = [&](const char* result, std::uint64_t h) {
+    std::printf("%s_%s.%s %016llx\n", name.c_str(), name_of(layout), result, static_cast<unsigned long long>(h));
+  };
+  line("y", hash(r.y));
+  line("y_train", hash(r.y_train));
+  line("mean", hash(r.mean));
+  line("rstd", hash(r.rstd));
+  line("dx", hash(r.dx));
+  line("dweight", hash(r.dweight));
+  line("dbias", hash(r.dbias));
+}
+
+template <class T>
+void print_lengths(const Norm<T, T>& norm, const std::string& entry) {
+  for (const std::ptrdiff_t length : all_lengths()) {
+    for (const std::ptrdiff_t rows : {1, length > 2000 ? 3 : 70}) {
+      const std::string name = entry + "_" + std::to_string(rows) + "x" + std::to_string(length);
+      print(norm, name, rows_of(rows, length), Layout::contiguous, 0.5, 1);
+      print(norm, name, rows_of(rows, length), Layout::reversed, 1e3, 1);
+    }
+    Setting s = rows_of(3, length);
+    s.unit_offset = true;
+    s.eps_outside_sqrt = norm.has_eps_outside_sqrt;
+    print(norm, entry + "_small_" + std::to_string(length), s, Layout::strided, 0, sizeof(T) == 4 ? 1e-30 : 1e-200);
+    print(norm, entry + "_large_" + std::to_string(length), s, Layout::contiguous, 0, sizeof(T) == 4 ? 1e30 : 1e200);
+  }
+}
+
+template <class X, class Y>
+void print_shapes(const Norm<X, Y>& norm, const std::string& entry) {
+  for (const Shape& shape : all_shapes()) {
+    for (const Layout layout : all_layouts) {
+      // Each layout gets its share of the parameter forms, all of them together all.
+      for (std::size_t p = static_cast<std::size_t>(layout) % 3; p < all_parameters().size(); p += 3) {
+        Setting s = shape.setting();
+        set_parameters(s, all_parameters()[p]);
+        print(norm, entry + "_" + shape.name() + "_parameters_" + std::to_string(p), s, layout, 1, 2);
+      }
+    }
+  }
+}
+
+void print_all() {
+  for (std::size_t n = 0; n < norm_names().size(); ++n) {
+    const std::string name = norm_names()[n];
+    print_lengths(catalogue<float, float>()[n], name + "_f32");
+    print_lengths(catalogue<double, double>()[n], name + "_f64");
+    print_shapes(catalogue<float, float>()[n], name + "_f32");
+    print_shapes(catalogue<double, double>()[n], name + "_f64");
+    print_shapes(catalogue<float, double>()[n], name + "_f32_to_f64");
+    print_shapes(catalogue<double, float>()[n], name + "_f64_to_f32");
+  }
+}
+
+}  // namespace
+}  // namespace norma_test
+
+int main() {
+  norma_test::print_all();
+  return 0;
+}

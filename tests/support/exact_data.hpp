@@ -1,0 +1,53 @@
+// Data whose sums are exact in any order, so that a wrong lane, tail or index cannot hide in a tolerance (the idea is oneDNN's).
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "support/random.hpp"
+
+namespace norma_test {
+
+/// One row with a known mean and a known sum of squared deviations.
+struct ExactRow {
+  std::vector<double> x;
+  double mean = 0;
+  double m2 = 0;           // sum of (x - mean)^2
+  double sum_squares = 0;  // sum of x^2
+};
+
+/// Pairs x_i + x_j = 2 * mean, an odd one at the end is the mean itself. Deviations are k * step, 1 <= k <= largest: with a mean of few
+/// bits and up to 16,000 elements every partial sum of x, (x - mean), x^2 and (x - mean)^2 fits 24 bits. Partners lie within the same
+/// 64 elements, so that the mean of leading elements, which an algorithm may subtract first, is the row's mean as well.
+inline ExactRow exact_row(std::size_t n, double mean, double step, unsigned largest, std::uint64_t seed) {
+  Random random(seed);
+  ExactRow row;
+  row.mean = mean;
+  while (row.x.size() + 1 < n) {
+    const double d = step * static_cast<double>(1 + random.below(largest));
+    row.x.push_back(mean + d);
+    row.x.push_back(mean - d);
+    row.m2 += 2 * d * d;
+  }
+  for (std::size_t first = 0; first < row.x.size(); first += 64) {
+    const std::size_t size = std::min<std::size_t>(64, row.x.size() - first);
+    for (std::size_t i = size; i > 1; --i) std::swap(row.x[first + i - 1], row.x[first + random.below(i)]);
+  }
+  if (row.x.size() < n) row.x.push_back(mean);
+  for (const double x : row.x) row.sum_squares += x * x;
+  return row;
+}
+
+/// Integers in [-3, 3]: as upstream gradients their sums are exact in any order too.
+template <class T>
+std::vector<T> small_integers(std::size_t n, std::uint64_t seed) {
+  Random random(seed);
+  std::vector<T> values(n);
+  for (T& value : values) value = static_cast<T>(static_cast<int>(random.below(7)) - 3);
+  return values;
+}
+
+}  // namespace norma_test
