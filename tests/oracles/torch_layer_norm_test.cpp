@@ -95,9 +95,10 @@ void compare(const Entry& entry, const Setting& s, const Where& where, bool own_
 class TorchOracle : public testing::TestWithParam<ShapeCase> {};
 
 TEST_P(TorchOracle, ForwardAndBackward) {
-  const auto [entry, shape] = GetParam();
+  const Entry& entry = GetParam().entry;
+  const Shape& shape = GetParam().shape;
   if (count(shape.extents) == 0) return;  // nothing to compare; the property tests cover it
-  with_element(entry, [&, shape = shape](auto zero) {
+  with_element(entry, [&](auto zero) {
     using T = decltype(zero);
     for (const Layout layout : {Layout::contiguous, Layout::reversed, Layout::sliced}) {
       Where where;
@@ -120,8 +121,9 @@ class TorchLayerNorm : public testing::TestWithParam<LengthCase> {};
 
 // torch::layer_norm itself, over one and over two trailing axes, with every combination of absent parameters.
 TEST_P(TorchLayerNorm, OwnKernel) {
-  const auto [entry, length] = GetParam();
-  with_element(entry, [&, length = length](auto zero) {
+  const Entry& entry = GetParam().entry;
+  const std::ptrdiff_t length = GetParam().length;
+  with_element(entry, [&](auto zero) {
     using T = decltype(zero);
     Setting one = rows_of(6, length), two;
     two.extents = {4, 3, length};

@@ -48,8 +48,9 @@ void check_accumulation(const Entry& entry, const Setting& s) {
 class AliasingByLength : public testing::TestWithParam<LengthCase> {};
 
 TEST_P(AliasingByLength, InPlaceEqualsOutOfPlace) {
-  const auto [entry, length] = GetParam();
-  with_element(entry, [&, length = length](auto zero) {
+  const Entry& entry = GetParam().entry;
+  const std::ptrdiff_t length = GetParam().length;
+  with_element(entry, [&](auto zero) {
     using T = decltype(zero);
     for (const std::ptrdiff_t rows : {1, 2, 9}) check_in_place<T>(entry, rows_of(rows, length), {});
     check_accumulation<T>(entry, rows_of(3, length));
@@ -60,8 +61,9 @@ INSTANTIATE_TEST_SUITE_P(All, AliasingByLength, testing::ValuesIn(length_cases()
 class AliasingByShape : public testing::TestWithParam<ShapeCase> {};
 
 TEST_P(AliasingByShape, InPlaceEqualsOutOfPlace) {
-  const auto [entry, shape] = GetParam();
-  with_element(entry, [&, shape = shape](auto zero) {
+  const Entry& entry = GetParam().entry;
+  const Shape& shape = GetParam().shape;
+  with_element(entry, [&](auto zero) {
     using T = decltype(zero);
     Setting s = shape.setting();
     for (const Layout layout : all_layouts) {
@@ -82,8 +84,9 @@ class AbsentGradients : public testing::TestWithParam<ShapeCase> {};
 
 // Leaving out dx or a gradient does not change the others, and what is absent is not needed.
 TEST_P(AbsentGradients, OthersKeepTheirBits) {
-  const auto [entry, shape] = GetParam();
-  with_element(entry, [&, shape = shape](auto zero) {
+  const Entry& entry = GetParam().entry;
+  const Shape& shape = GetParam().shape;
+  with_element(entry, [&](auto zero) {
     using T = decltype(zero);
     const auto& norm = entry.get<T>();
     const Setting s = shape.setting();

@@ -75,8 +75,9 @@ struct Step {
 class Allocations : public testing::TestWithParam<ShapeCase> {};
 
 TEST_P(Allocations, NoneInInferenceNoneFromTheSecondStepOn) {
-  const auto [entry, shape] = GetParam();
-  with_element(entry, [&, shape = shape](auto zero) {
+  const Entry& entry = GetParam().entry;
+  const Shape& shape = GetParam().shape;
+  with_element(entry, [&](auto zero) {
     using T = decltype(zero);
     for (const Layout layout : all_layouts) {
       for (const Form form : {Form::normalized, Form::full}) {

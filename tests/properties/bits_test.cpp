@@ -16,8 +16,10 @@ void check_executors(const Entry& entry, const Setting& s, const Where& where) {
   const auto expected = run(norm, s, inputs, plan);
   const ShuffledPool one(1), two(2), seven(7, 5), again(7, 6);
   const ThreadPool threads(2);
-  const PoolOf sequential(norma::sequential), openmp(norma::openmp(2));
-  const PoolOf always(norma::sequential.with(norma::Streaming::always)), never(norma::openmp(2).with(norma::Streaming::never));
+  const PoolOf sequential(norma::sequential);
+  const PoolOf openmp(norma::openmp(2));
+  const PoolOf always(norma::sequential.with(norma::Streaming::always));
+  const PoolOf never(norma::openmp(2).with(norma::Streaming::never));
   const Pool* const pools[] = {&one, &two, &seven, &again, &threads, &sequential, &openmp, &always, &never};
   for (std::size_t i = 0; i < std::size(pools); ++i) {
     SCOPED_TRACE(describe(s) + ", executor " + std::to_string(i));
@@ -29,8 +31,9 @@ void check_executors(const Entry& entry, const Setting& s, const Where& where) {
 class ExecutorsByLength : public testing::TestWithParam<LengthCase> {};
 
 TEST_P(ExecutorsByLength, GiveTheSameBits) {
-  const auto [entry, length] = GetParam();
-  with_element(entry, [&, length = length](auto zero) {
+  const Entry& entry = GetParam().entry;
+  const std::ptrdiff_t length = GetParam().length;
+  with_element(entry, [&](auto zero) {
     using T = decltype(zero);
     check_executors<T>(entry, rows_of(1, length), {});
     check_executors<T>(entry, rows_of(length > 2000 ? 5 : 150, length), {});
@@ -41,8 +44,9 @@ INSTANTIATE_TEST_SUITE_P(All, ExecutorsByLength, testing::ValuesIn(length_cases(
 class ExecutorsByShape : public testing::TestWithParam<ShapeCase> {};
 
 TEST_P(ExecutorsByShape, GiveTheSameBits) {
-  const auto [entry, shape] = GetParam();
-  with_element(entry, [&, shape = shape](auto zero) {
+  const Entry& entry = GetParam().entry;
+  const Shape& shape = GetParam().shape;
+  with_element(entry, [&](auto zero) {
     using T = decltype(zero);
     for (const Layout layout : {Layout::contiguous, Layout::reversed, Layout::channels_last, Layout::sliced}) {
       Where where;
@@ -62,8 +66,9 @@ class Batch : public testing::TestWithParam<LengthCase> {};
 
 // A row alone, and the same row anywhere in a batch of many.
 TEST_P(Batch, RowAloneEqualsRowInBatch) {
-  const auto [entry, length] = GetParam();
-  with_element(entry, [&, length = length](auto zero) {
+  const Entry& entry = GetParam().entry;
+  const std::ptrdiff_t length = GetParam().length;
+  with_element(entry, [&](auto zero) {
     using T = decltype(zero);
     const auto& norm = entry.get<T>();
     const std::size_t rows = length > 2000 ? 11 : length > 200 ? 101 : 1000;
@@ -101,8 +106,9 @@ class Misalignment : public testing::TestWithParam<MisalignmentCase> {};
 
 // Each tensor alone and all together, `offset` elements behind a page boundary.
 TEST_P(Misalignment, GivesTheSameBits) {
-  const auto [entry, offset] = GetParam();
-  with_element(entry, [&, offset = offset](auto zero) {
+  const Entry& entry = GetParam().entry;
+  const std::ptrdiff_t offset = GetParam().offset;
+  with_element(entry, [&](auto zero) {
     using T = decltype(zero);
     const auto& norm = entry.get<T>();
     for (const std::ptrdiff_t length : {1, 5, 16, 33, 64, 100, 131, 768, 1025, 8193}) {

@@ -108,8 +108,9 @@ void check_input_gradient(const Norm<T, T>& norm, std::ptrdiff_t length) {
 class ExactData : public testing::TestWithParam<LengthCase> {};
 
 TEST_P(ExactData, IsReproducedExactly) {
-  const auto [entry, length] = GetParam();
-  with_element(entry, [&, length = length](auto zero) {
+  const Entry& entry = GetParam().entry;
+  const std::ptrdiff_t length = GetParam().length;
+  with_element(entry, [&](auto zero) {
     const auto& norm = entry.get<decltype(zero)>();
     check_moments(norm, length);
     check_outputs_and_parameter_gradients(norm, length);

@@ -24,8 +24,9 @@ void check_guarded(const Entry& entry, const Setting& s, Layout layout) {
 class GuardsByLength : public testing::TestWithParam<LengthCase> {};
 
 TEST_P(GuardsByLength, NothingOutsideIsTouched) {
-  const auto [entry, length] = GetParam();
-  with_element(entry, [&, length = length](auto zero) {
+  const Entry& entry = GetParam().entry;
+  const std::ptrdiff_t length = GetParam().length;
+  with_element(entry, [&](auto zero) {
     using T = decltype(zero);
     for (const std::ptrdiff_t rows : length > 2000 ? std::vector<std::ptrdiff_t>{1} : std::vector<std::ptrdiff_t>{1, 3, 8})
       check_guarded<T>(entry, rows_of(rows, length), Layout::contiguous);
@@ -41,8 +42,9 @@ INSTANTIATE_TEST_SUITE_P(All, GuardsByLength, testing::ValuesIn(length_cases()),
 class GuardsByShape : public testing::TestWithParam<ShapeCase> {};
 
 TEST_P(GuardsByShape, NothingOutsideIsTouched) {
-  const auto [entry, shape] = GetParam();
-  with_element(entry, [&, shape = shape](auto zero) {
+  const Entry& entry = GetParam().entry;
+  const Shape& shape = GetParam().shape;
+  with_element(entry, [&](auto zero) {
     using T = decltype(zero);
     Setting s = shape.setting();
     for (const Layout layout : all_layouts) {

@@ -19,8 +19,9 @@ std::vector<LengthCase> identity_lengths() {
 
 /// sum dx = 0 per centred set, and sum dx x_hat = rstd (sum g x_hat) eps / (variance + eps).
 TEST_P(Identities, SumsOfTheInputGradient) {
-  const auto [entry, length] = GetParam();
-  with_element(entry, [&, length = length](auto zero) {
+  const Entry& entry = GetParam().entry;
+  const std::ptrdiff_t length = GetParam().length;
+  with_element(entry, [&](auto zero) {
     using T = decltype(zero);
     const auto& norm = entry.get<T>();
     Setting s = rows_of(4, length);
@@ -58,8 +59,9 @@ std::vector<T> transformed(const Norm<T, T>& norm, const Setting& s, const Input
 
 // Table 1 of Ba et al.: invariant to re-scaling a sample; a centred norm is invariant to re-centring it, RMSNorm is not.
 TEST_P(Identities, InvarianceUnderScaleAndShiftOfASample) {
-  const auto [entry, length] = GetParam();
-  with_element(entry, [&, length = length](auto zero) {
+  const Entry& entry = GetParam().entry;
+  const std::ptrdiff_t length = GetParam().length;
+  with_element(entry, [&](auto zero) {
     using T = decltype(zero);
     const auto& norm = entry.get<T>();
     Setting s = rows_of(4, length);
@@ -92,8 +94,9 @@ TEST_P(Identities, InvarianceUnderScaleAndShiftOfASample) {
 
 // "Not invariant" cells: re-scaling one element of the sample, or scaling x while eps stays, changes y.
 TEST_P(Identities, ScaleMattersWhereItShould) {
-  const auto [entry, length] = GetParam();
-  with_element(entry, [&, length = length](auto zero) {
+  const Entry& entry = GetParam().entry;
+  const std::ptrdiff_t length = GetParam().length;
+  with_element(entry, [&](auto zero) {
     using T = decltype(zero);
     const auto& norm = entry.get<T>();
     Setting s = rows_of(1, length);
@@ -111,8 +114,9 @@ TEST_P(Identities, ScaleMattersWhereItShould) {
 
 // Every element of y has mean square below 1 and, centred, mean 0; the mean square is variance / (variance + eps).
 TEST_P(Identities, MomentsOfTheOutput) {
-  const auto [entry, length] = GetParam();
-  with_element(entry, [&, length = length](auto zero) {
+  const Entry& entry = GetParam().entry;
+  const std::ptrdiff_t length = GetParam().length;
+  with_element(entry, [&](auto zero) {
     using T = decltype(zero);
     const auto& norm = entry.get<T>();
     Setting s = rows_of(3, length);
@@ -142,8 +146,9 @@ TEST_P(Identities, MomentsOfTheOutput) {
 
 // dx is linear in dy; unit_offset with weight w equals weight 1 + w; a full-shape weight of equal rows equals the plain weight.
 TEST_P(Identities, FormsOfTheParametersAgree) {
-  const auto [entry, length] = GetParam();
-  with_element(entry, [&, length = length](auto zero) {
+  const Entry& entry = GetParam().entry;
+  const std::ptrdiff_t length = GetParam().length;
+  with_element(entry, [&](auto zero) {
     using T = decltype(zero);
     const auto& norm = entry.get<T>();
     Setting s = rows_of(4, length);

@@ -38,8 +38,9 @@ class Layouts : public testing::TestWithParam<ShapeCase> {
 };
 
 TEST_P(Layouts, OfOneTensorOrAll) {
-  const auto [entry, shape] = GetParam();
-  with_element(entry, [&, shape = shape](auto zero) {
+  const Entry& entry = GetParam().entry;
+  const Shape& shape = GetParam().shape;
+  with_element(entry, [&](auto zero) {
     using T = decltype(zero);
     const Setting s = shape.setting();
     for (const Layout layout : all_layouts) {
@@ -68,8 +69,9 @@ class BroadcastInput : public testing::TestWithParam<ShapeCase> {};
 
 // x and dy with stride 0 along one axis equal the same values written out.
 TEST_P(BroadcastInput, StrideZeroAlongEachAxis) {
-  const auto [entry, shape] = GetParam();
-  with_element(entry, [&, shape = shape](auto zero) {
+  const Entry& entry = GetParam().entry;
+  const Shape& shape = GetParam().shape;
+  with_element(entry, [&](auto zero) {
     using T = decltype(zero);
     using Saved = typename Norm<T, T>::Saved;
     const auto& norm = entry.get<T>();

@@ -15,8 +15,9 @@ void check(const Norm<X, Y>& norm, const Setting& setting, const Plan& plan, std
 class ReferenceByLength : public testing::TestWithParam<LengthCase> {};
 
 TEST_P(ReferenceByLength, ForwardAndBackward) {
-  const auto [entry, length] = GetParam();
-  with_element(entry, [&, length = length](auto zero) {
+  const Entry& entry = GetParam().entry;
+  const std::ptrdiff_t length = GetParam().length;
+  with_element(entry, [&](auto zero) {
     const auto& norm = entry.get<decltype(zero)>();
     const bool is_long = length > 2000;
     for (const std::ptrdiff_t rows : {is_long ? 2 : 1, is_long ? 1 : 7}) {
@@ -39,8 +40,10 @@ INSTANTIATE_TEST_SUITE_P(All, ReferenceByLength, testing::ValuesIn(length_cases(
 class ReferenceByLayout : public testing::TestWithParam<LayoutCase> {};
 
 TEST_P(ReferenceByLayout, EveryTensorInThisLayout) {
-  const auto [entry, shape, layout] = GetParam();
-  with_element(entry, [&, shape = shape, layout = layout](auto zero) {
+  const Entry& entry = GetParam().entry;
+  const Shape& shape = GetParam().shape;
+  const Layout layout = GetParam().layout;
+  with_element(entry, [&](auto zero) {
     const auto& norm = entry.get<decltype(zero)>();
     Where where;
     where.layout = layout;
@@ -67,8 +70,9 @@ TEST(ReferenceOfModels, ForwardAndBackward) {
 class ReferenceByParameters : public testing::TestWithParam<ShapeCase> {};
 
 TEST_P(ReferenceByParameters, EveryTensorInAnotherLayout) {
-  const auto [entry, shape] = GetParam();
-  with_element(entry, [&, shape = shape](auto zero) {
+  const Entry& entry = GetParam().entry;
+  const Shape& shape = GetParam().shape;
+  with_element(entry, [&](auto zero) {
     const auto& norm = entry.get<decltype(zero)>();
     Random random(static_cast<std::uint64_t>(count(shape.extents)));
     const auto any = [&] {
@@ -91,7 +95,8 @@ class ReferenceMixedTypes : public testing::TestWithParam<ShapeCase> {};
 
 // The case's f64 bit says which of x and y is double.
 TEST_P(ReferenceMixedTypes, ForwardAndBackward) {
-  const auto [entry, shape] = GetParam();
+  const Entry& entry = GetParam().entry;
+  const Shape& shape = GetParam().shape;
   for (const Layout layout : {Layout::contiguous, Layout::reversed, Layout::strided}) {
     Where where;
     where.layout = layout;

@@ -29,8 +29,9 @@ Inputs<T, T, T> scaled_rows(const Setting& s, std::uint64_t seed, const std::vec
 }
 
 TEST_P(SpecialValues, ConstantRowsGiveExactlyTheBias) {
-  const auto [entry, length] = GetParam();
-  with_element(entry, [&, length = length](auto zero) {
+  const Entry& entry = GetParam().entry;
+  const std::ptrdiff_t length = GetParam().length;
+  with_element(entry, [&](auto zero) {
     using T = decltype(zero);
     const auto& norm = entry.get<T>();
     const std::vector<double> constants = {0, 1, -3, 0.1, 1e-30, -12345.678, 1e30, 3e38 / 1024};
@@ -66,8 +67,9 @@ TEST_P(SpecialValues, ConstantRowsGiveExactlyTheBias) {
 }
 
 TEST_P(SpecialValues, ExtremeScalesGiveOrdinaryResults) {
-  const auto [entry, length] = GetParam();
-  with_element(entry, [&, length = length](auto zero) {
+  const Entry& entry = GetParam().entry;
+  const std::ptrdiff_t length = GetParam().length;
+  with_element(entry, [&](auto zero) {
     using T = decltype(zero);
     const auto& norm = entry.get<T>();
     const bool f64 = sizeof(T) == 8;
@@ -93,8 +95,9 @@ TEST_P(SpecialValues, ExtremeScalesGiveOrdinaryResults) {
 }
 
 TEST_P(SpecialValues, Subnormals) {
-  const auto [entry, length] = GetParam();
-  with_element(entry, [&, length = length](auto zero) {
+  const Entry& entry = GetParam().entry;
+  const std::ptrdiff_t length = GetParam().length;
+  with_element(entry, [&](auto zero) {
     using T = decltype(zero);
     const auto& norm = entry.get<T>();
     Setting s = rows_of(3, length);
@@ -113,8 +116,9 @@ TEST_P(SpecialValues, Subnormals) {
 }
 
 TEST_P(SpecialValues, PowerOfTwoScalingKeepsTheBits) {
-  const auto [entry, length] = GetParam();
-  with_element(entry, [&, length = length](auto zero) {
+  const Entry& entry = GetParam().entry;
+  const std::ptrdiff_t length = GetParam().length;
+  with_element(entry, [&](auto zero) {
     using T = decltype(zero);
     const auto& norm = entry.get<T>();
     Setting s = rows_of(3, length);
@@ -138,8 +142,9 @@ TEST_P(SpecialValues, PowerOfTwoScalingKeepsTheBits) {
 }
 
 TEST_P(SpecialValues, NotANumberStaysInItsSet) {
-  const auto [entry, length] = GetParam();
-  with_element(entry, [&, length = length](auto zero) {
+  const Entry& entry = GetParam().entry;
+  const std::ptrdiff_t length = GetParam().length;
+  with_element(entry, [&](auto zero) {
     using T = decltype(zero);
     const auto& norm = entry.get<T>();
     constexpr T nan = std::numeric_limits<T>::quiet_NaN(), inf = std::numeric_limits<T>::infinity();
@@ -181,8 +186,9 @@ TEST_P(SpecialValues, NotANumberStaysInItsSet) {
 }
 
 TEST_P(SpecialValues, NotANumberInTheUpstreamGradient) {
-  const auto [entry, length] = GetParam();
-  with_element(entry, [&, length = length](auto zero) {
+  const Entry& entry = GetParam().entry;
+  const std::ptrdiff_t length = GetParam().length;
+  with_element(entry, [&](auto zero) {
     using T = decltype(zero);
     const auto& norm = entry.get<T>();
     const std::size_t n = static_cast<std::size_t>(length), bad_row = 2;

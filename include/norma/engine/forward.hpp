@@ -148,49 +148,44 @@ class ForwardPass {
     const index_t sets = std::exchange(tile.sets, 0);
     index_t y[tile_rows], weight[tile_rows], bias[tile_rows];
     layout_.kept.offsets(stream_y, tile.first, sets, y);
+    bool share = true, aligned = true;
     if (!shares_affine_) {
       layout_.kept.offsets(stream_weight, tile.first, sets, weight);
       layout_.kept.offsets(stream_bias, tile.first, sets, bias);
+      for (index_t r = 1; r < sets; ++r) share = share && weight[r] == weight[0] && bias[r] == bias[0];
     }
-    const Coefficients<A> c = tile.coefficients.coefficients();
-    for (index_t r = 0; r < sets;) {
-      // Stores that straddle cache lines want one row at a time: the halves of a line then meet in the store buffer.
-      bool share = r + rows_of<interleaved> <= sets && (layout_.set_size <= 256 || lines_up(y_.data(y[r])));
-      for (index_t i = 1; share && layout_.set_size > 256 && i < rows_of<interleaved>; ++i) share = lines_up(y_.data(y[r + i]));
-      for (index_t i = 1; !shares_affine_ && i < rows_of<interleaved> && share; ++i) share = weight[r + i] == weight[r] && bias[r + i] == bias[r];
-      const AffineRun<A> affine{weight_.data(shares_affine_ ? 0 : weight[r]), bias_.data(shares_affine_ ? 0 : bias[r]), weight_offset_};
-      if (share) {
-        map_rows<interleaved>(tile.x + r, y + r, c.from(r), affine);
-        r += rows_of<interleaved>;
-      } else {
-        map_rows<1>(tile.x + r, y + r, c.from(r), affine);
-        r += 1;
+    for (index_t r = 0; r < sets; ++r) aligned = aligned && lines_up(y_.data(y[r]));
+    // Stores that straddle cache lines want one row at a time: the halves of a line then meet in the store buffer.
+    const bool side_by_side = share && (aligned || layout_.set_size <= 64);
+    with_map_flags(streaming_ && aligned, tile.coefficients.subtracts, [&](auto map) __attribute__((always_inline)) {
+      const auto map_rows = [&]<std::size_t R>(index_t r, std::integral_constant<std::size_t, R>) __attribute__((always_inline)) {
+        const A* px[R];
+        A* py[R];
+        for (index_t i = 0; i < rows_of<R>; ++i) {
+          px[i] = tile.x[r + i];
+          py[i] = y_.data(y[r + i]);
+        }
+        const AffineRun<A> affine{weight_.data(shares_affine_ ? 0 : weight[r]), bias_.data(shares_affine_ ? 0 : bias[r]), weight_offset_};
+        map(px, py, layout_.set_size, tile.coefficients.coefficients().from(r), affine);
+      };
+      index_t r = 0;
+      for (; side_by_side && r + rows_of<interleaved> <= sets; r += rows_of<interleaved>) {
+        map_rows(r, std::integral_constant<std::size_t, interleaved>());
       }
-    }
+      for (; r < sets; ++r) map_rows(r, std::integral_constant<std::size_t, 1>());
+    });
   }
 
-  template <std::size_t R>
-  NORMA_INLINE void map_rows(const A* const* x, const index_t* y, const Coefficients<A>& c, const AffineRun<A>& affine) const {
-    const A* px[R];
-    A* py[R];
-    for (index_t r = 0; r < rows_of<R>; ++r) {
-      px[r] = x[r];
-      py[r] = y_.data(y[r]);
-    }
-    map_pointers(px, py, layout_.set_size, c, affine);
-  }
-
-  template <std::size_t R>
-  NORMA_INLINE void map_pointers(const A* const (&x)[R], A* const (&y)[R], index_t n, const Coefficients<A>& c, const AffineRun<A>& affine) const {
-    bool aligned = streaming_;
-    for (index_t r = 0; r < rows_of<R>; ++r) aligned = aligned && lines_up(y[r]);
-    bool subtracts = false;
-    for (index_t r = 0; F::centred && r < rows_of<R>; ++r) subtracts = subtracts || c.mean[r] != A(0);
+  /// f(map), where map is map_run for this pass: the choice among its variants is made once for all rows of a tile.
+  template <class Use>
+  NORMA_INLINE void with_map_flags(bool stream, bool subtracts, Use&& use) const {
     with_bool(!weight_.constant(), [&](auto weight_runs) {
       with_bool(!bias_.constant(), [&](auto bias_runs) {
-        with_bool(aligned, [&](auto stream) {
+        with_bool(stream, [&](auto streams) {
           with_bool(subtracts, [&](auto centred) {
-            map_run<weight_runs.value, bias_runs.value, stream.value, centred.value>(x, y, n, c, affine);
+            use([&](const auto& x, const auto& y, index_t n, const Coefficients<A>& c, const AffineRun<A>& affine) __attribute__((always_inline)) {
+              map_run<weight_runs.value, bias_runs.value, streams.value, centred.value>(x, y, n, c, affine);
+            });
           });
         });
       });
@@ -209,7 +204,7 @@ class ForwardPass {
       A* py[1] = {y_.target(y, first, y_tile.element)};
       const AffineRun<A> affine{weight_.constant() ? &one_weight : weight_.read(weight, first, count, weight_tile.element),
                                 bias_.constant() ? &one_bias : bias_.read(bias, first, count, bias_tile.element), weight_offset_};
-      map_pointers(px, py, count, c, affine);
+      with_map_flags(streaming_ && lines_up(py[0]), true, [&](auto map) __attribute__((always_inline)) { map(px, py, count, c, affine); });
       y_.write(y, first, count, py[0]);
     }
   }

@@ -15,6 +15,9 @@ struct CoefficientTable {
   alignas(64) A rstd[Columns];
   alignas(64) A shift[Columns];
 
+  /// Whether any mean is not 0.
+  bool subtracts = true;
+
   NORMA_INLINE Coefficients<A> coefficients() const { return {mean, rstd, shift}; }
   NORMA_INLINE SetStatistics statistics(index_t r) const { return {{mean_high[r], mean_low[r]}, rstd_double[r]}; }
 
@@ -32,12 +35,14 @@ struct CoefficientTable {
 
   /// The same, for sets of second moment `second`: a mean below two sigma goes to the shift altogether and spares the map a subtraction.
   /// Rounding that shift costs x_hat half an epsilon times kappa there; a constant set (second = 0) must not pay it.
-  NORMA_INLINE void put_forward(index_t r, const SplitSum<Pack<double>>& split, const Pack<double>& rstd_of_set, const Pack<double>& second) {
+  /// True if all these means moved.
+  NORMA_INLINE bool put_forward(index_t r, const SplitSum<Pack<double>>& split, const Pack<double>& rstd_of_set, const Pack<double>& second) {
     put(r, split, rstd_of_set);
     const Pack<double> mean_in_sigmas = mul(split.high, load_doubles(rstd + r));
     const auto moves = less(magnitude(mean_in_sigmas), Pack<double>(2.0)) && less(Pack<double>(0.0), second);
     store_doubles(mean + r, choose(moves, Pack<double>(0.0), load_doubles(mean + r)));
     store_doubles(shift + r, choose(moves, Pack<double>(-0.0) - mean_in_sigmas, load_doubles(shift + r)));
+    return norma::all(moves);
   }
 };
 
@@ -46,13 +51,14 @@ template <class F, class A, std::size_t Columns>
 NORMA_INLINE bool resolve(const F& formula, MomentTable<A, Columns>& moments, index_t sets, CoefficientTable<A, Columns>& result) {
   for (index_t r = sets; r % pack_size<double> != 0; ++r) moments.second[r] = 1;  // padding columns must look ordinary
   bool ordinary = true;
+  result.subtracts = false;
   for (index_t r = 0; r < sets; r += pack_size<double>) {
     const Pack<double> second = load(moments.second + r);
     const Pack<double> rstd = formula.rstd(second);
     ordinary = ordinary && all_less(second, Pack<double>(ordinary_second<A>)) && all_less(rstd, Pack<double>(ordinary_rstd<A>));
     const SplitSum<Pack<double>> split = two_sum(load(moments.pivot + r), load(moments.mean + r));
     if constexpr (F::centred) {
-      result.put_forward(r, split, rstd, second);
+      result.subtracts = !result.put_forward(r, split, rstd, second) || result.subtracts;
     } else {
       result.put(r, split, rstd);
     }

@@ -89,6 +89,11 @@ NORMA_INLINE Pack<double> choose(const Mask& mask, const Pack<double>& yes, cons
   return xsimd::select(mask, yes, no);
 }
 
+template <class Mask>
+NORMA_INLINE bool all(const Mask& mask) {
+  return xsimd::all(mask);
+}
+
 /// True if a < b in every lane; false where either is NaN.
 NORMA_INLINE bool all_less(const Pack<double>& a, const Pack<double>& b) { return xsimd::all(a < b); }
 
