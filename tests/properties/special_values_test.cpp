@@ -37,7 +37,7 @@ TEST_P(SpecialValues, ConstantRowsGiveExactlyTheBias) {
     const std::vector<double> constants = {0, 1, -3, 0.1, 1e-30, -12345.678, 1e30, 3e38 / 1024};
     Setting s = rows_of(static_cast<std::ptrdiff_t>(constants.size()), length);
     const std::size_t n = static_cast<std::size_t>(length);
-    for (const double eps : {1e-5, 0.0}) {
+    for (const double eps : {1e-5, 0.0, 1.0, 100.0}) {
       s.eps = eps;
       auto inputs = random_inputs<T, T, T>(s, 61);
       for (std::size_t i = 0; i < inputs.x.size(); ++i) inputs.x[i] = static_cast<T>(constants[i / n]);
@@ -73,9 +73,9 @@ TEST_P(SpecialValues, ExtremeScalesGiveOrdinaryResults) {
     using T = decltype(zero);
     const auto& norm = entry.get<T>();
     const bool f64 = sizeof(T) == 8;
-    const std::vector<double> scales =
-        f64 ? std::vector<double>{1e200, 1e-200, 1, 1e150, 1e300} : std::vector<double>{1e30, 1e-30, 1, 1e19, 1e37};
-    Setting s = rows_of(5, length);
+    const std::vector<double> scales = f64 ? std::vector<double>{1e200, 1e-200, 1, 1e150, 1e300, 1e-157, 3e-160}
+                                           : std::vector<double>{1e30, 1e-30, 1, 1e19, 1e37, 1e-20, 3e-22};
+    Setting s = rows_of(static_cast<std::ptrdiff_t>(scales.size()), length);
     s.bias = Form::absent;
     for (const double eps : {0.0, 1e-5}) {
       for (const double mean : {0.0, 100.0}) {
@@ -235,7 +235,7 @@ TEST_P(OneElementSets, GiveZeroGradients) {
     }
     for (const Shape& shape : std::vector<Shape>{{{50, 1}, {1}}, {{1, 50}, {0}}, {{7, 1, 5}, {1}}, {{4, 1, 1, 9}, {1, 2}}}) {
       for (const double mean : {0.0, 1e3, 1e6}) {
-        for (const double eps : {1e-5, 0.0}) {
+        for (const double eps : {1e-5, 0.0, 1.0, 100.0}) {
           Setting s = shape.setting();
           s.eps = eps;
           const auto inputs = random_inputs<T, T, T>(s, 68, mean);
