@@ -139,39 +139,41 @@ class BackwardPass {
       }
     };
     TileSums<tile_rows> sum_g, sum_g_x_hat;
-    each_group(true, [&]<std::size_t R>(index_t r, std::integral_constant<std::size_t, R>) __attribute__((always_inline)) {
-      PullSums<R> total{};
-      for (index_t first = 0; first < layout_.set_size; first += block_length) {
-        const index_t count = layout_.set_size - first < block_length ? layout_.set_size - first : block_length;
-        const A *pdy[R], *px[R];
-        for (index_t i = 0; i < rows_of<R>; ++i) {
-          pdy[i] = dy_.data(dy[r + i]) + first;
-          px[i] = x_.data(x[r + i]) + first;
-        }
-        const A* weights = weight_.data(weight[r]) + (weight_.constant() ? 0 : first);
-        fold_block(pdy, px, count, table.coefficients().from(r), {weights, nullptr, weight_offset_}, block_of(gradient, first), total);
-      }
-      for (index_t i = 0; i < rows_of<R>; ++i) {
-        sum_g.sum[r + i] = total.g[i];
-        sum_g_x_hat.sum[r + i] = total.g_x_hat[i];
-      }
-    });
+    each_group(
+        true, [&]<std::size_t R>(index_t r, std::integral_constant<std::size_t, R>) __attribute__((always_inline)) {
+          PullSums<R> total{};
+          for (index_t first = 0; first < layout_.set_size; first += block_length) {
+            const index_t count = layout_.set_size - first < block_length ? layout_.set_size - first : block_length;
+            const A *pdy[R], *px[R];
+            for (index_t i = 0; i < rows_of<R>; ++i) {
+              pdy[i] = dy_.data(dy[r + i]) + first;
+              px[i] = x_.data(x[r + i]) + first;
+            }
+            const A* weights = weight_.data(weight[r]) + (weight_.constant() ? 0 : first);
+            fold_block(pdy, px, count, table.coefficients().from(r), {weights, nullptr, weight_offset_}, block_of(gradient, first), total);
+          }
+          for (index_t i = 0; i < rows_of<R>; ++i) {
+            sum_g.sum[r + i] = total.g[i];
+            sum_g_x_hat.sum[r + i] = total.g_x_hat[i];
+          }
+        });
     if (!wants_dx_) return;
     const PullTable<A, tile_rows> pulls(formula_, layout_.set_size, sets, sum_g.sum, sum_g_x_hat.sum, table.rstd_double);
     // Stores that straddle cache lines want one row at a time, as in the forward.
     bool side_by_side = true;
     for (index_t r = 0; layout_.set_size > 256 && r < sets; ++r) side_by_side = side_by_side && lines_up(dx_.data(dx[r]));
-    each_group(side_by_side, [&]<std::size_t R>(index_t r, std::integral_constant<std::size_t, R>) __attribute__((always_inline)) {
-      const A *pdy[R], *px[R];
-      A* pdx[R];
-      for (index_t i = 0; i < rows_of<R>; ++i) {
-        pdy[i] = dy_.data(dy[r + i]);
-        px[i] = x_.data(x[r + i]);
-        pdx[i] = dx_.data(dx[r + i]);
-      }
-      const AffineRun<A> affine{weight_.data(weight[r]), nullptr, weight_offset_};
-      map_block(pdy, px, pdx, layout_.set_size, table.coefficients().from(r), affine, pulls.pull().from(r));
-    });
+    each_group(
+        side_by_side, [&]<std::size_t R>(index_t r, std::integral_constant<std::size_t, R>) __attribute__((always_inline)) {
+          const A *pdy[R], *px[R];
+          A* pdx[R];
+          for (index_t i = 0; i < rows_of<R>; ++i) {
+            pdy[i] = dy_.data(dy[r + i]);
+            px[i] = x_.data(x[r + i]);
+            pdx[i] = dx_.data(dx[r + i]);
+          }
+          const AffineRun<A> affine{weight_.data(weight[r]), nullptr, weight_offset_};
+          map_block(pdy, px, pdx, layout_.set_size, table.coefficients().from(r), affine, pulls.pull().from(r));
+        });
   }
 
   /// One set, block by block through tiles where its memory asks for it.
@@ -188,7 +190,9 @@ class BackwardPass {
         const index_t count = layout_.set_size - first < block_length ? layout_.set_size - first : block_length;
         pdy[0] = dy_.read(dy, first, count, dy_tile.element);
         px[0] = x_.read(x, first, count, x_tile.element);
-        f(first, count, AffineRun<A>{weight_.constant() ? &one_weight : weight_.read(weight, first, count, weight_tile.element), nullptr, weight_offset_});
+        f(first, count,
+          AffineRun<A>{weight_.constant() ? &one_weight : weight_.read(weight, first, count, weight_tile.element), nullptr,
+                       weight_offset_});
       }
     };
     PullSums<1> total{};
@@ -210,8 +214,8 @@ class BackwardPass {
 
   /// Sweep one of a block, its sums added to `total`. No gradients are summed where `gradient` is null.
   template <std::size_t R>
-  NORMA_INLINE void fold_block(const A* const (&dy)[R], const A* const (&x)[R], index_t count, const Coefficients<A>& c, const AffineRun<A>& affine,
-                               const GradientRun<A>& gradient, PullSums<R>& total) const {
+  NORMA_INLINE void fold_block(const A* const (&dy)[R], const A* const (&x)[R], index_t count, const Coefficients<A>& c,
+                               const AffineRun<A>& affine, const GradientRun<A>& gradient, PullSums<R>& total) const {
     PullSums<R> sums;
     with_bool(!weight_.constant(), [&](auto weight_runs) {
       with_bool(gradient.weight != nullptr, [&](auto gradients) {
@@ -230,7 +234,8 @@ class BackwardPass {
     bool aligned = streaming_;
     for (index_t r = 0; r < rows_of<R>; ++r) aligned = aligned && lines_up(dx[r]);
     with_bool(!weight_.constant(), [&](auto weight_runs) {
-      with_bool(aligned, [&](auto stream) { backward_map_run<F::centred, weight_runs.value, stream.value>(dy, x, dx, count, c, affine, pull); });
+      with_bool(aligned,
+                [&](auto stream) { backward_map_run<F::centred, weight_runs.value, stream.value>(dy, x, dx, count, c, affine, pull); });
     });
   }
 

@@ -38,8 +38,10 @@ NORMA_INLINE void read_coefficients(const Layout& layout, const StatisticArrays<
   }
   index_t offset[Columns];
   layout.kept.offsets(stream_stat, set, sets, offset);
-  if (sets == rows_of<Columns> && offset[sets - 1] - offset[0] == sets - 1 && layout.kept.axis[layout.kept.count - 1].stride[stream_stat] == 1) {
-    for (index_t r = 0; r < sets; r += pack_size<double>) table.put(r, statistics.template get_mean<Pack<double>>(offset[r]), statistics.template get_rstd<Pack<double>>(offset[r]));
+  if (sets == rows_of<Columns> && offset[sets - 1] - offset[0] == sets - 1 &&
+      layout.kept.axis[layout.kept.count - 1].stride[stream_stat] == 1) {
+    for (index_t r = 0; r < sets; r += pack_size<double>)
+      table.put(r, statistics.template get_mean<Pack<double>>(offset[r]), statistics.template get_rstd<Pack<double>>(offset[r]));
     return;
   }
   for (index_t r = 0; r < sets; ++r) {
@@ -48,7 +50,8 @@ NORMA_INLINE void read_coefficients(const Layout& layout, const StatisticArrays<
     low.sum[r] = mean.low;
     rstd.sum[r] = statistics.template get_rstd<double>(offset[r]);
   }
-  for (index_t r = 0; r < rows_of<Columns>; r += pack_size<double>) table.put(r, {load(high.sum + r), load(low.sum + r)}, load(rstd.sum + r));
+  for (index_t r = 0; r < rows_of<Columns>; r += pack_size<double>)
+    table.put(r, {load(high.sum + r), load(low.sum + r)}, load(rstd.sum + r));
 }
 
 template <class A, class P, Formula F>
@@ -79,16 +82,13 @@ class LaneBackward {
  private:
   static constexpr std::size_t columns = static_cast<std::size_t>(tile_positions<A>);
 
-  LaneRows<A> rows(Stream stream, index_t set) const {
-    return {static_cast<A*>(operands_[stream].data) + layout_.kept.offset(stream, set), layout_.averaged.axis[0].stride[stream]};
-  }
-
   template <bool Whole>
   void sweep_tile(index_t set, int count, const GradientRun<A>* gradient) const {
     CoefficientTable<A, columns> table;
     read_coefficients(layout_, statistics_, set, count, table);
     const Coefficients<A> c = table.coefficients();
-    const LaneRows<A> dy = rows(stream_dy, set), x = rows(stream_x, set), weight = rows(stream_weight, set);
+    const auto rows = [&](Stream stream) { return lane_rows<A>(layout_, operands_, stream, set); };
+    const LaneRows<A> dy = rows(stream_dy), x = rows(stream_x), weight = rows(stream_weight);
     const WeightColumn<A> weights{weight.first, weight.stride, weight_offset_};
     TileSums<columns> total[2], sums[2];
     total[0].clear();
@@ -98,17 +98,19 @@ class LaneBackward {
       const WeightColumn<A> block_weights{weight.first + first * weight.stride, weight.stride, weight_offset_};
       with_bool(gradient != nullptr, [&](auto gradients) {
         const index_t begin = first * lanes<A>;
-        const GradientLanes<A> block = gradients.value ? GradientLanes<A>{gradient->weight + begin, gradient->bias + begin} : GradientLanes<A>{};
+        const GradientLanes<A> block =
+            gradients.value ? GradientLanes<A>{gradient->weight + begin, gradient->bias + begin} : GradientLanes<A>{};
         backward_fold_lanes<Whole, gradients.value, A>({dy[first], dy.stride}, {x[first], x.stride}, n, count, c, block_weights, block,
                                                        {sums[0].sum, sums[1].sum});
       });
       for (int s = 0; s < 2; ++s) {
-        for (int p = 0; p < tile_positions<A>; p += pack_size<double>) store(total[s].sum + p, load(total[s].sum + p) + load(sums[s].sum + p));
+        for (int p = 0; p < tile_positions<A>; p += pack_size<double>)
+          store(total[s].sum + p, load(total[s].sum + p) + load(sums[s].sum + p));
       }
     }
     if (!operands_[stream_y].present()) return;
     const PullTable<A, columns> pulls(formula_, layout_.set_size, count, total[0].sum, total[1].sum, table.rstd_double);
-    const LaneRows<A> dx = rows(stream_y, set);
+    const LaneRows<A> dx = rows(stream_y);
     backward_map_lanes<Whole, A>({dy.first, dy.stride}, {x.first, x.stride}, dx, layout_.set_size, count, c, weights, pulls.pull());
   }
 

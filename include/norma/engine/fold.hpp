@@ -11,7 +11,8 @@ inline constexpr std::size_t tile_rows = 16;
 
 template <class T, std::size_t Columns>
 NORMA_INLINE void clear_columns(T (&column)[Columns]) {
-  unroll<static_cast<int>(Columns) / pack_size<T>>([&](auto k) __attribute__((always_inline)) { store(column + k * pack_size<T>, Pack<T>(T(0))); });
+  unroll<static_cast<int>(Columns) / pack_size<T>>([&](auto k)
+                                                       __attribute__((always_inline)) { store(column + k * pack_size<T>, Pack<T>(T(0))); });
 }
 
 /// Moments of the sets of a tile, a column each. mean is relative to pivot, which lies near it; uncentred formulas leave both 0 and have
@@ -37,14 +38,13 @@ template <std::size_t Columns>
 struct TileSums {
   alignas(64) double sum[Columns];
 
-  NORMA_INLINE void clear() {
-    clear_columns(sum);
-  }
+  NORMA_INLINE void clear() { clear_columns(sum); }
 };
 
 /// Merges the sums of a chunk of n elements about chunk_pivot into the table, whose sets have had `before` elements.
 template <class A, std::size_t Columns>
-NORMA_INLINE void merge_chunk(const double* sum, const double* sum_of_squares, index_t sets, index_t before, index_t n, MomentTable<A, Columns>& table) {
+NORMA_INLINE void merge_chunk(const double* sum, const double* sum_of_squares, index_t sets, index_t before, index_t n,
+                              MomentTable<A, Columns>& table) {
   for (index_t r = 0; r < sets; r += pack_size<double>) {
     Moments<Pack<double>> chunk = Moments<Pack<double>>::from_sums(static_cast<double>(n), load(sum + r), load(sum_of_squares + r));
     const Pack<double> chunk_pivot = load_doubles(table.chunk_pivot + r);
@@ -60,7 +60,7 @@ NORMA_INLINE void merge_chunk(const double* sum, const double* sum_of_squares, i
   }
 }
 
-/// Fills the first `sets` columns. The source knows the sets' memory: 
+/// Fills the first `sets` columns. The source knows the sets' memory:
 /// source.fold<Term>(i, n, pivot, sums) sums elements [i, i + n), n <= block_length, of each set about its pivot.
 template <class F, class A, std::size_t Columns, class Source>
 NORMA_INLINE void fold_sets(index_t size, index_t sets, MomentTable<A, Columns>& table, const Source& source) {
@@ -74,7 +74,8 @@ NORMA_INLINE void fold_sets(index_t size, index_t sets, MomentTable<A, Columns>&
       sums[0].clear();
       source.template fold<SumTerm>(chunk, lead, table.chunk_pivot, sums);
       const Pack<double> inverse(1.0 / static_cast<double>(lead));
-      for (index_t r = 0; r < sets; r += pack_size<double>) store_doubles(table.chunk_pivot + r, mul(load_pieces(sums[0].sum + r), inverse));
+      for (index_t r = 0; r < sets; r += pack_size<double>)
+        store_doubles(table.chunk_pivot + r, mul(load_pieces(sums[0].sum + r), inverse));
     }
     TileSums<Columns> total[2];
     total[0].clear();
@@ -104,8 +105,9 @@ struct RowSource {
   NORMA_INLINE void fold(index_t i, index_t n, const A* pivot, TileSums<Columns> (&sums)[Term::sums]) const {
     const A* const* x = read(i, n);
     index_t r = 0;
-    for (; r + rows_of<interleaved_rows<A>> <= sets; r += rows_of<interleaved_rows<A>>) fold_group<Term, interleaved_rows<A>>(x, n, pivot, sums, r);
-    if constexpr (interleaved_rows<A> > 1) {
+    for (; r + rows_of<interleaved_rows<A>> <= sets; r += rows_of<interleaved_rows<A>>)
+      fold_group<Term, interleaved_rows<A>>(x, n, pivot, sums, r);
+    if constexpr (interleaved_rows < A >> 1) {
       for (; r < sets; ++r) fold_group<Term, 1>(x, n, pivot, sums, r);
     }
   }

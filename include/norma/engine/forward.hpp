@@ -35,7 +35,8 @@ class ForwardPass {
         statistics_(statistics),
         streaming_(streaming) {
     shares_affine_ = layout.kept.broadcasts(stream_weight) && layout.kept.broadcasts(stream_bias);
-    direct_ = x_.direct() && y_.direct() && in_place_for_kernel(weight_, operands[stream_weight]) && in_place_for_kernel(bias_, operands[stream_bias]);
+    direct_ = x_.direct() && y_.direct() && in_place_for_kernel(weight_, operands[stream_weight]) &&
+              in_place_for_kernel(bias_, operands[stream_bias]);
   }
 
   /// Normalizes sets [first, last).
@@ -128,7 +129,7 @@ class ForwardPass {
     for (index_t r = 0; r < sets; ++r) tile.x[r] = x_.data(offset[r]);
     MomentTable<A, tile_rows> moments;
     const A* moved[tile_rows];
-    const auto read = [&](index_t begin, index_t) __attribute__((always_inline)) -> const A* const* {
+    const auto read = [&](index_t begin, index_t) __attribute__((always_inline))->const A* const* {
       if (begin == 0) return tile.x;
       for (index_t r = 0; r < sets; ++r) moved[r] = tile.x[r] + begin;
       return moved;
@@ -157,23 +158,25 @@ class ForwardPass {
     for (index_t r = 0; r < sets; ++r) aligned = aligned && lines_up(y_.data(y[r]));
     // Stores that straddle cache lines want one row at a time: the halves of a line then meet in the store buffer.
     const bool side_by_side = share && (aligned || layout_.set_size <= 64);
-    with_map_flags(streaming_ && aligned, tile.coefficients.subtracts, [&](auto map) __attribute__((always_inline)) {
-      const auto map_rows = [&]<std::size_t R>(index_t r, std::integral_constant<std::size_t, R>) __attribute__((always_inline)) {
-        const A* px[R];
-        A* py[R];
-        for (index_t i = 0; i < rows_of<R>; ++i) {
-          px[i] = tile.x[r + i];
-          py[i] = y_.data(y[r + i]);
-        }
-        const AffineRun<A> affine{weight_.data(shares_affine_ ? 0 : weight[r]), bias_.data(shares_affine_ ? 0 : bias[r]), weight_offset_};
-        map(px, py, layout_.set_size, tile.coefficients.coefficients().from(r), affine);
-      };
-      index_t r = 0;
-      for (; side_by_side && r + rows_of<interleaved> <= sets; r += rows_of<interleaved>) {
-        map_rows(r, std::integral_constant<std::size_t, interleaved>());
-      }
-      for (; r < sets; ++r) map_rows(r, std::integral_constant<std::size_t, 1>());
-    });
+    with_map_flags(
+        streaming_ && aligned, tile.coefficients.subtracts, [&](auto map) __attribute__((always_inline)) {
+          const auto map_rows = [&]<std::size_t R>(index_t r, std::integral_constant<std::size_t, R>) __attribute__((always_inline)) {
+            const A* px[R];
+            A* py[R];
+            for (index_t i = 0; i < rows_of<R>; ++i) {
+              px[i] = tile.x[r + i];
+              py[i] = y_.data(y[r + i]);
+            }
+            const AffineRun<A> affine{weight_.data(shares_affine_ ? 0 : weight[r]), bias_.data(shares_affine_ ? 0 : bias[r]),
+                                      weight_offset_};
+            map(px, py, layout_.set_size, tile.coefficients.coefficients().from(r), affine);
+          };
+          index_t r = 0;
+          for (; side_by_side && r + rows_of<interleaved> <= sets; r += rows_of<interleaved>) {
+            map_rows(r, std::integral_constant<std::size_t, interleaved>());
+          }
+          for (; r < sets; ++r) map_rows(r, std::integral_constant<std::size_t, 1>());
+        });
   }
 
   /// f(map), where map is map_run for this pass: the choice among its variants is made once for all rows of a tile.
@@ -183,9 +186,8 @@ class ForwardPass {
       with_bool(!bias_.constant(), [&](auto bias_runs) {
         with_bool(stream, [&](auto streams) {
           with_bool(subtracts, [&](auto centred) {
-            use([&](const auto& x, const auto& y, index_t n, const Coefficients<A>& c, const AffineRun<A>& affine) __attribute__((always_inline)) {
-              map_run<weight_runs.value, bias_runs.value, streams.value, centred.value>(x, y, n, c, affine);
-            });
+            use([&](const auto& x, const auto& y, index_t n, const Coefficients<A>& c, const AffineRun<A>& affine) __attribute__((
+                always_inline)) { map_run<weight_runs.value, bias_runs.value, streams.value, centred.value>(x, y, n, c, affine); });
           });
         });
       });
@@ -204,7 +206,8 @@ class ForwardPass {
       A* py[1] = {y_.target(y, first, y_tile.element)};
       const AffineRun<A> affine{weight_.constant() ? &one_weight : weight_.read(weight, first, count, weight_tile.element),
                                 bias_.constant() ? &one_bias : bias_.read(bias, first, count, bias_tile.element), weight_offset_};
-      with_map_flags(streaming_ && lines_up(py[0]), true, [&](auto map) __attribute__((always_inline)) { map(px, py, count, c, affine); });
+      with_map_flags(
+          streaming_ && lines_up(py[0]), true, [&](auto map) __attribute__((always_inline)) { map(px, py, count, c, affine); });
       y_.write(y, first, count, py[0]);
     }
   }

@@ -13,6 +13,12 @@ inline bool lanes_are_contiguous(const Layout& layout, Stream stream) {
 /// True if neighbouring sets see the same elements of the stream.
 inline bool lanes_share(const Layout& layout, Stream stream) { return layout.kept.axis[layout.kept.count - 1].stride[stream] == 0; }
 
+/// The rows of a stream from `set` on, along the one averaged axis.
+template <class A>
+inline LaneRows<A> lane_rows(const Layout& layout, const Operands& operands, Stream stream, index_t set) {
+  return {static_cast<A*>(operands[stream].data) + layout.kept.offset(stream, set), layout.averaged.axis[0].stride[stream]};
+}
+
 /// Calls f(first, count) for pieces of [first, last) that lie in one row of positions and have at most `most` sets.
 template <class F>
 inline void each_lane_tile(const Layout& layout, index_t first, index_t last, index_t most, F&& f) {
@@ -51,7 +57,12 @@ class LaneForward {
   /// `general` normalizes what leaves the range of A.
   LaneForward(const ForwardPass<A, P, F>& general, const F& formula, const Layout& layout, const Operands& operands, A weight_offset,
               const StatisticArrays<P>& statistics)
-      : general_(general), formula_(formula), layout_(layout), operands_(operands), weight_offset_(weight_offset), statistics_(statistics) {}
+      : general_(general),
+        formula_(formula),
+        layout_(layout),
+        operands_(operands),
+        weight_offset_(weight_offset),
+        statistics_(statistics) {}
 
   /// Whether the layout asks for it: one averaged axis, x and y contiguous along a kept one, parameters not varying along that.
   static bool suits(const Layout& layout, const Operands& operands) {
@@ -72,20 +83,18 @@ class LaneForward {
  private:
   static constexpr std::size_t columns = static_cast<std::size_t>(tile_positions<A>);
 
-  LaneRows<A> rows(Stream stream, index_t set) const {
-    return {static_cast<A*>(operands_[stream].data) + layout_.kept.offset(stream, set), layout_.averaged.axis[0].stride[stream]};
-  }
-
   bool normalize_tile(index_t set, int count) const {
-    const LaneRows<A> x = rows(stream_x, set), weight = rows(stream_weight, set), bias = rows(stream_bias, set);
+    const auto rows = [&](Stream stream) { return lane_rows<A>(layout_, operands_, stream, set); };
+    const LaneRows<A> x = rows(stream_x), weight = rows(stream_weight), bias = rows(stream_bias);
     MomentTable<A, columns> moments;
     fold_sets<F>(layout_.set_size, count, moments, LaneSource<A>{{x.first, x.stride}, count});
     CoefficientTable<A, columns> c;
     if (!resolve(formula_, moments, count, c)) return false;
-    for (int p = 0; statistics_.rstd != nullptr && p < count; ++p) statistics_.put(layout_.kept.offset(stream_stat, set + p), c.statistics(p));
+    for (int p = 0; statistics_.rstd != nullptr && p < count; ++p)
+      statistics_.put(layout_.kept.offset(stream_stat, set + p), c.statistics(p));
     const AffineColumn<A> affine{weight.first, weight.stride, bias.first, bias.stride, weight_offset_};
     with_bool(count == tile_positions<A>, [&](auto whole) {
-      map_lanes<whole.value, A>({x.first, x.stride}, rows(stream_y, set), layout_.set_size, count, c.coefficients(), affine);
+      map_lanes<whole.value, A>({x.first, x.stride}, rows(stream_y), layout_.set_size, count, c.coefficients(), affine);
     });
     return true;
   }

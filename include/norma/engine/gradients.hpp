@@ -23,7 +23,8 @@ struct SlotGrid {
   static constexpr index_t flush_interval = 64;
 };
 
-/// Working memory of one slot, per element of a set: `width` running sums in A (1, or lanes<A> where sets lie across lanes) and one in double.
+/// Working memory of one slot, per element of a set: `width` running sums in A (1, or lanes<A> where sets lie across lanes) and one in
+/// double.
 template <class A>
 struct SlotSums {
   GradientRun<A> running{nullptr, nullptr};

@@ -138,8 +138,8 @@ inline void check_forward(const char* layer, const TensorView<X>& x, const Tenso
 
 /// The checks of a backward pass, before anything is written.
 template <class P, class DY, class X, class DX>
-inline void check_backward(const char* layer, const TensorView<DY>& dy, const TensorView<X>& x, const Saved<P>& saved, const TensorView<DX>& dx,
-                           AxisSet axes) {
+inline void check_backward(const char* layer, const TensorView<DY>& dy, const TensorView<X>& x, const Saved<P>& saved,
+                           const TensorView<DX>& dx, AxisSet axes) {
   check_same_shape(layer, "x", x, x.extents());
   check_same_shape(layer, "dy", dy, x.extents());
   if (dx.data() != nullptr) check_same_shape(layer, "dx", dx, x.extents());

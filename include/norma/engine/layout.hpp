@@ -9,7 +9,17 @@
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
 /// The tensors one pass walks over together; each is a broadcast view of x's index space.
-enum Stream : int { stream_x, stream_y, stream_dy, stream_weight, stream_bias, stream_weight_grad, stream_bias_grad, stream_stat, stream_count };
+enum Stream : int {
+  stream_x,
+  stream_y,
+  stream_dy,
+  stream_weight,
+  stream_bias,
+  stream_weight_grad,
+  stream_bias_grad,
+  stream_stat,
+  stream_count
+};
 
 /// A tensor whose element type is known at run time only. `strides` has x's rank, 0 where it broadcasts; no data means absent.
 struct Operand {

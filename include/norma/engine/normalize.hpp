@@ -78,8 +78,8 @@ inline bool gradients_group_differently(const AffineOperands& affine, const Exte
 
 /// dx = ..., weight and bias gradients += ..., each where present. dx may be exactly dy or x. Shapes and saved have been checked.
 template <class P, Formula F, class DY, class X, class DX>
-inline void normalize_backward(const ExecutorRef& executor, const F& formula, AxisSet averaged, const TensorView<DY>& dy, const TensorView<X>& x,
-                               Saved<P>& saved, const TensorView<DX>& dx, const AffineOperands& affine) {
+inline void normalize_backward(const ExecutorRef& executor, const F& formula, AxisSet averaged, const TensorView<DY>& dy,
+                               const TensorView<X>& x, Saved<P>& saved, const TensorView<DX>& dx, const AffineOperands& affine) {
   using A = Wider<P, std::remove_const_t<X>>;
   if (x.size() == 0) return;
   if (gradients_group_differently(affine, x.extents(), averaged)) {
@@ -100,8 +100,9 @@ inline void normalize_backward(const ExecutorRef& executor, const F& formula, Ax
   operands[stream_bias_grad] = affine.bias_grad;
   const Layout layout(x.extents(), averaged, operands);
   const A weight_offset = affine.weight.present() && affine.unit_offset ? A(1) : negative_zero<A>;
-  const bool streaming = dx.data() != nullptr && streams_output(executor.streaming(), operands[stream_y], x.size() * static_cast<index_t>(sizeof(DX)),
-                                                                operands[stream_x], operands[stream_dy]);
+  const bool streaming =
+      dx.data() != nullptr && streams_output(executor.streaming(), operands[stream_y], x.size() * static_cast<index_t>(sizeof(DX)),
+                                             operands[stream_x], operands[stream_dy]);
   const BackwardPass<A, P, F> pass(formula, layout, operands, weight_offset, saved.statistics(), streaming);
   if (pass.wants_gradients()) {
     pass.run_with_gradients(executor, saved.scratch());

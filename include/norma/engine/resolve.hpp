@@ -21,8 +21,8 @@ struct CoefficientTable {
   NORMA_INLINE Coefficients<A> coefficients() const { return {mean, rstd, shift}; }
   NORMA_INLINE SetStatistics statistics(index_t r) const { return {{mean_high[r], mean_low[r]}, rstd_double[r]}; }
 
-  /// Columns [r, r + pack_size<double>) from statistics in double. The mean goes to A and what A cannot hold of it to the shift, where a zero
-  /// is -0, which leaves the sign of a zero x_hat alone.
+  /// Columns [r, r + pack_size<double>) from statistics in double. The mean goes to A and what A cannot hold of it to the shift, where a
+  /// zero is -0, which leaves the sign of a zero x_hat alone.
   NORMA_INLINE void put(index_t r, const SplitSum<Pack<double>>& split, const Pack<double>& rstd_of_set) {
     store(mean_high + r, split.high);
     store(mean_low + r, split.low);
@@ -36,7 +36,8 @@ struct CoefficientTable {
   /// The same, for sets of second moment `second`: a mean below two sigma goes to the shift altogether and spares the map a subtraction.
   /// Rounding that shift costs x_hat half an epsilon times kappa there; a constant set (second = 0) must not pay it.
   /// True if all these means moved.
-  NORMA_INLINE bool put_forward(index_t r, const SplitSum<Pack<double>>& split, const Pack<double>& rstd_of_set, const Pack<double>& second) {
+  NORMA_INLINE bool put_forward(index_t r, const SplitSum<Pack<double>>& split, const Pack<double>& rstd_of_set,
+                                const Pack<double>& second) {
     put(r, split, rstd_of_set);
     const Pack<double> mean_in_sigmas = mul(split.high, load_doubles(rstd + r));
     const auto moves = less(magnitude(mean_in_sigmas), Pack<double>(2.0)) && less(Pack<double>(0.0), second);

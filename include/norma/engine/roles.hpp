@@ -53,7 +53,8 @@ inline Operand parameter_operand(const char* layer, const char* name, const Tens
     operand.strides[a] = t.extents()[a] == 1 ? 0 : t.strides()[a];
   }
   if (!broadcasts) {
-    raise_shape_error(layer, ": ", name, " has extents ", t.extents(), "; wanted are ", wanted, ", or those of x ", x, " with 1 where it repeats");
+    raise_shape_error(layer, ": ", name, " has extents ", t.extents(), "; wanted are ", wanted, ", or those of x ", x,
+                      " with 1 where it repeats");
   }
   return operand;
 }

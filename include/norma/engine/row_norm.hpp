@@ -85,8 +85,8 @@ void normalize_views(const ExecutorRef& executor, const F& formula, const Tensor
 
 /// Backward on views, over options.axes.
 template <Formula F, class DY, class X, class DX, class P, class Views>
-void normalize_views_backward(const ExecutorRef& executor, const F& formula, const TensorView<DY>& dy, const TensorView<X>& x, Saved<P>& saved,
-                              const TensorView<DX>& dx, const Views& options) {
+void normalize_views_backward(const ExecutorRef& executor, const F& formula, const TensorView<DY>& dy, const TensorView<X>& x,
+                              Saved<P>& saved, const TensorView<DX>& dx, const Views& options) {
   const AxisSet axes = axis_set(F::layer, options.axes, x.rank());
   check_backward(F::layer, dy, x, saved, dx, axes);
   AffineOperands affine;
@@ -96,5 +96,51 @@ void normalize_views_backward(const ExecutorRef& executor, const F& formula, con
   affine.unit_offset = options.unit_offset;
   normalize_backward<P>(executor, formula, axes, dy, x, saved, dx, affine);
 }
+
+/// A norm as a function on views you own: `inline constexpr ViewForward<F> layer_norm;`. F says what its options are (F::Views<T>) and what
+/// formula they ask for (F::from(options)). The first argument may be an executor; with a Saved before the options it is a training
+/// forward.
+template <class F>
+struct ViewForward {
+  template <Executor E, class X, class Y>
+  void operator()(const E& executor, X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options = {}) const {
+    using P = ParameterOf<X>;
+    normalize_views(ExecutorRef(executor), F::from(options), norma::view(x), norma::output_view(y), static_cast<Saved<P>*>(nullptr),
+                    options);
+  }
+  template <class X, class Y>
+    requires(!Executor<X>)
+  void operator()(X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options = {}) const {
+    (*this)(sequential, x, y, options);
+  }
+  template <Executor E, class X, class Y>
+  void operator()(const E& executor, X&& x, Y&& y, Saved<ParameterOf<X>>& saved,
+                  const typename F::template Views<ParameterOf<X>>& options = {}) const {
+    normalize_views(ExecutorRef(executor), F::from(options), norma::view(x), norma::output_view(y), &saved, options);
+  }
+  template <class X, class Y>
+    requires(!Executor<X>)
+  void operator()(X&& x, Y&& y, Saved<ParameterOf<X>>& saved, const typename F::template Views<ParameterOf<X>>& options = {}) const {
+    (*this)(sequential, x, y, saved, options);
+  }
+};
+
+/// Its backward: dx = ..., weight_grad and bias_grad += ..., each where present. dx may be exactly dy or x. F::from(saved) recalls the
+/// formula.
+template <class F>
+struct ViewBackward {
+  template <Executor E, class DY, class X, class DX>
+  void operator()(const E& executor, DY&& dy, X&& x, Saved<ParameterOf<X>>& saved, DX&& dx,
+                  const typename F::template BackwardViews<ParameterOf<X>>& options = {}) const {
+    normalize_views_backward(ExecutorRef(executor), F::from(saved), norma::view(dy), norma::view(x), saved, norma::output_view(dx),
+                             options);
+  }
+  template <class DY, class X, class DX>
+    requires(!Executor<DY>)
+  void operator()(DY&& dy, X&& x, Saved<ParameterOf<X>>& saved, DX&& dx,
+                  const typename F::template BackwardViews<ParameterOf<X>>& options = {}) const {
+    (*this)(sequential, dy, x, saved, dx, options);
+  }
+};
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -1,4 +1,5 @@
-// SetStream: one operand over the elements of a set, as contiguous blocks of the arithmetic type; direct where memory allows, staged otherwise.
+// SetStream: one operand over the elements of a set, as contiguous blocks of the arithmetic type; direct where memory allows, staged
+// otherwise.
 #pragma once
 
 #include <norma/engine/layout.hpp>
@@ -9,7 +10,8 @@ namespace norma::inline NORMA_ISA_NAMESPACE {
 template <class A>
 class SetStream {
  public:
-  SetStream(const Operands& operands, const Layout& layout, Stream stream) : operand_(operands[stream]), axes_(layout.averaged), stream_(stream) {
+  SetStream(const Operands& operands, const Layout& layout, Stream stream)
+      : operand_(operands[stream]), axes_(layout.averaged), stream_(stream) {
     constant_ = axes_.broadcasts(stream);
     direct_ = operand_.type == element_type_of<A> && (constant_ ? axes_.count == 0 : axes_.contiguous(stream));
   }
@@ -26,7 +28,8 @@ class SetStream {
     if (direct_ && scale == A(1)) return data(offset) + first;
     each_run(first, count, [&](index_t done, index_t start, index_t stride, index_t length) {
       with_element_type(operand_.type, [&](auto* type) {
-        stage_run(tile + done, static_cast<const std::remove_pointer_t<decltype(type)>*>(operand_.data) + offset + start, stride, length, scale);
+        stage_run(tile + done, static_cast<const std::remove_pointer_t<decltype(type)>*>(operand_.data) + offset + start, stride, length,
+                  scale);
       });
     });
     return tile;

@@ -5,8 +5,31 @@
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
+/// Views of the free functions. weight and bias: x's extents along axes (in x's order), or x's rank with 1 where they repeat.
+template <Parameter T>
+struct RMSNormViews {
+  Extents axes = {-1};
+  OptionalView<const T> weight = {};
+  OptionalView<const T> bias = {};
+  double eps = static_cast<double>(std::numeric_limits<T>::epsilon());
+  bool unit_offset = false;
+  bool eps_outside_sqrt = false;
+};
+template <Parameter T>
+struct RMSNormBackwardViews {
+  Extents axes = {-1};
+  OptionalView<const T> weight = {};
+  bool unit_offset = false;
+  OptionalView<T> weight_grad = {};
+  OptionalView<T> bias_grad = {};
+};
+
 /// rstd = 1 / sqrt(mean square + eps), or 1 / (sqrt(mean square) + eps) with eps outside the root.
 struct RMSNormFormula {
+  template <Parameter T>
+  using Views = RMSNormViews<T>;
+  template <Parameter T>
+  using BackwardViews = RMSNormBackwardViews<T>;
   static constexpr const char* layer = "RMSNorm";
   static constexpr bool centred = false;
   double eps;
@@ -16,6 +39,14 @@ struct RMSNormFormula {
   NORMA_INLINE V rstd(const V& mean_square) const {
     const V root = square_root(eps_outside_sqrt ? mean_square : mean_square + V(eps));
     return divide(V(1.0), eps_outside_sqrt ? root + V(eps) : root);
+  }
+  template <Parameter T>
+  static RMSNormFormula from(const RMSNormViews<T>& options) {
+    return {options.eps, options.eps_outside_sqrt};
+  }
+  template <Parameter T>
+  static RMSNormFormula from(const Saved<T>& saved) {
+    return {saved.eps(), saved.eps_outside_sqrt()};
   }
   RMSNormFormula scaled(double s) const { return {eps_outside_sqrt ? eps * s : eps * s * s, eps_outside_sqrt}; }
   /// Outside: d rms / d x brings a factor (rms + eps) / rms = 1 / (1 - eps * rstd); a zero row has gradient 0 there.
@@ -43,62 +74,15 @@ class RMSNorm : public RowNorm<RMSNormFormula, T> {
   explicit RMSNorm(std::initializer_list<I> normalized_shape, const RMSNormOptions<T>& options = {})
       : RMSNorm(Extents(normalized_shape), options) {}
   explicit RMSNorm(const Extents& normalized_shape, const RMSNormOptions<T>& options = {})
-      : RowNorm<RMSNormFormula, T>({options.eps, options.eps_outside_sqrt}, normalized_shape, options.affine, options.affine && options.bias,
-                                   options.unit_offset) {}
+      : RowNorm<RMSNormFormula, T>({options.eps, options.eps_outside_sqrt}, normalized_shape, options.affine,
+                                   options.affine && options.bias, options.unit_offset) {}
 };
 
-/// Views of the free functions. weight and bias: x's extents along axes (in x's order), or x's rank with 1 where they repeat.
-template <Parameter T>
-struct RMSNormViews {
-  Extents axes = {-1};
-  OptionalView<const T> weight = {};
-  OptionalView<const T> bias = {};
-  double eps = static_cast<double>(std::numeric_limits<T>::epsilon());
-  bool unit_offset = false;
-  bool eps_outside_sqrt = false;
-};
-template <Parameter T>
-struct RMSNormBackwardViews {
-  Extents axes = {-1};
-  OptionalView<const T> weight = {};
-  bool unit_offset = false;
-  OptionalView<T> weight_grad = {};
-  OptionalView<T> bias_grad = {};
-};
+/// RMSNorm on views you own, over options.axes: inference (rms_norm(x, y, options)), training forward (with a Saved before the options),
+/// each with an executor first if you like. Allocates nothing; y may be exactly x. ShapeError before anything is written.
+inline constexpr ViewForward<RMSNormFormula> rms_norm{};
 
-/// Inference on views you own: y = RMSNorm of x over options.axes. Allocates nothing; y may be exactly x. ShapeError before anything is written.
-template <Executor E, class X, class Y>
-void rms_norm(const E& executor, X&& x, Y&& y, const RMSNormViews<ParameterOf<X>>& options = {}) {
-  using P = ParameterOf<X>;
-  normalize_views(ExecutorRef(executor), RMSNormFormula{options.eps, options.eps_outside_sqrt}, norma::view(x), norma::output_view(y), static_cast<Saved<P>*>(nullptr), options);
-}
-template <class X, class Y>
-  requires(!Executor<X>)
-void rms_norm(X&& x, Y&& y, const RMSNormViews<ParameterOf<X>>& options = {}) {
-  rms_norm(sequential, x, y, options);
-}
-
-/// Training forward: also leaves in `saved` what rms_norm_backward needs.
-template <Executor E, class X, class Y>
-void rms_norm(const E& executor, X&& x, Y&& y, Saved<ParameterOf<X>>& saved, const RMSNormViews<ParameterOf<X>>& options = {}) {
-  normalize_views(ExecutorRef(executor), RMSNormFormula{options.eps, options.eps_outside_sqrt}, norma::view(x), norma::output_view(y), &saved, options);
-}
-template <class X, class Y>
-  requires(!Executor<X>)
-void rms_norm(X&& x, Y&& y, Saved<ParameterOf<X>>& saved, const RMSNormViews<ParameterOf<X>>& options = {}) {
-  rms_norm(sequential, x, y, saved, options);
-}
-
-/// dx = ..., weight_grad and bias_grad += ..., each where present. dx may be exactly dy or x.
-template <Executor E, class DY, class X, class DX>
-void rms_norm_backward(const E& executor, DY&& dy, X&& x, Saved<ParameterOf<X>>& saved, DX&& dx,
-                         const RMSNormBackwardViews<ParameterOf<X>>& options = {}) {
-  normalize_views_backward(ExecutorRef(executor), RMSNormFormula{saved.eps(), saved.eps_outside_sqrt()}, norma::view(dy), norma::view(x), saved, norma::output_view(dx), options);
-}
-template <class DY, class X, class DX>
-  requires(!Executor<DY>)
-void rms_norm_backward(DY&& dy, X&& x, Saved<ParameterOf<X>>& saved, DX&& dx, const RMSNormBackwardViews<ParameterOf<X>>& options = {}) {
-  rms_norm_backward(sequential, dy, x, saved, dx, options);
-}
+/// rms_norm_backward(dy, x, saved, dx, options), after the training forward.
+inline constexpr ViewBackward<RMSNormFormula> rms_norm_backward{};
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE
