@@ -32,8 +32,7 @@ class Extents {
     for (const Extent e : list) push_back(e.value);
   }
   template <std::ranges::input_range R>
-    requires std::integral<std::ranges::range_value_t<R>>
-  NORMA_INLINE constexpr Extents(const R& range) {
+  requires std::integral<std::ranges::range_value_t<R>> NORMA_INLINE constexpr Extents(const R& range) {
     for (const auto v : range) push_back(static_cast<index_t>(v));
   }
 

@@ -45,7 +45,9 @@ struct ViewOf<T[N]> {
 
 /// What norma::view accepts.
 template <class T>
-concept Viewable = requires(std::remove_reference_t<T>& t) { ViewOf<std::remove_cvref_t<T>>::view(t); };
+concept Viewable = requires(std::remove_reference_t<T>& t) {
+  ViewOf<std::remove_cvref_t<T>>::view(t);
+};
 
 /// A TensorView of t, without copying. Rank 1 for vector, array, span; rank 2 for Eigen matrices, 1 for Eigen vectors.
 template <class T>

@@ -150,7 +150,8 @@ class BackwardPass {
               px[i] = x_.data(x[r + i]) + first;
             }
             const A* weights = weight_.data(weight[r]) + (weight_.constant() ? 0 : first);
-            fold_block(pdy, px, count, table.coefficients().from(r), {weights, nullptr, weight_offset_}, block_of(gradient, first), total);
+            backward_fold_rows(!weight_.constant(), pdy, px, count, table.coefficients().from(r), {weights, nullptr, weight_offset_},
+                               block_of(gradient, first), total);
           }
           for (index_t i = 0; i < rows_of<R>; ++i) {
             sum_g.sum[r + i] = total.g[i];
@@ -172,7 +173,10 @@ class BackwardPass {
             pdx[i] = dx_.data(dx[r + i]);
           }
           const AffineRun<A> affine{weight_.data(weight[r]), nullptr, weight_offset_};
-          map_block(pdy, px, pdx, layout_.set_size, table.coefficients().from(r), affine, pulls.pull().from(r));
+          bool stream = streaming_;
+          for (index_t i = 0; i < rows_of<R>; ++i) stream = stream && lines_up(pdx[i]);
+          backward_map_rows(!weight_.constant(), stream, pdy, px, pdx, layout_.set_size, table.coefficients().from(r), affine,
+                            pulls.pull().from(r));
         });
   }
 
@@ -197,46 +201,20 @@ class BackwardPass {
     };
     PullSums<1> total{};
     each_block([&](index_t first, index_t count, const AffineRun<A>& affine) {
-      fold_block(pdy, px, count, table.coefficients(), affine, block_of(gradient, first), total);
+      backward_fold_rows(!weight_.constant(), pdy, px, count, table.coefficients(), affine, block_of(gradient, first), total);
     });
     if (!wants_dx_) return;
     const PullTable<A, tile_rows> pulls(formula_, layout_.set_size, 1, total.g, total.g_x_hat, table.rstd_double);
     each_block([&](index_t first, index_t count, const AffineRun<A>& affine) {
       A* pdx[1] = {dx_.target(dx, first, dx_tile.element)};
-      map_block(pdy, px, pdx, count, table.coefficients(), affine, pulls.pull());
+      backward_map_rows(!weight_.constant(), streaming_ && lines_up(pdx[0]), pdy, px, pdx, count, table.coefficients(), affine,
+                        pulls.pull());
       dx_.write(dx, first, count, pdx[0]);
     });
   }
 
   static GradientRun<A> block_of(const GradientRun<A>* gradient, index_t first) {
     return gradient == nullptr ? GradientRun<A>{nullptr, nullptr} : GradientRun<A>{gradient->weight + first, gradient->bias + first};
-  }
-
-  /// Sweep one of a block, its sums added to `total`. No gradients are summed where `gradient` is null.
-  template <std::size_t R>
-  NORMA_INLINE void fold_block(const A* const (&dy)[R], const A* const (&x)[R], index_t count, const Coefficients<A>& c,
-                               const AffineRun<A>& affine, const GradientRun<A>& gradient, PullSums<R>& total) const {
-    PullSums<R> sums;
-    with_bool(!weight_.constant(), [&](auto weight_runs) {
-      with_bool(gradient.weight != nullptr, [&](auto gradients) {
-        backward_fold_run<F::centred, weight_runs.value, gradients.value>(dy, x, count, c, affine, gradient, sums);
-      });
-    });
-    for (index_t r = 0; r < rows_of<R>; ++r) {
-      total.g[r] += sums.g[r];
-      total.g_x_hat[r] += sums.g_x_hat[r];
-    }
-  }
-
-  template <std::size_t R>
-  NORMA_INLINE void map_block(const A* const (&dy)[R], const A* const (&x)[R], A* const (&dx)[R], index_t count, const Coefficients<A>& c,
-                              const AffineRun<A>& affine, const Pull<A>& pull) const {
-    bool aligned = streaming_;
-    for (index_t r = 0; r < rows_of<R>; ++r) aligned = aligned && lines_up(dx[r]);
-    with_bool(!weight_.constant(), [&](auto weight_runs) {
-      with_bool(aligned,
-                [&](auto stream) { backward_map_run<F::centred, weight_runs.value, stream.value>(dy, x, dx, count, c, affine, pull); });
-    });
   }
 
   const F& formula_;

@@ -6,16 +6,6 @@
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
-/// Calls f(std::true_type) or f(std::false_type).
-template <class F>
-NORMA_INLINE void with_bool(bool value, F&& f) {
-  if (value) {
-    f(std::true_type());
-  } else {
-    f(std::false_type());
-  }
-}
-
 /// True if p starts a cache line.
 NORMA_INLINE bool lines_up(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 64 == 0; }
 
@@ -147,51 +137,33 @@ class ForwardPass {
 
   void map_tile(FoldedTile& tile) const {
     const index_t sets = std::exchange(tile.sets, 0);
-    index_t y[tile_rows], weight[tile_rows], bias[tile_rows];
-    layout_.kept.offsets(stream_y, tile.first, sets, y);
-    bool share = true, aligned = true;
-    if (!shares_affine_) {
-      layout_.kept.offsets(stream_weight, tile.first, sets, weight);
-      layout_.kept.offsets(stream_bias, tile.first, sets, bias);
-      for (index_t r = 1; r < sets; ++r) share = share && weight[r] == weight[0] && bias[r] == bias[0];
+    index_t offset[tile_rows], weight[tile_rows], bias[tile_rows];
+    A* y[tile_rows];
+    layout_.kept.offsets(stream_y, tile.first, sets, offset);
+    bool aligned = true;
+    for (index_t r = 0; r < sets; ++r) {
+      y[r] = y_.data(offset[r]);
+      aligned = aligned && lines_up(y[r]);
     }
-    for (index_t r = 0; r < sets; ++r) aligned = aligned && lines_up(y_.data(y[r]));
     // Stores that straddle cache lines want one row at a time: the halves of a line then meet in the store buffer.
-    const bool side_by_side = share && (aligned || layout_.set_size <= 64);
-    with_map_flags(
-        streaming_ && aligned, tile.coefficients.subtracts, [&](auto map) __attribute__((always_inline)) {
-          const auto map_rows = [&]<std::size_t R>(index_t r, std::integral_constant<std::size_t, R>) __attribute__((always_inline)) {
-            const A* px[R];
-            A* py[R];
-            for (index_t i = 0; i < rows_of<R>; ++i) {
-              px[i] = tile.x[r + i];
-              py[i] = y_.data(y[r + i]);
-            }
-            const AffineRun<A> affine{weight_.data(shares_affine_ ? 0 : weight[r]), bias_.data(shares_affine_ ? 0 : bias[r]),
-                                      weight_offset_};
-            map(px, py, layout_.set_size, tile.coefficients.coefficients().from(r), affine);
-          };
-          index_t r = 0;
-          for (; side_by_side && r + rows_of<interleaved> <= sets; r += rows_of<interleaved>) {
-            map_rows(r, std::integral_constant<std::size_t, interleaved>());
-          }
-          for (; r < sets; ++r) map_rows(r, std::integral_constant<std::size_t, 1>());
-        });
+    const MapFlags flags = map_flags(streaming_ && aligned, tile.coefficients.subtracts, aligned || layout_.set_size <= 64);
+    const Coefficients<A> c = tile.coefficients.coefficients();
+    if (shares_affine_) {
+      if (sets > 0) map_rows(flags, tile.x, y, sets, layout_.set_size, c, {weight_.data(0), bias_.data(0), weight_offset_});
+      return;
+    }
+    layout_.kept.offsets(stream_weight, tile.first, sets, weight);
+    layout_.kept.offsets(stream_bias, tile.first, sets, bias);
+    for (index_t r = 0; r < sets;) {
+      index_t same = 1;
+      while (r + same < sets && weight[r + same] == weight[r] && bias[r + same] == bias[r]) ++same;
+      map_rows(flags, tile.x + r, y + r, same, layout_.set_size, c.from(r), {weight_.data(weight[r]), bias_.data(bias[r]), weight_offset_});
+      r += same;
+    }
   }
 
-  /// f(map), where map is map_run for this pass: the choice among its variants is made once for all rows of a tile.
-  template <class Use>
-  NORMA_INLINE void with_map_flags(bool stream, bool subtracts, Use&& use) const {
-    with_bool(!weight_.constant(), [&](auto weight_runs) {
-      with_bool(!bias_.constant(), [&](auto bias_runs) {
-        with_bool(stream, [&](auto streams) {
-          with_bool(subtracts, [&](auto centred) {
-            use([&](const auto& x, const auto& y, index_t n, const Coefficients<A>& c, const AffineRun<A>& affine) __attribute__((
-                always_inline)) { map_run<weight_runs.value, bias_runs.value, streams.value, centred.value>(x, y, n, c, affine); });
-          });
-        });
-      });
-    });
+  MapFlags map_flags(bool stream, bool subtracts, bool side_by_side) const {
+    return {!weight_.constant(), !bias_.constant(), stream, subtracts, side_by_side};
   }
 
   void map_set(index_t set, const Coefficients<A>& c, A scale) const {
@@ -206,8 +178,7 @@ class ForwardPass {
       A* py[1] = {y_.target(y, first, y_tile.element)};
       const AffineRun<A> affine{weight_.constant() ? &one_weight : weight_.read(weight, first, count, weight_tile.element),
                                 bias_.constant() ? &one_bias : bias_.read(bias, first, count, bias_tile.element), weight_offset_};
-      with_map_flags(
-          streaming_ && lines_up(py[0]), true, [&](auto map) __attribute__((always_inline)) { map(px, py, count, c, affine); });
+      map_rows(map_flags(streaming_ && lines_up(py[0]), true, false), px, py, 1, count, c, affine);
       y_.write(y, first, count, py[0]);
     }
   }

@@ -14,7 +14,9 @@ void takes_dense(const Eigen::DenseBase<D>&);
 
 /// Derived from Eigen::DenseBase<D> for some D: for D = T, or one up as v.segment(i, n) is.
 template <class T>
-concept EigenDense = requires(const T& t) { takes_dense(t); };
+concept EigenDense = requires(const T& t) {
+  takes_dense(t);
+};
 
 /// A column-major matrix is seen through its strides: extents (rows, cols), strides (1, outer). Writable where Eigen says so.
 template <EigenDense T>

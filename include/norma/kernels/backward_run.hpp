@@ -19,8 +19,9 @@ struct PullSums {
   double g_x_hat[R];
 };
 
-/// Sweep one. sums over dy[r][0, n), x[r][0, n) in the fixed lanes; if Gradients, also weight[i] += dy * x_hat and bias[i] += dy, row after row.
-template <bool Centred, bool WeightRuns, bool Gradients, std::size_t R, class T>
+/// Sweep one. sums over dy[r][0, n), x[r][0, n) in the fixed lanes; if Gradients, also weight[i] += dy * x_hat and bias[i] += dy, row after
+/// row.
+template <bool WeightRuns, bool Gradients, std::size_t R, class T>
 NORMA_INLINE void backward_fold_run(const T* const (&dy)[R], const T* const (&x)[R], index_t n, const Coefficients<T>& c,
                                     const AffineRun<T>& affine, const GradientRun<T>& gradient, PullSums<R>& sums) {
   constexpr int W = pack_size<T>;
@@ -41,7 +42,7 @@ NORMA_INLINE void backward_fold_run(const T* const (&dy)[R], const T* const (&x)
     }
     unroll<R>([&](auto r) __attribute__((always_inline)) {
       const Pack<T> upstream = load_pack(dy[r] + i);
-      const Pack<T> normalized = keep(x_hat<Centred>(load_pack(x[r] + i), Pack<T>(c.mean[r]), Pack<T>(c.rstd[r]), Pack<T>(c.shift[r])));
+      const Pack<T> normalized = keep(x_hat<true>(load_pack(x[r] + i), Pack<T>(c.mean[r]), Pack<T>(c.rstd[r]), Pack<T>(c.shift[r])));
       const Pack<T> g = keep(mul(upstream, weight));
       sum_g[r].packs[k] = sum_g[r].packs[k] + g;
       sum_gx[r].packs[k] = fma(g, normalized, sum_gx[r].packs[k]);
@@ -58,16 +59,18 @@ NORMA_INLINE void backward_fold_run(const T* const (&dy)[R], const T* const (&x)
   index_t i = 0;
   for (; i + lanes<T> <= n; i += lanes<T>) {
     unroll<lane_packs<T>>([&](auto k) __attribute__((always_inline)) {
-      step(i + k * W, k, [](const T* p) __attribute__((always_inline)) { return load(p); },
-           [](const Pack<T>& v) __attribute__((always_inline)) { return v; });
+      step(
+          i + k * W, k, [](const T* p) __attribute__((always_inline)) { return load(p); },
+          [](const Pack<T>& v) __attribute__((always_inline)) { return v; });
     });
   }
   if (i < n) {
     unroll<lane_packs<T>>([&](auto k) __attribute__((always_inline)) {
       const int count = lanes_left<W>(n - i - k * W);
       if (count == 0) return;
-      step(i + k * W, k, [&](const T* p) __attribute__((always_inline)) { return load_first(p, count); },
-           [&](const Pack<T>& v) __attribute__((always_inline)) { return keep_first(v, count); });
+      step(
+          i + k * W, k, [&](const T* p) __attribute__((always_inline)) { return load_first(p, count); },
+          [&](const Pack<T>& v) __attribute__((always_inline)) { return keep_first(v, count); });
     });
   }
   fold_trees(sum_g, sums.g);
@@ -84,7 +87,7 @@ struct Pull {
 };
 
 /// Sweep two. dx[r] may be exactly dy[r] or x[r].
-template <bool Centred, bool WeightRuns, bool Stream, std::size_t R, class T>
+template <bool WeightRuns, bool Stream, std::size_t R, class T>
 NORMA_INLINE void backward_map_run(const T* const (&dy)[R], const T* const (&x)[R], T* const (&dx)[R], index_t n, const Coefficients<T>& c,
                                    const AffineRun<T>& affine, const Pull<T>& pull) {
   constexpr int W = pack_size<T>;
@@ -92,7 +95,7 @@ NORMA_INLINE void backward_map_run(const T* const (&dy)[R], const T* const (&x)[
   const Pack<T> weight_of_run = WeightRuns ? offset : Pack<T>(*affine.weight) + offset;
   const auto gradient = [&](auto r, const Pack<T>& upstream, const Pack<T>& input, const Pack<T>& weight) __attribute__((always_inline)) {
     const Pack<T> rstd(c.rstd[r]);
-    const Pack<T> normalized = x_hat<Centred>(input, Pack<T>(c.mean[r]), rstd, Pack<T>(c.shift[r]));
+    const Pack<T> normalized = x_hat<true>(input, Pack<T>(c.mean[r]), rstd, Pack<T>(c.shift[r]));
     const Pack<T> centred = mul(upstream, weight) - Pack<T>(pull.mean_g[r]);
     return mul(rstd, fma(normalized, Pack<T>(-pull.mean_g_x_hat[r]), centred));
   };
@@ -115,6 +118,30 @@ NORMA_INLINE void backward_map_run(const T* const (&dy)[R], const T* const (&x)[
       store_first(dx[r] + i, gradient(r, load_first(dy[r] + i, count), load_first(x[r] + i, count), weight), count);
     });
   }
+}
+
+/// backward_fold_run, its sums added to `total`; no gradients where `gradient` is null. One function per T, as map_rows.
+template <std::size_t R, class T>
+void backward_fold_rows(bool weight_runs, const T* const (&dy)[R], const T* const (&x)[R], index_t n, const Coefficients<T>& c,
+                        const AffineRun<T>& affine, const GradientRun<T>& gradient, PullSums<R>& total) {
+  PullSums<R> sums;
+  with_bool(weight_runs, [&](auto runs) {
+    with_bool(gradient.weight != nullptr,
+              [&](auto gradients) { backward_fold_run<runs.value, gradients.value>(dy, x, n, c, affine, gradient, sums); });
+  });
+  for (std::size_t r = 0; r < R; ++r) {
+    total.g[r] += sums.g[r];
+    total.g_x_hat[r] += sums.g_x_hat[r];
+  }
+}
+
+/// backward_map_run for flags known at run time.
+template <std::size_t R, class T>
+void backward_map_rows(bool weight_runs, bool stream, const T* const (&dy)[R], const T* const (&x)[R], T* const (&dx)[R], index_t n,
+                       const Coefficients<T>& c, const AffineRun<T>& affine, const Pull<T>& pull) {
+  with_bool(weight_runs, [&](auto runs) {
+    with_bool(stream, [&](auto streams) { backward_map_run<runs.value, streams.value>(dy, x, dx, n, c, affine, pull); });
+  });
 }
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

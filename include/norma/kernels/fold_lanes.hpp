@@ -107,7 +107,8 @@ struct AffineColumn {
 
 /// y[i][p] = ((x[i][p] - mean_p) * rstd_p + shift_p) * weight[i] + bias[i]. y may be exactly x.
 template <bool Whole, class T>
-inline void map_lanes(const LaneRows<const T>& x, const LaneRows<T>& y, index_t n, int count, const Coefficients<T>& c, const AffineColumn<T>& affine) {
+inline void map_lanes(const LaneRows<const T>& x, const LaneRows<T>& y, index_t n, int count, const Coefficients<T>& c,
+                      const AffineColumn<T>& affine) {
   constexpr std::size_t K = static_cast<std::size_t>(position_packs<T>);
   Pack<T> mean[K], rstd[K], shift[K];
   unroll<K>([&](auto k) __attribute__((always_inline)) {

@@ -76,4 +76,54 @@ NORMA_INLINE void map_run(const T* const (&x)[R], T* const (&y)[R], index_t n, c
   }
 }
 
+/// Calls f(std::true_type) or f(std::false_type).
+template <class F>
+NORMA_INLINE void with_bool(bool value, F&& f) {
+  if (value) {
+    f(std::true_type());
+  } else {
+    f(std::false_type());
+  }
+}
+
+/// What is the same for all rows of a call, and chooses among the kernels.
+struct MapFlags {
+  bool weight_runs;
+  bool bias_runs;
+  bool stream;
+  bool centred;
+  bool side_by_side;
+};
+
+/// map_run over `rows` rows that share weight and bias, as many side by side as the registers hold if side_by_side. One function per T, so
+/// that the kernels are compiled once and not once per norm.
+template <class T>
+void map_rows(const MapFlags& flags, const T* const* x, T* const* y, index_t rows, index_t n, const Coefficients<T>& c,
+              const AffineRun<T>& affine) {
+  with_bool(flags.weight_runs, [&](auto weight_runs) {
+    with_bool(flags.bias_runs, [&](auto bias_runs) {
+      with_bool(flags.stream, [&](auto stream) {
+        with_bool(flags.centred, [&](auto centred) {
+          const auto group = [&]<std::size_t R>(index_t r, std::integral_constant<std::size_t, R>) __attribute__((always_inline)) {
+            const T* px[R];
+            T* py[R];
+            for (index_t i = 0; i < rows_of<R>; ++i) {
+              px[i] = x[r + i];
+              py[i] = y[r + i];
+            }
+            map_run<weight_runs.value, bias_runs.value, stream.value, centred.value>(px, py, n, c.from(r), affine);
+          };
+          index_t r = 0;
+          if constexpr (interleaved_rows < T >> 1) {
+            for (; flags.side_by_side && r + rows_of<interleaved_rows<T>> <= rows; r += rows_of<interleaved_rows<T>>) {
+              group(r, std::integral_constant<std::size_t, interleaved_rows<T>>());
+            }
+          }
+          for (; r < rows; ++r) group(r, std::integral_constant<std::size_t, 1>());
+        });
+      });
+    });
+  });
+}
+
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

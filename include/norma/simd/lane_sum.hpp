@@ -34,7 +34,8 @@ NORMA_INLINE Pack<T> fold_packs(const LaneSum<T>& sum) {
     return (sum.packs[0] + sum.packs[2]) + (sum.packs[1] + sum.packs[3]);
   } else {
     static_assert(P == 8);
-    return ((sum.packs[0] + sum.packs[4]) + (sum.packs[2] + sum.packs[6])) + ((sum.packs[1] + sum.packs[5]) + (sum.packs[3] + sum.packs[7]));
+    return ((sum.packs[0] + sum.packs[4]) + (sum.packs[2] + sum.packs[6])) +
+           ((sum.packs[1] + sum.packs[5]) + (sum.packs[3] + sum.packs[7]));
   }
 }
 
