@@ -42,13 +42,13 @@ struct Operands {
 };
 
 struct Axis {
-  index_t extent = 1;
-  index_t stride[stream_count] = {};
+  index_t extent;
+  index_t stride[stream_count];
 };
 
 /// A list of axes, outermost first, with an extent and a stride per stream.
 struct AxisList {
-  Axis axis[max_rank];
+  Axis axis[max_rank];  // the first `count` are set; clearing the others would take longer than a small row
   int count = 0;
 
   index_t size() const {

@@ -25,8 +25,11 @@ template <bool WeightRuns, bool Gradients, std::size_t R, class T>
 NORMA_INLINE void backward_fold_run(const T* const (&dy)[R], const T* const (&x)[R], index_t n, const Coefficients<T>& c,
                                     const AffineRun<T>& affine, const GradientRun<T>& gradient, PullSums<R>& sums) {
   constexpr int W = pack_size<T>;
+  const T* const weights = affine.weight;  // copies: a store could change what is read through a reference
+  T* const weight_gradients = gradient.weight;
+  T* const bias_gradients = gradient.bias;
   const Pack<T> offset(affine.weight_offset);
-  const Pack<T> weight_of_run = WeightRuns ? offset : Pack<T>(*affine.weight) + offset;
+  const Pack<T> weight_of_run = WeightRuns ? offset : Pack<T>(*weights) + offset;
   LaneSum<T> sum_g[R], sum_gx[R];
   unroll<R>([&](auto r) __attribute__((always_inline)) {
     sum_g[r].clear();
@@ -34,11 +37,11 @@ NORMA_INLINE void backward_fold_run(const T* const (&dy)[R], const T* const (&x)
   });
   // `keep` clears padding lanes; a whole register passes through.
   const auto step = [&](index_t i, auto k, auto&& load_pack, auto&& keep) __attribute__((always_inline)) {
-    const Pack<T> weight = WeightRuns ? load_pack(affine.weight + i) + offset : weight_of_run;
+    const Pack<T> weight = WeightRuns ? load_pack(weights + i) + offset : weight_of_run;
     Pack<T> weight_gradient(T(0)), bias_gradient(T(0));
     if constexpr (Gradients) {
-      weight_gradient = load(gradient.weight + i);
-      bias_gradient = load(gradient.bias + i);
+      weight_gradient = load(weight_gradients + i);
+      bias_gradient = load(bias_gradients + i);
     }
     unroll<R>([&](auto r) __attribute__((always_inline)) {
       const Pack<T> upstream = load_pack(dy[r] + i);
@@ -52,8 +55,8 @@ NORMA_INLINE void backward_fold_run(const T* const (&dy)[R], const T* const (&x)
       }
     });
     if constexpr (Gradients) {
-      store(gradient.weight + i, weight_gradient);
-      store(gradient.bias + i, bias_gradient);
+      store(weight_gradients + i, weight_gradient);
+      store(bias_gradients + i, bias_gradient);
     }
   };
   index_t i = 0;
@@ -91,8 +94,9 @@ template <bool WeightRuns, bool Stream, std::size_t R, class T>
 NORMA_INLINE void backward_map_run(const T* const (&dy)[R], const T* const (&x)[R], T* const (&dx)[R], index_t n, const Coefficients<T>& c,
                                    const AffineRun<T>& affine, const Pull<T>& pull) {
   constexpr int W = pack_size<T>;
+  const T* const weights = affine.weight;  // a copy: a store could change what is read through a reference
   const Pack<T> offset(affine.weight_offset);
-  const Pack<T> weight_of_run = WeightRuns ? offset : Pack<T>(*affine.weight) + offset;
+  const Pack<T> weight_of_run = WeightRuns ? offset : Pack<T>(*weights) + offset;
   const auto gradient = [&](auto r, const Pack<T>& upstream, const Pack<T>& input, const Pack<T>& weight) __attribute__((always_inline)) {
     const Pack<T> rstd(c.rstd[r]);
     const Pack<T> normalized = x_hat<true>(input, Pack<T>(c.mean[r]), rstd, Pack<T>(c.shift[r]));
@@ -101,7 +105,7 @@ NORMA_INLINE void backward_map_run(const T* const (&dy)[R], const T* const (&x)[
   };
   index_t i = 0;
   for (; i + W <= n; i += W) {
-    const Pack<T> weight = WeightRuns ? load(affine.weight + i) + offset : weight_of_run;
+    const Pack<T> weight = WeightRuns ? load(weights + i) + offset : weight_of_run;
     unroll<R>([&](auto r) __attribute__((always_inline)) {
       const Pack<T> v = gradient(r, load(dy[r] + i), load(x[r] + i), weight);
       if constexpr (Stream) {
@@ -113,7 +117,7 @@ NORMA_INLINE void backward_map_run(const T* const (&dy)[R], const T* const (&x)[
   }
   if (i < n) {
     const int count = static_cast<int>(n - i);
-    const Pack<T> weight = WeightRuns ? load_first(affine.weight + i, count) + offset : weight_of_run;
+    const Pack<T> weight = WeightRuns ? load_first(weights + i, count) + offset : weight_of_run;
     unroll<R>([&](auto r) __attribute__((always_inline)) {
       store_first(dx[r] + i, gradient(r, load_first(dy[r] + i, count), load_first(x[r] + i, count), weight), count);
     });

@@ -40,6 +40,8 @@ template <bool WeightRuns, bool BiasRuns, bool Stream, bool Centred, std::size_t
 NORMA_INLINE void map_run(const T* const (&x)[R], T* const (&y)[R], index_t n, const Coefficients<T>& c, const AffineRun<T>& affine) {
   constexpr int W = pack_size<T>;
   constexpr int unrolled = R == 1 ? 4 : 1;
+  const T* const weights = affine.weight;  // copies: a store to y could change what is read through a reference
+  const T* const biases = affine.bias;
   const Pack<T> offset(affine.weight_offset);
   Pack<T> mean[R], rstd[R], shift[R];
   unroll<R>([&](auto r) __attribute__((always_inline)) {
@@ -47,11 +49,11 @@ NORMA_INLINE void map_run(const T* const (&x)[R], T* const (&y)[R], index_t n, c
     rstd[r] = Pack<T>(c.rstd[r]);
     shift[r] = Pack<T>(c.shift[r]);
   });
-  const Pack<T> weight_of_run = WeightRuns ? offset : Pack<T>(*affine.weight) + offset;
-  const Pack<T> bias_of_run = BiasRuns ? offset : Pack<T>(*affine.bias);
+  const Pack<T> weight_of_run = WeightRuns ? offset : Pack<T>(*weights) + offset;
+  const Pack<T> bias_of_run = BiasRuns ? offset : Pack<T>(*biases);
   const auto step = [&](index_t i) __attribute__((always_inline)) {
-    const Pack<T> weight = WeightRuns ? load(affine.weight + i) + offset : weight_of_run;
-    const Pack<T> bias = BiasRuns ? load(affine.bias + i) : bias_of_run;
+    const Pack<T> weight = WeightRuns ? load(weights + i) + offset : weight_of_run;
+    const Pack<T> bias = BiasRuns ? load(biases + i) : bias_of_run;
     unroll<R>([&](auto r) __attribute__((always_inline)) {
       const Pack<T> v = fma(x_hat<Centred>(load(x[r] + i), mean[r], rstd[r], shift[r]), weight, bias);
       if constexpr (Stream) {
@@ -68,8 +70,8 @@ NORMA_INLINE void map_run(const T* const (&x)[R], T* const (&y)[R], index_t n, c
   for (; i + W <= n; i += W) step(i);
   if (i < n) {
     const int count = static_cast<int>(n - i);
-    const Pack<T> weight = WeightRuns ? load_first(affine.weight + i, count) + offset : weight_of_run;
-    const Pack<T> bias = BiasRuns ? load_first(affine.bias + i, count) : bias_of_run;
+    const Pack<T> weight = WeightRuns ? load_first(weights + i, count) + offset : weight_of_run;
+    const Pack<T> bias = BiasRuns ? load_first(biases + i, count) : bias_of_run;
     unroll<R>([&](auto r) __attribute__((always_inline)) {
       store_first(y[r] + i, fma(x_hat<Centred>(load_first(x[r] + i, count), mean[r], rstd[r], shift[r]), weight, bias), count);
     });

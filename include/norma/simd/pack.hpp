@@ -277,13 +277,4 @@ NORMA_INLINE void streaming_fence() {
 #endif
 }
 
-/// Asks for the line at p; harmless for any address.
-NORMA_INLINE void prefetch(const void* p) {
-#if defined(__GNUC__)
-  __builtin_prefetch(p);
-#else
-  static_cast<void>(p);
-#endif
-}
-
 }  // namespace norma::inline NORMA_ISA_NAMESPACE
