@@ -7,6 +7,12 @@
 #include <norma/core/view.hpp>
 #include <norma/interop/eigen.hpp>
 
+// Norms of (N, C, spatial...)
+#include <norma/layers/batch_norm.hpp>
+#include <norma/layers/fold_batch_norm.hpp>
+#include <norma/layers/group_norm.hpp>
+#include <norma/layers/instance_norm.hpp>
+
 // Norms over the axes of a sample
 #include <norma/layers/layer_norm.hpp>
 #include <norma/layers/rms_norm.hpp>

@@ -39,6 +39,13 @@ class ForwardPass {
     if (streaming_) streaming_fence();
   }
 
+  /// Maps one set with statistics that come from elsewhere.
+  void apply(index_t set, const SetStatistics& given) const {
+    CoefficientTable<A, tile_rows> c;
+    c.put(0, {Pack<double>(given.mean.high), Pack<double>(given.mean.low)}, Pack<double>(given.rstd));
+    map_set(set, c.coefficients(), A(1));
+  }
+
   /// Normalizes one set through tiles where its memory asks for it, rescaled where its squares leave the range of A.
   void normalize_set(index_t set) const {
     Tile<A> tile;
@@ -65,8 +72,9 @@ class ForwardPass {
     }
     map_set(set, c.coefficients(), scale);
     const double unscale = 1.0 / static_cast<double>(scale);
-    statistics_.put(layout_.kept.offset(stream_stat, set),
-                    {{c.mean_high[0] * unscale, c.mean_low[0] * unscale}, c.rstd_double[0] * static_cast<double>(scale)});
+    statistics_.put(layout_.kept.offset(stream_stat, set), {{c.mean_high[0] * unscale, c.mean_low[0] * unscale},
+                                                            c.rstd_double[0] * static_cast<double>(scale),
+                                                            c.second[0] * unscale * unscale});
   }
 
  private:

@@ -84,7 +84,7 @@ inline void scatter_gradient(const AxisList& averaged, Stream stream, const doub
     return;
   }
   AxisList varying, shared;
-  index_t linear[max_rank];
+  index_t linear[max_axes];
   index_t inner = 1;
   for (int a = averaged.count - 1; a >= 0; --a) {
     linear[a] = inner;

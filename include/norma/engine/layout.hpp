@@ -1,6 +1,7 @@
 // From tensors to runs: splits axes into averaged and kept, orders them by x's memory and collapses what is contiguous.
 #pragma once
 
+#include <cstdint>
 #include <utility>
 
 #include <norma/core/scalar.hpp>
@@ -46,9 +47,12 @@ struct Axis {
   index_t stride[stream_count];
 };
 
+/// A norm may split one axis of x in two.
+inline constexpr int max_axes = max_rank + 1;
+
 /// A list of axes, outermost first, with an extent and a stride per stream.
 struct AxisList {
-  Axis axis[max_rank];  // the first `count` are set; clearing the others would take longer than a small row
+  Axis axis[max_axes];  // the first `count` are set; clearing the others would take longer than a small row
   int count = 0;
 
   index_t size() const {
@@ -136,6 +140,21 @@ struct AxisList {
 /// One bit per axis of x.
 using AxisSet = unsigned;
 
+/// What the axes of x are to a norm. With groups > 0, axis 1 stands for two: `groups` kept ones of neighbouring channels each, whose inside
+/// is averaged (its bit is then set).
+struct Roles {
+  AxisSet averaged = 0;
+  index_t groups = 0;
+
+  Roles(AxisSet averaged_axes, index_t groups_of_axis_1 = 0) : averaged(averaged_axes), groups(groups_of_axis_1) {}
+
+  bool splits(int a) const { return groups > 0 && a == 1; }
+  /// True if no part of the axis is averaged.
+  bool keeps(int a) const { return (averaged >> a & 1u) == 0; }
+  /// Tells one norm's roles from another's.
+  std::uint64_t signature() const { return averaged | static_cast<std::uint64_t>(groups) << 8; }
+};
+
 /// The index space of one pass: sets are the combinations of kept axes, their elements those of averaged axes. Kept axes along which a
 /// parameter gradient varies come first: `groups` of them, each with its own gradient elements, of `sets / groups` sets.
 struct Layout {
@@ -145,19 +164,16 @@ struct Layout {
   index_t sets = 1;
   index_t groups = 1;
 
-  Layout(const Extents& extents, AxisSet averaged_axes, const Operands& operands) {
-    const Extents stat = stat_strides(extents, averaged_axes);
+  Layout(const Extents& extents, const Roles& roles, const Operands& operands) {
+    AxisList split;
+    bool is_averaged[max_axes];
+    split_axes(extents, roles, operands, split, is_averaged);
     AxisList grouping;
-    for (int a = 0; a < extents.size(); ++a) {
-      if (extents[a] == 1) continue;
-      Axis axis{extents[a], {}};
-      for (int s = 0; s < stream_count; ++s) {
-        if (operands.of[s].present()) axis.stride[s] = operands.of[s].strides[a];
-      }
-      axis.stride[stream_stat] = stat[a];
-      const bool is_averaged = (averaged_axes >> a & 1u) != 0;
+    for (int a = 0; a < split.count; ++a) {
+      const Axis& axis = split.axis[a];
+      if (axis.extent == 1) continue;
       const bool varies = axis.stride[stream_weight_grad] != 0 || axis.stride[stream_bias_grad] != 0;
-      AxisList& list = is_averaged ? averaged : varies ? grouping : kept;
+      AxisList& list = is_averaged[a] ? averaged : varies ? grouping : kept;
       list.axis[list.count++] = axis;
     }
     averaged.order_by_memory();
@@ -173,16 +189,27 @@ struct Layout {
   }
 
  private:
-  /// Statistics lie in row-major order of the kept axes, as x has them.
-  static Extents stat_strides(const Extents& extents, AxisSet averaged_axes) {
-    Extents strides = extents;
-    index_t stride = 1;
-    for (int a = extents.size(); a-- > 0;) {
-      const bool is_averaged = (averaged_axes >> a & 1u) != 0;
-      strides[a] = is_averaged ? 0 : stride;
-      if (!is_averaged) stride *= extents[a];
+  /// All axes in the order of x, with the strides of every stream.
+  static void split_axes(const Extents& extents, const Roles& roles, const Operands& operands, AxisList& split, bool* is_averaged) {
+    for (int a = 0; a < extents.size(); ++a) {
+      const index_t inner = roles.splits(a) ? extents[a] / roles.groups : roles.keeps(a) ? 1 : extents[a];
+      const index_t outer = roles.splits(a) ? roles.groups : roles.keeps(a) ? extents[a] : 1;
+      for (const bool average : {false, true}) {
+        if (average ? roles.keeps(a) : !roles.keeps(a) && !roles.splits(a)) continue;
+        is_averaged[split.count] = average;
+        Axis& axis = split.axis[split.count++];
+        axis.extent = average ? inner : outer;
+        for (int s = 0; s < stream_count; ++s) {
+          axis.stride[s] = operands.of[s].present() ? operands.of[s].strides[a] * (average ? 1 : inner) : 0;
+        }
+      }
     }
-    return strides;
+    // Statistics lie in row-major order of the kept axes.
+    index_t stat = 1;
+    for (int a = split.count; a-- > 0;) {
+      split.axis[a].stride[stream_stat] = is_averaged[a] ? 0 : stat;
+      if (!is_averaged[a]) stat *= split.axis[a].extent;
+    }
   }
 };
 

@@ -11,6 +11,7 @@ struct CoefficientTable {
   alignas(64) double mean_high[Columns];
   alignas(64) double mean_low[Columns];
   alignas(64) double rstd_double[Columns];
+  alignas(64) double second[Columns];
   alignas(64) A mean[Columns];
   alignas(64) A rstd[Columns];
   alignas(64) A shift[Columns];
@@ -19,7 +20,7 @@ struct CoefficientTable {
   bool subtracts = true;
 
   NORMA_INLINE Coefficients<A> coefficients() const { return {mean, rstd, shift}; }
-  NORMA_INLINE SetStatistics statistics(index_t r) const { return {{mean_high[r], mean_low[r]}, rstd_double[r]}; }
+  NORMA_INLINE SetStatistics statistics(index_t r) const { return {{mean_high[r], mean_low[r]}, rstd_double[r], second[r]}; }
 
   /// Columns [r, r + pack_size<double>) from statistics in double. The mean goes to A and what A cannot hold of it to the shift, where a
   /// zero is -0, which leaves the sign of a zero x_hat alone.
@@ -33,14 +34,15 @@ struct CoefficientTable {
     store_doubles(shift + r, mul(Pack<double>(-0.0) - low, rstd_of_set));
   }
 
-  /// The same, for sets of second moment `second`: a mean below two sigma goes to the shift altogether and spares the map a subtraction.
-  /// Rounding that shift costs x_hat half an epsilon times kappa there; a constant set (second = 0) must not pay it.
+  /// The same, for sets of this second moment: a mean below two sigma goes to the shift altogether and spares the map a subtraction.
+  /// Rounding that shift costs x_hat half an epsilon times kappa there; a constant set must not pay it.
   /// True if all these means moved.
   NORMA_INLINE bool put_forward(index_t r, const SplitSum<Pack<double>>& split, const Pack<double>& rstd_of_set,
-                                const Pack<double>& second) {
+                                const Pack<double>& second_of_set) {
+    store(second + r, second_of_set);
     put(r, split, rstd_of_set);
     const Pack<double> mean_in_sigmas = mul(split.high, load_doubles(rstd + r));
-    const auto moves = less(magnitude(mean_in_sigmas), Pack<double>(2.0)) && less(Pack<double>(0.0), second);
+    const auto moves = less(magnitude(mean_in_sigmas), Pack<double>(2.0)) && less(Pack<double>(0.0), second_of_set);
     store_doubles(mean + r, choose(moves, Pack<double>(0.0), load_doubles(mean + r)));
     store_doubles(shift + r, choose(moves, Pack<double>(-0.0) - mean_in_sigmas, load_doubles(shift + r)));
     return norma::all(moves);
@@ -61,6 +63,7 @@ NORMA_INLINE bool resolve(const F& formula, MomentTable<A, Columns>& moments, in
     if constexpr (F::centred) {
       result.subtracts = !result.put_forward(r, split, rstd, second) || result.subtracts;
     } else {
+      store(result.second + r, second);
       result.put(r, split, rstd);
     }
   }

@@ -5,6 +5,11 @@
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
+/// Channel norms see (N, C, spatial...).
+inline constexpr AxisSet batch_axis = 1u << 0;
+inline constexpr AxisSet channel_axis = 1u << 1;
+constexpr AxisSet spatial_axes(int rank) { return ((1u << rank) - 1u) & ~(batch_axis | channel_axis); }
+
 /// The `count` last of `rank` axes.
 constexpr AxisSet trailing_axes(int rank, int count) { return ((1u << rank) - 1u) & ~((1u << (rank - count)) - 1u); }
 

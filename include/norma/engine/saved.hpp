@@ -23,43 +23,51 @@ class Saved {
     sets_ = sets;
     centred_ = centred;
     numbers_.resize(sets * (centred ? 4 : 2));
+    variance_.resize(sets);
     return statistics();
   }
   /// For layers: the arrays written by the forward.
   StatisticArrays<T> statistics() {
     T* const first = numbers_.data();
-    if (!centred_) return {nullptr, nullptr, first, first + sets_};
-    return {first, first + sets_, first + 2 * sets_, first + 3 * sets_};
+    if (!centred_) return {nullptr, nullptr, first, first + sets_, variance_.data()};
+    return {first, first + sets_, first + 2 * sets_, first + 3 * sets_, variance_.data()};
+  }
+  /// For layers: the population variances (mean squares) of that forward, in the order of mean().
+  std::span<const double> variance() const { return {variance_.data(), static_cast<std::size_t>(sets_)}; }
+  /// For layers: the mean of a set with its low part.
+  double mean_in_double(index_t set) const {
+    return static_cast<double>(numbers_.data()[set]) + static_cast<double>(numbers_.data()[sets_ + set]);
   }
   /// For layers: memory a backward may use as it likes.
   Buffer<std::byte>& scratch() { return scratch_; }
 
   /// For layers: the last act of a forward. `layer` must outlive this (a string literal); eps and its place go along for the backward.
-  void commit(std::string_view layer, const Extents& extents, unsigned axes, double eps, bool eps_outside_sqrt = false) {
+  void commit(std::string_view layer, const Extents& extents, std::uint64_t roles, double eps, bool eps_outside_sqrt = false) {
     layer_ = layer;
     extents_ = extents;
-    axes_ = axes;
+    roles_ = roles;
     eps_ = eps;
     eps_outside_sqrt_ = eps_outside_sqrt;
   }
-  /// For layers: ShapeError unless this was written by a forward of the same layer kind, axes and extents.
-  void check(std::string_view layer, const Extents& extents, unsigned axes) const {
+  /// For layers: ShapeError unless this was written by a forward of the same layer kind, axes, groups and extents.
+  void check(std::string_view layer, const Extents& extents, std::uint64_t roles) const {
     if (layer_.empty()) raise_shape_error(layer, ": backward wants the Saved of a forward, this one was never filled");
     if (layer_ != layer) raise_shape_error(layer, ": saved was written by ", layer_);
     if (extents_ != extents) raise_shape_error(layer, ": saved belongs to x of extents ", extents_, ", x has ", extents);
-    if (axes_ != axes) raise_shape_error(layer, ": saved was written for other axes");
+    if (roles_ != roles) raise_shape_error(layer, ": saved was written for other axes or groups");
   }
   double eps() const { return eps_; }
   bool eps_outside_sqrt() const { return eps_outside_sqrt_; }
 
  private:
   Buffer<T> numbers_;  // mean, its low part (centred only), rstd, its low part
+  Buffer<double> variance_;
   Buffer<std::byte> scratch_;
   index_t sets_ = 0;
   bool centred_ = false;
   std::string_view layer_;
   Extents extents_;
-  unsigned axes_ = 0;
+  std::uint64_t roles_ = 0;
   double eps_ = 0;
   bool eps_outside_sqrt_ = false;
 };

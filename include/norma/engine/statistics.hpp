@@ -22,10 +22,24 @@ concept Formula = requires(const F& f, double v) {
   { f.pull(v) } -> std::convertible_to<double>;
 };
 
+/// rstd = 1 / sqrt(variance + eps): the algebra of every norm that subtracts the mean.
+struct InverseSigma {
+  static constexpr bool centred = true;
+  double eps;
+
+  template <class V>
+  NORMA_INLINE V rstd(const V& variance) const {
+    return divide(V(1.0), square_root(variance + V(eps)));
+  }
+  InverseSigma scaled(double s) const { return {eps * s * s}; }
+  NORMA_INLINE double pull(double) const { return 1.0; }
+};
+
 /// What normalizing needs to know of one set. The mean has two parts because one T cannot hold it when |mean| >> sigma.
 struct SetStatistics {
   SplitSum<> mean{0, 0};
   double rstd = 0;
+  double second = 0;  // variance (population), or mean square
 };
 
 /// Statistics per set in the parameter type P, each as high + low; null pointers where nobody asked.
@@ -35,8 +49,10 @@ struct StatisticArrays {
   P* mean_low = nullptr;
   P* rstd = nullptr;
   P* rstd_low = nullptr;
+  double* second = nullptr;
 
   NORMA_INLINE void put(index_t set, const SetStatistics& s) const {
+    if (second != nullptr) second[set] = s.second;
     if (rstd == nullptr) return;
     rstd[set] = static_cast<P>(s.rstd);
     rstd_low[set] = static_cast<P>(s.rstd - static_cast<double>(rstd[set]));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <norma/engine/row_norm.hpp>
+#include <norma/engine/view_norm.hpp>
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
@@ -24,30 +25,22 @@ struct LayerNormBackwardViews {
   OptionalView<T> bias_grad = {};
 };
 
-/// rstd = 1 / sqrt(variance + eps), variance the population's.
-struct LayerNormFormula {
+struct LayerNormFormula : InverseSigma {
   template <Parameter T>
   using Views = LayerNormViews<T>;
   template <Parameter T>
   using BackwardViews = LayerNormBackwardViews<T>;
+  using Algebra = InverseSigma;
   static constexpr const char* layer = "LayerNorm";
-  static constexpr bool centred = true;
-  double eps;
 
-  template <class V>
-  NORMA_INLINE V rstd(const V& variance) const {
-    return divide(V(1.0), square_root(variance + V(eps)));
-  }
   template <Parameter T>
   static LayerNormFormula from(const LayerNormViews<T>& options) {
-    return {options.eps};
+    return {{options.eps}};
   }
   template <Parameter T>
   static LayerNormFormula from(const Saved<T>& saved) {
-    return {saved.eps()};
+    return {{saved.eps()}};
   }
-  LayerNormFormula scaled(double s) const { return {eps * s * s}; }
-  NORMA_INLINE double pull(double) const { return 1.0; }
 };
 
 /// torch.nn.LayerNorm's options and defaults. unit_offset: the weight starts at 0 and enters as 1 + weight.
@@ -66,8 +59,8 @@ class LayerNorm : public RowNorm<LayerNormFormula, T> {
   explicit LayerNorm(std::initializer_list<I> normalized_shape, const LayerNormOptions& options = {})
       : LayerNorm(Extents(normalized_shape), options) {}
   explicit LayerNorm(const Extents& normalized_shape, const LayerNormOptions& options = {})
-      : RowNorm<LayerNormFormula, T>({options.eps}, normalized_shape, options.affine, options.affine && options.bias, options.unit_offset) {
-  }
+      : RowNorm<LayerNormFormula, T>({{options.eps}}, normalized_shape, options.affine, options.affine && options.bias,
+                                     options.unit_offset) {}
 };
 
 /// LayerNorm on views you own, over options.axes: inference (layer_norm(x, y, options)), training forward (with a Saved before the

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <norma/engine/row_norm.hpp>
+#include <norma/engine/view_norm.hpp>
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 

@@ -1,0 +1,132 @@
+// What the norms of (N, C, spatial...) share: the checks at their door, running statistics, and their use at inference.
+#pragma once
+
+#include <norma/engine/given.hpp>
+#include <norma/engine/layer.hpp>
+#include <norma/stats/running.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// ShapeError unless x is (N, C, ...) of at least this rank.
+inline void check_channel_rank(const char* layer, const Extents& x, int least_rank) {
+  if (x.size() < least_rank) {
+    raise_shape_error(layer, ": x has extents ", x, "; wanted is ", least_rank > 2 ? "(N, C, spatial...)" : "(N, C) or (N, C, spatial...)");
+  }
+}
+
+/// The same for a layer that knows how many channels it has.
+inline void check_channels(const char* layer, const Extents& x, int least_rank, index_t channels) {
+  check_channel_rank(layer, x, least_rank);
+  if (x[1] != channels) raise_shape_error(layer, ": x has extents ", x, " with ", x[1], " channels, the layer has ", channels);
+}
+
+inline index_t checked_channel_count(const char* layer, index_t channels) {
+  if (channels < 0) raise_shape_error(layer, ": ", channels, " channels");
+  return channels;
+}
+
+/// ShapeError unless v, called `name`, is one value per channel.
+template <class T>
+inline void check_per_channel(const char* layer, const char* name, const TensorView<T>& v, index_t channels) {
+  if (v.rank() != 1 || v.extent(0) != channels) {
+    raise_shape_error(layer, ": ", name, " has extents ", v.extents(), "; wanted is one value for each of ", channels, " channels");
+  }
+}
+
+/// Running mean and variance of a layer, and how many batches went in. Variance is absent where a norm has none.
+template <class T>
+class RunningStatistics {
+ public:
+  RunningStatistics() = default;
+  RunningStatistics(index_t channels, T variance) : mean_(channels), variance_(channels, variance) {}
+
+  std::span<T> running_mean() { return mean_.span(); }
+  std::span<const T> running_mean() const { return mean_.span(); }
+  std::span<T> running_var() { return variance_.span(); }
+  std::span<const T> running_var() const { return variance_.span(); }
+  std::int64_t num_batches_tracked() const { return batches_; }
+  void set_num_batches_tracked(std::int64_t n) { batches_ = n; }
+
+  /// f(name, value) for each buffer, with PyTorch's state_dict names.
+  template <class F>
+  void for_each_buffer(F&& f) {
+    if (mean_.data() == nullptr) return;
+    f(std::string_view("running_mean"), running_mean());
+    if (variance_.data() != nullptr) f(std::string_view("running_var"), running_var());
+  }
+
+ protected:
+  bool tracks() const { return mean_.data() != nullptr; }
+  TensorView<const T> mean_view() const { return {mean_.data(), mean_.size()}; }
+  TensorView<const T> variance_view() const { return {variance_.data(), variance_.size()}; }
+  TensorView<T> mean_view() { return {mean_.data(), mean_.size()}; }
+  TensorView<T> variance_view() { return {variance_.data(), variance_.size()}; }
+
+  /// The step of the next batch, which is counted.
+  RunningStep next_step(const std::optional<double>& momentum, StatsConvention convention) {
+    return RunningStep::of(momentum, convention, ++batches_);
+  }
+
+ private:
+  Buffer<T> mean_, variance_;
+  std::int64_t batches_ = 0;
+};
+
+/// running = keep * running + take * (mean over the samples of a channel's statistics). `saved` holds the statistics of `samples` times
+/// mean.extent(0) sets of m values, channels innermost.
+template <class P>
+inline void update_running(const Saved<P>& saved, index_t samples, index_t m, const RunningStep& step, const TensorView<P>& mean,
+                           const TensorView<P>& variance) {
+  const index_t channels = mean.extent(0);
+  for (index_t c = 0; c < channels; ++c) {
+    double mean_of_samples = 0, variance_of_samples = 0;
+    for (index_t n = 0; n < samples; ++n) {
+      mean_of_samples += saved.mean_in_double(n * channels + c);
+      variance_of_samples += saved.variance()[static_cast<std::size_t>(n * channels + c)];
+    }
+    const double inverse = 1.0 / static_cast<double>(samples);
+    mean(c) = static_cast<P>(step.blend(static_cast<double>(mean(c)), mean_of_samples * inverse));
+    if (variance.data() == nullptr) continue;
+    const double averaged = step.averaged_variance(variance_of_samples * inverse, m);
+    variance(c) = static_cast<P>(step.blend(static_cast<double>(variance(c)), averaged));
+  }
+}
+
+/// Every channel normalized with one mean and variance for all samples.
+template <class P>
+inline GivenStatistics<P> given_statistics(const TensorView<const P>& mean, const TensorView<const P>& variance, double eps) {
+  return {mean.data(), mean.stride(0), variance.data(), variance.stride(0), {eps}};
+}
+
+/// The sets of statistics that are shared by all samples.
+inline Roles batch_roles(int rank) { return batch_axis | spatial_axes(rank); }
+
+/// How many values a channel has in (N, C, spatial...).
+inline index_t values_per_channel(const Extents& x) {
+  index_t values = x[0];
+  for (int a = 2; a < x.size(); ++a) values *= x[a];
+  return values;
+}
+
+/// update_running for the sets a forward over `roles` has left: the channels of the batch, or of each sample.
+template <class P>
+inline void update_running_of(const Saved<P>& saved, const Extents& x, const Roles& roles, const RunningStep& step,
+                              const TensorView<P>& mean, const TensorView<P>& variance) {
+  const index_t samples = roles.keeps(0) ? x[0] : 1;
+  update_running(saved, samples, values_per_channel(x) / samples, step, mean, variance);
+}
+
+template <class F>
+inline void check_training(const Extents& x) {
+  if constexpr (requires { F::check_training(x); }) F::check_training(x);
+}
+
+/// The checks of a backward without saved statistics, before anything is written.
+template <class DY, class X, class DX>
+inline void check_frozen_backward(const char* layer, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx) {
+  check_same_shape(layer, "x", x, x.extents());
+  check_same_shape(layer, "dy", dy, x.extents());
+  if (dx.data() != nullptr) check_same_shape(layer, "dx", dx, x.extents());
+}
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -1,0 +1,104 @@
+// Norms as functions on views their user owns: no layer object, no ownership, no allocation.
+#pragma once
+
+#include <norma/engine/layer.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// What a function's options say about x's axes: the statistic sets, and the axes whose extents a parameter has if it is not broadcast.
+struct ViewAxes {
+  Roles roles;
+  AxisSet parameters;
+};
+
+/// Of norms with .axes: the parameters lie along the averaged axes. Others say it themselves: F::roles(extents, options), parameters (C).
+template <class F, class Views>
+inline ViewAxes view_axes(const Extents& x, const Views& options) {
+  if constexpr (requires { options.axes; }) {
+    const AxisSet axes = axis_set(F::layer, options.axes, x.size());
+    return {axes, axes};
+  } else {
+    return {F::roles(x, options), channel_axis};
+  }
+}
+
+template <class F, class Views>
+inline AffineOperands view_operands(const Extents& x, AxisSet parameters, const Views& options) {
+  AffineOperands affine;
+  affine.weight = parameter_operand(F::layer, "weight", *options.weight, x, parameters);
+  if constexpr (requires { options.bias; }) affine.bias = parameter_operand(F::layer, "bias", *options.bias, x, parameters);
+  if constexpr (requires { options.weight_grad; }) {
+    affine.weight_grad = parameter_operand(F::layer, "weight_grad", *options.weight_grad, x, parameters);
+    affine.bias_grad = parameter_operand(F::layer, "bias_grad", *options.bias_grad, x, parameters);
+  }
+  affine.unit_offset = options.unit_offset;
+  return affine;
+}
+
+/// Forward on views; with `saved`, as training forward.
+template <class F, class X, class Y, class P, class Views>
+void normalize_views(const ExecutorRef& executor, const F& formula, const TensorView<X>& x, const TensorView<Y>& y, Saved<P>* saved,
+                     const Views& options) {
+  const ViewAxes axes = view_axes<F>(x.extents(), options);
+  check_forward(F::layer, x, y);
+  normalize<P>(executor, algebra_of(formula), axes.roles, x, y, view_operands<F>(x.extents(), axes.parameters, options), saved);
+  if (saved != nullptr) commit(*saved, formula, x.extents(), axes.roles);
+}
+
+/// Backward on views.
+template <class F, class DY, class X, class DX, class P, class Views>
+void normalize_views_backward(const ExecutorRef& executor, const F& formula, const TensorView<DY>& dy, const TensorView<X>& x,
+                              Saved<P>& saved, const TensorView<DX>& dx, const Views& options) {
+  const ViewAxes axes = view_axes<F>(x.extents(), options);
+  check_backward(F::layer, dy, x, saved, dx, axes.roles);
+  normalize_backward<P>(executor, algebra_of(formula), axes.roles, dy, x, saved, dx,
+                        view_operands<F>(x.extents(), axes.parameters, options));
+}
+
+/// A norm as a function on views you own: `inline constexpr ViewForward<F> layer_norm;`. F says what its options are (F::Views<T>) and what
+/// formula they ask for (F::from(options)). The first argument may be an executor; with a Saved before the options it is a training
+/// forward.
+template <class F>
+struct ViewForward {
+  template <Executor E, class X, class Y>
+  void operator()(const E& executor, X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options = {}) const {
+    using P = ParameterOf<X>;
+    normalize_views(ExecutorRef(executor), F::from(options), norma::view(x), norma::output_view(y), static_cast<Saved<P>*>(nullptr),
+                    options);
+  }
+  template <class X, class Y>
+    requires(!Executor<X>)
+  void operator()(X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options = {}) const {
+    (*this)(sequential, x, y, options);
+  }
+  template <Executor E, class X, class Y>
+  void operator()(const E& executor, X&& x, Y&& y, Saved<ParameterOf<X>>& saved,
+                  const typename F::template Views<ParameterOf<X>>& options = {}) const {
+    normalize_views(ExecutorRef(executor), F::from(options), norma::view(x), norma::output_view(y), &saved, options);
+  }
+  template <class X, class Y>
+    requires(!Executor<X>)
+  void operator()(X&& x, Y&& y, Saved<ParameterOf<X>>& saved, const typename F::template Views<ParameterOf<X>>& options = {}) const {
+    (*this)(sequential, x, y, saved, options);
+  }
+};
+
+/// Its backward: dx = ..., weight_grad and bias_grad += ..., each where present. dx may be exactly dy or x. F::from(saved) recalls the
+/// formula.
+template <class F>
+struct ViewBackward {
+  template <Executor E, class DY, class X, class DX>
+  void operator()(const E& executor, DY&& dy, X&& x, Saved<ParameterOf<X>>& saved, DX&& dx,
+                  const typename F::template BackwardViews<ParameterOf<X>>& options = {}) const {
+    normalize_views_backward(ExecutorRef(executor), F::from(saved), norma::view(dy), norma::view(x), saved, norma::output_view(dx),
+                             options);
+  }
+  template <class DY, class X, class DX>
+    requires(!Executor<DY>)
+  void operator()(DY&& dy, X&& x, Saved<ParameterOf<X>>& saved, DX&& dx,
+                  const typename F::template BackwardViews<ParameterOf<X>>& options = {}) const {
+    (*this)(sequential, dy, x, saved, dx, options);
+  }
+};
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -1,0 +1,190 @@
+// BatchNorm: mean and variance of each channel over the batch and all positions (Ioffe, Szegedy 2015, arXiv 1502.03167).
+#pragma once
+
+#include <norma/engine/tracking_norm.hpp>
+#include <norma/engine/view_norm.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// Views of inference with given statistics, both wanted: mean and variance (C). weight and bias: (C), or x's rank with 1 where they
+/// repeat.
+template <Parameter T>
+struct BatchNormViews {
+  OptionalView<const T> mean = {};
+  OptionalView<const T> variance = {};
+  OptionalView<const T> weight = {};
+  OptionalView<const T> bias = {};
+  double eps = 1e-5;
+  bool unit_offset = false;
+};
+/// Views of training. Running statistics (C), any stride: both or neither; momentum weighs the new value, std::nullopt is an error here
+/// because nothing counts the batches.
+template <Parameter T>
+struct BatchNormTrainingViews {
+  OptionalView<T> running_mean = {};
+  OptionalView<T> running_var = {};
+  double momentum = 0.1;
+  OptionalView<const T> weight = {};
+  OptionalView<const T> bias = {};
+  double eps = 1e-5;
+  bool unit_offset = false;
+};
+template <Parameter T>
+struct BatchNormBackwardViews {
+  OptionalView<const T> weight = {};
+  bool unit_offset = false;
+  OptionalView<T> weight_grad = {};
+  OptionalView<T> bias_grad = {};
+};
+template <Parameter T>
+struct BatchNormFrozenBackwardViews {
+  OptionalView<const T> mean = {};
+  OptionalView<const T> variance = {};
+  OptionalView<const T> weight = {};
+  double eps = 1e-5;
+  bool unit_offset = false;
+  OptionalView<T> weight_grad = {};
+  OptionalView<T> bias_grad = {};
+};
+
+struct BatchNormFormula : InverseSigma {
+  template <Parameter T>
+  using BackwardViews = BatchNormBackwardViews<T>;
+  using Algebra = InverseSigma;
+  static constexpr const char* layer = "BatchNorm";
+  static constexpr int least_rank = 2;
+
+  template <Parameter T>
+  static BatchNormFormula from(const Saved<T>& saved) {
+    return {{saved.eps()}};
+  }
+  /// The sets: each channel of the batch.
+  static Roles roles(const Extents& x) {
+    check_channel_rank(layer, x, least_rank);
+    return batch_roles(x.size());
+  }
+  template <class Views>
+  static Roles roles(const Extents& x, const Views&) {
+    return roles(x);
+  }
+  /// One value has no variance to learn from.
+  static void check_training(const Extents& x) {
+    if (values_per_channel(x) == 1) raise_shape_error(layer, ": training wants more than one value per channel, x has extents ", x);
+  }
+};
+
+/// torch.nn.BatchNorm's options and defaults. momentum std::nullopt: the cumulative average of all batches.
+struct BatchNormOptions {
+  double eps = 1e-5;
+  std::optional<double> momentum = 0.1;
+  bool affine = true;
+  bool bias = true;
+  bool track_running_stats = true;
+  StatsConvention convention = StatsConvention::torch;
+};
+
+/// Normalizes each channel of (N, C) or (N, C, spatial...); weight and bias have C elements. Training uses the batch's statistics and moves
+/// the running ones, inference uses the running ones (the batch's, if it does not track). An empty batch changes nothing. T: float or
+/// double.
+template <Parameter T>
+class BatchNorm : public TrackingNorm<BatchNormFormula, T> {
+ public:
+  explicit BatchNorm(index_t channels, const BatchNormOptions& options = {})
+      : TrackingNorm<BatchNormFormula, T>({{options.eps}}, channels, options.affine, options.affine && options.bias,
+                                          options.track_running_stats, options.momentum, options.convention) {}
+};
+
+/// ShapeError unless mean and variance are there, one value per channel each.
+template <class T>
+inline GivenStatistics<T> checked_statistics(const Extents& x, const OptionalView<const T>& mean, const OptionalView<const T>& variance,
+                                             double eps) {
+  constexpr const char* layer = BatchNormFormula::layer;
+  check_channel_rank(layer, x, BatchNormFormula::least_rank);
+  if ((!mean.has_value() || !variance.has_value()) && x[1] > 0) raise_shape_error(layer, ": mean and variance are both wanted here");
+  check_per_channel(layer, "mean", *mean, x[1]);
+  check_per_channel(layer, "variance", *variance, x[1]);
+  return given_statistics<T>(*mean, *variance, eps);
+}
+
+/// BatchNorm on views you own.
+struct BatchNormFunction {
+  /// Inference: batch_norm(x, y, {.mean = m, .variance = v, ...}). Allocates nothing; y may be exactly x.
+  template <Executor E, class X, class Y>
+  void operator()(const E& executor, X&& x, Y&& y, const BatchNormViews<ParameterOf<X>>& options) const {
+    infer(ExecutorRef(executor), norma::view(x), norma::output_view(y), options);
+  }
+  template <class X, class Y>
+    requires(!Executor<X>)
+  void operator()(X&& x, Y&& y, const BatchNormViews<ParameterOf<X>>& options) const { (*this)(sequential, x, y, options); }
+  /// Training forward: batch_norm(x, y, saved, {.running_mean = m, .running_var = v, ...}).
+  template <Executor E, class X, class Y>
+  void operator()(const E& executor, X&& x, Y&& y, Saved<ParameterOf<X>>& saved,
+                  const BatchNormTrainingViews<ParameterOf<X>>& options = {}) const {
+    train(ExecutorRef(executor), norma::view(x), norma::output_view(y), saved, options);
+  }
+  template <class X, class Y>
+    requires(!Executor<X>)
+  void operator()(X&& x, Y&& y, Saved<ParameterOf<X>>& saved, const BatchNormTrainingViews<ParameterOf<X>>& options = {}) const {
+    (*this)(sequential, x, y, saved, options);
+  }
+
+ private:
+  template <class X, class Y, class P>
+  static void infer(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, const BatchNormViews<P>& options) {
+    const GivenStatistics<P> given = checked_statistics<P>(x.extents(), options.mean, options.variance, options.eps);
+    check_forward(BatchNormFormula::layer, x, y);
+    apply_statistics<P>(executor, batch_roles(x.rank()), x, y, view_operands<BatchNormFormula>(x.extents(), channel_axis, options), given);
+  }
+  template <class X, class Y, class P>
+  static void train(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<P>& saved,
+                    const BatchNormTrainingViews<P>& options) {
+    using F = BatchNormFormula;
+    const Roles roles = F::roles(x.extents());
+    check_forward(F::layer, x, y);
+    if (options.running_mean.has_value() != options.running_var.has_value()) {
+      raise_shape_error(F::layer, ": running_mean and running_var are wanted both or not at all");
+    }
+    if (options.running_mean.has_value()) {
+      check_per_channel(F::layer, "running_mean", *options.running_mean, x.extent(1));
+      check_per_channel(F::layer, "running_var", *options.running_var, x.extent(1));
+    }
+    F::check_training(x.extents());
+    const AffineOperands affine = view_operands<F>(x.extents(), channel_axis, options);
+    normalize<P>(executor, InverseSigma{options.eps}, roles, x, y, affine, &saved);
+    if (options.running_mean.has_value() && x.size() > 0) {
+      const RunningStep step = RunningStep::of(options.momentum, StatsConvention::torch, 1);
+      update_running_of(saved, x.extents(), roles, step, *options.running_mean, *options.running_var);
+    }
+    commit(saved, F{{options.eps}}, x.extents(), roles);
+  }
+};
+inline constexpr BatchNormFunction batch_norm{};
+
+/// batch_norm_backward(dy, x, saved, dx, options), after the training forward.
+inline constexpr ViewBackward<BatchNormFormula> batch_norm_backward{};
+
+/// batch_norm_backward_frozen(dy, x, dx, {.mean = m, .variance = v, ...}): backward of inference, where the statistics are constants.
+struct BatchNormBackwardFrozenFunction {
+  template <Executor E, class DY, class X, class DX>
+  void operator()(const E& executor, DY&& dy, X&& x, DX&& dx, const BatchNormFrozenBackwardViews<ParameterOf<X>>& options) const {
+    run(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(dx), options);
+  }
+  template <class DY, class X, class DX>
+    requires(!Executor<DY>)
+  void operator()(DY&& dy, X&& x, DX&& dx, const BatchNormFrozenBackwardViews<ParameterOf<X>>& options) const {
+    (*this)(sequential, dy, x, dx, options);
+  }
+
+ private:
+  template <class DY, class X, class DX, class P>
+  static void run(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx,
+                  const BatchNormFrozenBackwardViews<P>& options) {
+    const GivenStatistics<P> given = checked_statistics<P>(x.extents(), options.mean, options.variance, options.eps);
+    check_frozen_backward(BatchNormFormula::layer, dy, x, dx);
+    apply_statistics_backward<P>(executor, batch_roles(x.rank()), dy, x, dx,
+                                 view_operands<BatchNormFormula>(x.extents(), channel_axis, options), given, x.extent(1));
+  }
+};
+inline constexpr BatchNormBackwardFrozenFunction batch_norm_backward_frozen{};
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -1,0 +1,125 @@
+// GroupNorm: mean and variance over the channels of a group and all positions of a sample (Wu, He 2018, arXiv 1803.08494).
+#pragma once
+
+#include <norma/engine/channel_norm.hpp>
+#include <norma/engine/view_norm.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// Views of the free functions. groups must divide the channels of x (N, C, ...). weight and bias: (C), or x's rank with 1 where they
+/// repeat, e.g. (N, C, 1, 1) for adaptive GroupNorm.
+template <Parameter T>
+struct GroupNormViews {
+  Extent groups = 0;
+  OptionalView<const T> weight = {};
+  OptionalView<const T> bias = {};
+  double eps = 1e-5;
+  bool unit_offset = false;
+};
+template <Parameter T>
+struct GroupNormBackwardViews {
+  Extent groups = 0;
+  OptionalView<const T> weight = {};
+  bool unit_offset = false;
+  OptionalView<T> weight_grad = {};
+  OptionalView<T> bias_grad = {};
+};
+
+struct GroupNormFormula : InverseSigma {
+  template <Parameter T>
+  using Views = GroupNormViews<T>;
+  template <Parameter T>
+  using BackwardViews = GroupNormBackwardViews<T>;
+  using Algebra = InverseSigma;
+  static constexpr const char* layer = "GroupNorm";
+
+  template <Parameter T>
+  static GroupNormFormula from(const GroupNormViews<T>& options) {
+    return {{options.eps}};
+  }
+  template <Parameter T>
+  static GroupNormFormula from(const Saved<T>& saved) {
+    return {{saved.eps()}};
+  }
+
+  /// The sets: each group of a sample. ShapeError unless the groups divide the channels.
+  static Roles roles(const Extents& x, index_t groups) {
+    check_channel_rank(layer, x, 2);
+    check_split(groups, x[1]);
+    return {channel_axis | spatial_axes(x.size()), groups};
+  }
+  template <class Views>
+  static Roles roles(const Extents& x, const Views& options) {
+    return roles(x, options.groups.value);
+  }
+  static void check_split(index_t groups, index_t channels) {
+    if (groups < 1 || channels % groups != 0) raise_shape_error(layer, ": ", channels, " channels do not split into ", groups, " groups");
+  }
+};
+
+/// torch.nn.GroupNorm's options and defaults. unit_offset: the weight starts at 0 and enters as 1 + weight.
+struct GroupNormOptions {
+  double eps = 1e-5;
+  bool affine = true;
+  bool bias = true;
+  bool unit_offset = false;
+};
+
+/// Normalizes (N, C, ...) over each group of C / groups neighbouring channels and all positions; weight and bias have C elements. The same
+/// in training and inference. One value per set gives exactly the bias. T: float or double.
+template <Parameter T>
+class GroupNorm : public AffineParameters<T>, public LayerCalls<GroupNorm<T>, T> {
+ public:
+  GroupNorm(index_t groups, index_t channels, const GroupNormOptions& options = {})
+      : AffineParameters<T>({checked_channel_count(GroupNormFormula::layer, channels)}, options.affine, options.affine && options.bias,
+                            options.unit_offset),
+        formula_{{options.eps}},
+        groups_(groups) {
+    GroupNormFormula::check_split(groups, channels);
+  }
+
+  index_t groups() const { return groups_; }
+  double eps() const { return formula_.eps; }
+
+ private:
+  friend LayerCalls<GroupNorm<T>, T>;
+
+  template <class X, class Y>
+  void infer(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y) const {
+    run(executor, x, y, nullptr);
+  }
+  template <class X, class Y>
+  void train(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
+    commit(saved, formula_, x.extents(), run(executor, x, y, &saved));
+  }
+  template <class X, class Y>
+  Roles run(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>* saved) const {
+    const Roles roles = checked_roles(x.extents());
+    check_forward(formula_.layer, x, y);
+    normalize<T>(executor, algebra_of(formula_), roles, x, y, this->operands(formula_.layer, x.extents(), channel_axis), saved);
+    return roles;
+  }
+  template <class DY, class X, class DX>
+  void pull(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx) {
+    const Roles roles = checked_roles(x.extents());
+    check_backward(formula_.layer, dy, x, saved, dx, roles);
+    normalize_backward<T>(executor, algebra_of(formula_), roles, dy, x, saved, dx,
+                          this->operands_with_gradients(formula_.layer, x.extents(), channel_axis));
+  }
+  Roles checked_roles(const Extents& x) const {
+    check_channels(formula_.layer, x, 2, this->parameter_shape()[0]);
+    return GroupNormFormula::roles(x, groups_);
+  }
+
+  GroupNormFormula formula_;
+  index_t groups_;
+};
+
+/// GroupNorm on views you own: inference (group_norm(x, y, options)), training forward (with a Saved before the options), each with an
+/// executor first if you like. y may be exactly x. ShapeError before anything is written.
+inline constexpr ViewForward<GroupNormFormula> group_norm{};
+
+/// group_norm_backward(dy, x, saved, dx, options), after the training forward.
+inline constexpr ViewBackward<GroupNormFormula> group_norm_backward{};
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -1,0 +1,80 @@
+// InstanceNorm: mean and variance over the positions of each sample and channel (Ulyanov, Vedaldi, Lempitsky 2016, arXiv 1607.08022).
+#pragma once
+
+#include <norma/engine/tracking_norm.hpp>
+#include <norma/engine/view_norm.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// Views of the free functions. weight and bias: (C), or x's rank with 1 where they repeat, e.g. (N, C, 1, 1) for AdaIN.
+template <Parameter T>
+struct InstanceNormViews {
+  OptionalView<const T> weight = {};
+  OptionalView<const T> bias = {};
+  double eps = 1e-5;
+  bool unit_offset = false;
+};
+template <Parameter T>
+struct InstanceNormBackwardViews {
+  OptionalView<const T> weight = {};
+  bool unit_offset = false;
+  OptionalView<T> weight_grad = {};
+  OptionalView<T> bias_grad = {};
+};
+
+struct InstanceNormFormula : InverseSigma {
+  template <Parameter T>
+  using Views = InstanceNormViews<T>;
+  template <Parameter T>
+  using BackwardViews = InstanceNormBackwardViews<T>;
+  using Algebra = InverseSigma;
+  static constexpr const char* layer = "InstanceNorm";
+  static constexpr int least_rank = 3;
+
+  template <Parameter T>
+  static InstanceNormFormula from(const InstanceNormViews<T>& options) {
+    return {{options.eps}};
+  }
+  template <Parameter T>
+  static InstanceNormFormula from(const Saved<T>& saved) {
+    return {{saved.eps()}};
+  }
+  /// The sets: each channel of a sample.
+  static Roles roles(const Extents& x) {
+    check_channel_rank(layer, x, least_rank);
+    return spatial_axes(x.size());
+  }
+  template <class Views>
+  static Roles roles(const Extents& x, const Views&) {
+    return roles(x);
+  }
+};
+
+/// torch.nn.InstanceNorm's options and defaults: neither parameters nor running statistics. bias counts only with affine.
+struct InstanceNormOptions {
+  double eps = 1e-5;
+  std::optional<double> momentum = 0.1;
+  bool affine = false;
+  bool bias = true;
+  bool track_running_stats = false;
+};
+
+/// Normalizes each channel of each sample of (N, C, spatial...) over its positions; weight and bias have C elements. The same in training
+/// and inference, unless it tracks: then inference uses the running statistics, which average each batch's per-sample statistics (the
+/// variance unbiased; 0 where there is one position). One value per set gives exactly the bias. T: float or double.
+template <Parameter T>
+class InstanceNorm : public TrackingNorm<InstanceNormFormula, T> {
+ public:
+  explicit InstanceNorm(index_t channels, const InstanceNormOptions& options = {})
+      : TrackingNorm<InstanceNormFormula, T>({{options.eps}}, channels, options.affine, options.affine && options.bias,
+                                             options.track_running_stats, options.momentum, StatsConvention::torch) {}
+};
+
+/// InstanceNorm on views you own: inference (instance_norm(x, y, options)), training forward (with a Saved before the options), each with
+/// an executor first if you like; statistics are always those of x. y may be exactly x. ShapeError before anything is written.
+inline constexpr ViewForward<InstanceNormFormula> instance_norm{};
+
+/// instance_norm_backward(dy, x, saved, dx, options), after the training forward.
+inline constexpr ViewBackward<InstanceNormFormula> instance_norm_backward{};
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE
