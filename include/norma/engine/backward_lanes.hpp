@@ -6,24 +6,27 @@
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
-/// What sweep two subtracts in the sets of a tile; a column each.
+/// What sweep two makes of the sets of a tile; a column each.
 template <class A, std::size_t Columns>
 struct PullTable {
-  alignas(64) A mean_g[Columns];
-  alignas(64) A mean_g_x_hat[Columns];
+  alignas(64) A scale[Columns];
+  alignas(64) A slope[Columns];
+  alignas(64) A offset[Columns];
 
-  /// From the sums over sets of n elements.
+  /// From the sums over sets of n elements: dx = rstd * (g - mean_g - x_hat * mean_g_x_hat). A centred set of one element moves nothing.
   template <Formula F>
   NORMA_INLINE PullTable(const F& formula, index_t n, index_t sets, const double* sum_g, const double* sum_g_x_hat, const double* rstd) {
-    const double inverse = 1.0 / static_cast<double>(n);
+    const double inverse = F::centred && n == 1 ? 0.0 : 1.0 / static_cast<double>(n);
     for (index_t r = 0; r < sets; ++r) {
-      mean_g[r] = F::centred ? static_cast<A>(sum_g[r] * inverse) : A(0);
-      mean_g_x_hat[r] = static_cast<A>(sum_g_x_hat[r] * inverse * formula.pull(rstd[r]));
+      const double rstd_per_element = mul(rstd[r], inverse);
+      scale[r] = static_cast<A>(F::centred && n == 1 ? 0.0 : rstd[r]);
+      slope[r] = static_cast<A>(-rstd_per_element * formula.pull(rstd[r]) * sum_g_x_hat[r]);
+      offset[r] = F::centred ? static_cast<A>(-rstd_per_element * sum_g[r]) : A(0);
     }
-    for (index_t r = sets; r < rows_of<Columns>; ++r) mean_g[r] = mean_g_x_hat[r] = A(0);
+    for (index_t r = sets; r < rows_of<Columns>; ++r) scale[r] = slope[r] = offset[r] = A(0);
   }
 
-  NORMA_INLINE Pull<A> pull() const { return {mean_g, mean_g_x_hat}; }
+  NORMA_INLINE Pull<A> pull() const { return {scale, slope, offset}; }
 };
 
 /// Coefficients of a tile from the statistics a forward left.

@@ -23,6 +23,7 @@ struct GivenStatistics {
 /// The algebra of a backward in which statistics are constants: dx = g * rstd.
 struct FrozenFormula {
   static constexpr bool centred = false;
+  static constexpr bool constant_statistics = true;
 
   template <class V>
   NORMA_INLINE V rstd(const V& second) const {
@@ -39,6 +40,13 @@ inline void apply_statistics(const ExecutorRef& executor, const Roles& roles, co
   using A = Wider<P, std::remove_const_t<X>>;
   if (x.size() == 0) return;
   const Operands operands = forward_operands<A>(x, y, affine);
+  const bool streaming =
+      streams_output(executor.streaming(), operands[stream_y], x.size() * static_cast<index_t>(sizeof(Y)), operands[stream_x], Operand());
+  const CellPlan plan(x.extents(), roles, operands);
+  if (plan.suits()) {
+    apply_to_cells<A, P>(executor, plan, static_cast<double>(affine.template offset<A>()), given, streaming);
+    return;
+  }
   const Layout layout(x.extents(), roles, operands);
   const ForwardPass<A, P, InverseSigma> pass(given.formula, layout, operands, affine.template offset<A>(), {}, false);
   parallel_sets(executor, layout.sets, x.size(), [&](index_t first, index_t last) {

@@ -18,7 +18,9 @@ enum Stream : int {
   stream_bias,
   stream_weight_grad,
   stream_bias_grad,
-  stream_stat,
+  stream_stat,      // statistics, in row-major order of the kept axes
+  stream_cell,      // numbers per cell, see Roles
+  stream_position,  // the place of a cell in a walk over all of a layout's
   stream_count
 };
 
@@ -34,6 +36,10 @@ struct Operand {
       : data(const_cast<std::remove_const_t<T>*>(v.data())), type(element_type_of<T>), strides(v.strides()) {}
 
   bool present() const { return data != nullptr; }
+  /// The element `offset` elements away.
+  void* at(index_t offset) const {
+    return with_element_type(type, [&](auto* typed) -> void* { return static_cast<decltype(typed)>(data) + offset; });
+  }
 };
 
 struct Operands {
@@ -142,21 +148,26 @@ using AxisSet = unsigned;
 
 /// What the axes of x are to a norm. With groups > 0, axis 1 stands for two: `groups` kept ones of neighbouring channels each, whose inside
 /// is averaged (its bit is then set).
+///
+/// `merged` axes are averaged ones along which a set is not folded in one piece: it consists of cells, and their moments are merged.
 struct Roles {
   AxisSet averaged = 0;
   index_t groups = 0;
+  AxisSet merged = 0;
 
   Roles(AxisSet averaged_axes, index_t groups_of_axis_1 = 0) : averaged(averaged_axes), groups(groups_of_axis_1) {}
 
   bool splits(int a) const { return groups > 0 && a == 1; }
   /// True if no part of the axis is averaged.
   bool keeps(int a) const { return (averaged >> a & 1u) == 0; }
+  bool merges(int a) const { return (merged >> a & 1u) != 0; }
   /// Tells one norm's roles from another's.
   std::uint64_t signature() const { return averaged | static_cast<std::uint64_t>(groups) << 8; }
 };
 
 /// The index space of one pass: sets are the combinations of kept axes, their elements those of averaged axes. Kept axes along which a
-/// parameter gradient varies come first: `groups` of them, each with its own gradient elements, of `sets / groups` sets.
+/// parameter gradient varies come first: `groups` of them, each with its own gradient elements, of `sets / groups` sets. Where axes merge,
+/// what is called a set here is a cell: merged axes are among the kept ones, and statistics repeat along them.
 struct Layout {
   AxisList averaged;
   AxisList kept;
@@ -166,14 +177,14 @@ struct Layout {
 
   Layout(const Extents& extents, const Roles& roles, const Operands& operands) {
     AxisList split;
-    bool is_averaged[max_axes];
-    split_axes(extents, roles, operands, split, is_averaged);
+    bool is_folded[max_axes];
+    split_axes(extents, roles, operands, split, is_folded);
     AxisList grouping;
     for (int a = 0; a < split.count; ++a) {
       const Axis& axis = split.axis[a];
       if (axis.extent == 1) continue;
       const bool varies = axis.stride[stream_weight_grad] != 0 || axis.stride[stream_bias_grad] != 0;
-      AxisList& list = is_averaged[a] ? averaged : varies ? grouping : kept;
+      AxisList& list = is_folded[a] ? averaged : varies ? grouping : kept;
       list.axis[list.count++] = axis;
     }
     averaged.order_by_memory();
@@ -190,13 +201,15 @@ struct Layout {
 
  private:
   /// All axes in the order of x, with the strides of every stream.
-  static void split_axes(const Extents& extents, const Roles& roles, const Operands& operands, AxisList& split, bool* is_averaged) {
+  static void split_axes(const Extents& extents, const Roles& roles, const Operands& operands, AxisList& split, bool* is_folded) {
+    bool is_averaged[max_axes];
     for (int a = 0; a < extents.size(); ++a) {
       const index_t inner = roles.splits(a) ? extents[a] / roles.groups : roles.keeps(a) ? 1 : extents[a];
       const index_t outer = roles.splits(a) ? roles.groups : roles.keeps(a) ? extents[a] : 1;
       for (const bool average : {false, true}) {
         if (average ? roles.keeps(a) : !roles.keeps(a) && !roles.splits(a)) continue;
         is_averaged[split.count] = average;
+        is_folded[split.count] = average && !roles.merges(a);
         Axis& axis = split.axis[split.count++];
         axis.extent = average ? inner : outer;
         for (int s = 0; s < stream_count; ++s) {

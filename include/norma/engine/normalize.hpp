@@ -3,6 +3,8 @@
 
 #include <norma/core/execution.hpp>
 #include <norma/engine/backward.hpp>
+#include <norma/engine/cell_normalize.hpp>
+#include <norma/engine/cell_pull_back.hpp>
 #include <norma/engine/forward_lanes.hpp>
 #include <norma/engine/roles.hpp>
 #include <norma/engine/saved.hpp>
@@ -32,17 +34,6 @@ inline bool streams_output(Streaming policy, const Operand& output, index_t byte
   return policy == Streaming::always || bytes >= streaming_threshold;
 }
 
-/// Calls run(first, last) over disjoint ranges of [0, sets), as tasks worth their start.
-template <class Run>
-inline void parallel_sets(const ExecutorRef& executor, index_t sets, index_t elements, Run&& run) {
-  constexpr index_t worth_a_task = 8192;
-  index_t tasks = executor.concurrency() > 1 ? elements / worth_a_task : 1;
-  if (tasks > 4 * executor.concurrency()) tasks = 4 * executor.concurrency();
-  if (tasks > sets) tasks = sets;
-  if (tasks < 1) tasks = 1;
-  executor.parallel_for(tasks, [&](index_t task) { run(sets * task / tasks, sets * (task + 1) / tasks); });
-}
-
 /// Operands of a forward; absent parameters are stood in for.
 template <class A, class X, class Y>
 inline Operands forward_operands(const TensorView<X>& x, const TensorView<Y>& y, const AffineOperands& affine) {
@@ -70,6 +61,15 @@ inline void normalize(const ExecutorRef& executor, const F& formula, const Roles
   const A weight_offset = affine.template offset<A>();
   const bool streaming =
       streams_output(executor.streaming(), operands[stream_y], x.size() * static_cast<index_t>(sizeof(Y)), operands[stream_x], Operand());
+  if constexpr (F::centred) {
+    const CellPlan plan(x.extents(), roles, operands);
+    // Planes of one statistic set each that lie as rows are as well normalized while hot.
+    if (plan.suits() && (plan.roles().merged != 0 || LaneForward<A, P, F>::lanes_wanted(layout))) {
+      normalize_cells<A>(executor, formula, plan, static_cast<double>(weight_offset), statistics,
+                         saved == nullptr ? nullptr : &saved->scratch(), streaming);
+      return;
+    }
+  }
   const ForwardPass<A, P, F> pass(formula, layout, operands, weight_offset, statistics, streaming);
   if (LaneForward<A, P, F>::suits(layout, operands)) {
     const LaneForward<A, P, F> lanes_pass(pass, formula, layout, operands, weight_offset, statistics);
@@ -97,6 +97,23 @@ inline void pull_back(const ExecutorRef& executor, const F& formula, const Roles
                       const AffineOperands& affine) {
   using A = Wider<P, std::remove_const_t<X>>;
   if (x.size() == 0) return;
+  Operands operands;
+  operands[stream_dy] = Operand(dy);
+  operands[stream_x] = Operand(x);
+  if (dx.data() != nullptr) operands[stream_y] = Operand(dx);
+  operands[stream_weight] = affine.weight.present() ? affine.weight : constant_operand(one<A>, x.rank());
+  operands[stream_weight_grad] = affine.weight_grad;
+  operands[stream_bias_grad] = affine.bias_grad;
+  const A weight_offset = affine.template offset<A>();
+  const bool streaming =
+      dx.data() != nullptr && streams_output(executor.streaming(), operands[stream_y], x.size() * static_cast<index_t>(sizeof(DX)),
+                                             operands[stream_x], operands[stream_dy]);
+  const CellPlan plan(x.extents(), roles, operands);
+  if (plan.suits()) {
+    pull_back_cells<A, P>(executor, formula, x.extents(), plan, operands, static_cast<double>(weight_offset), statistics, scratch,
+                          streaming);
+    return;
+  }
   if (gradients_group_differently(affine, x.extents(), roles)) {
     AffineOperands bias_only = affine, the_rest = affine;
     bias_only.weight_grad = Operand();
@@ -106,18 +123,7 @@ inline void pull_back(const ExecutorRef& executor, const F& formula, const Roles
     pull_back(executor, formula, roles, dy, x, statistics, scratch, dx, the_rest);
     return;
   }
-  Operands operands;
-  operands[stream_dy] = Operand(dy);
-  operands[stream_x] = Operand(x);
-  if (dx.data() != nullptr) operands[stream_y] = Operand(dx);
-  operands[stream_weight] = affine.weight.present() ? affine.weight : constant_operand(one<A>, x.rank());
-  operands[stream_weight_grad] = affine.weight_grad;
-  operands[stream_bias_grad] = affine.bias_grad;
   const Layout layout(x.extents(), roles, operands);
-  const A weight_offset = affine.template offset<A>();
-  const bool streaming =
-      dx.data() != nullptr && streams_output(executor.streaming(), operands[stream_y], x.size() * static_cast<index_t>(sizeof(DX)),
-                                             operands[stream_x], operands[stream_dy]);
   const BackwardPass<A, P, F> pass(formula, layout, operands, weight_offset, statistics, streaming);
   if (pass.wants_gradients()) {
     pass.run_with_gradients(executor, scratch);

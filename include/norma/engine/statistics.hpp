@@ -61,6 +61,12 @@ struct StatisticArrays {
     mean_low[set] = static_cast<P>((s.mean.high - static_cast<double>(mean[set])) + s.mean.low);
   }
 
+  /// The arrays from set `first` on.
+  StatisticArrays from(index_t first) const {
+    const auto moved = [&](auto* p) { return p == nullptr ? p : p + first; };
+    return {moved(mean), moved(mean_low), moved(rstd), moved(rstd_low), moved(second)};
+  }
+
   /// One set (V = double), or pack_size<double> neighbours (V = Pack<double>).
   template <class V>
   NORMA_INLINE SplitSum<V> get_mean(index_t set) const {

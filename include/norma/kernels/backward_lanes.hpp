@@ -70,7 +70,7 @@ inline void backward_fold_lanes(const LaneRows<const T>& dy, const LaneRows<cons
   partials.fold(used, sums);
 }
 
-/// Sweep two: dx = rstd * (g - mean_g - x_hat * mean_g_x_hat), one pull per position. dx may be exactly dy or x.
+/// Sweep two: dx = g * scale + (x_hat * slope + offset), one pull per position. dx may be exactly dy or x.
 template <bool Whole, class T>
 inline void backward_map_lanes(const LaneRows<const T>& dy, const LaneRows<const T>& x, const LaneRows<T>& dx, index_t n, int count,
                                const Coefficients<T>& c, const WeightColumn<T>& weight, const Pull<T>& pull) {
@@ -79,10 +79,9 @@ inline void backward_map_lanes(const LaneRows<const T>& dy, const LaneRows<const
     const Pack<T> row_weight = weight[i];
     unroll<K>([&](auto k) __attribute__((always_inline)) {
       const auto at = [&](const T* column) __attribute__((always_inline)) { return load(column + k * pack_size<T>); };
-      const Pack<T> rstd = at(c.rstd);
-      const Pack<T> normalized = x_hat<true>(load_positions<Whole>(x[i], k, count), at(c.mean), rstd, at(c.shift));
-      const Pack<T> centred = mul(load_positions<Whole>(dy[i], k, count), row_weight) - at(pull.mean_g);
-      store_positions<Whole>(dx[i], k, count, mul(rstd, fma(normalized, Pack<T>(T(-0.0)) - at(pull.mean_g_x_hat), centred)));
+      const Pack<T> normalized = x_hat<true>(load_positions<Whole>(x[i], k, count), at(c.mean), at(c.rstd), at(c.shift));
+      const Pack<T> g = mul(load_positions<Whole>(dy[i], k, count), row_weight);
+      store_positions<Whole>(dx[i], k, count, fma(g, at(pull.scale), fma(normalized, at(pull.slope), at(pull.offset))));
     });
   }
 }

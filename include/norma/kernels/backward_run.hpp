@@ -80,13 +80,14 @@ NORMA_INLINE void backward_fold_run(const T* const (&dy)[R], const T* const (&x)
   fold_trees(sum_gx, sums.g_x_hat);
 }
 
-/// What sweep two subtracts per set, one number per row: dx = rstd * (g - mean_g - x_hat * mean_g_x_hat).
+/// What sweep two needs per set, one number per row: dx = g * scale + (x_hat * slope + offset).
 template <class T>
 struct Pull {
-  const T* mean_g;
-  const T* mean_g_x_hat;
+  const T* scale;
+  const T* slope;
+  const T* offset;
 
-  NORMA_INLINE Pull from(index_t row) const { return {mean_g + row, mean_g_x_hat + row}; }
+  NORMA_INLINE Pull from(index_t row) const { return {scale + row, slope + row, offset + row}; }
 };
 
 /// Sweep two. dx[r] may be exactly dy[r] or x[r].
@@ -98,10 +99,8 @@ NORMA_INLINE void backward_map_run(const T* const (&dy)[R], const T* const (&x)[
   const Pack<T> offset(affine.weight_offset);
   const Pack<T> weight_of_run = WeightRuns ? offset : Pack<T>(*weights) + offset;
   const auto gradient = [&](auto r, const Pack<T>& upstream, const Pack<T>& input, const Pack<T>& weight) __attribute__((always_inline)) {
-    const Pack<T> rstd(c.rstd[r]);
-    const Pack<T> normalized = x_hat<true>(input, Pack<T>(c.mean[r]), rstd, Pack<T>(c.shift[r]));
-    const Pack<T> centred = mul(upstream, weight) - Pack<T>(pull.mean_g[r]);
-    return mul(rstd, fma(normalized, Pack<T>(-pull.mean_g_x_hat[r]), centred));
+    const Pack<T> normalized = x_hat<true>(input, Pack<T>(c.mean[r]), Pack<T>(c.rstd[r]), Pack<T>(c.shift[r]));
+    return fma(mul(upstream, weight), Pack<T>(pull.scale[r]), fma(normalized, Pack<T>(pull.slope[r]), Pack<T>(pull.offset[r])));
   };
   index_t i = 0;
   for (; i + W <= n; i += W) {

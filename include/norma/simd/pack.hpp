@@ -76,7 +76,15 @@ NORMA_INLINE Pack<T> mul(const Pack<T>& a, const Pack<T>& b) {
 
 /// The same in double without vectors.
 NORMA_INLINE double fma(double a, double b, double c) { return std::fma(a, b, c); }
-NORMA_INLINE double mul(double a, double b) { return a * b; }
+NORMA_INLINE double mul(double a, double b) {
+  double product = a * b;
+#if defined(__GNUC__) && defined(__FMA__)
+  __asm__("" : "+x"(product));
+#elif defined(__GNUC__) && defined(__aarch64__)
+  __asm__("" : "+w"(product));
+#endif
+  return product;
+}
 
 /// 0 where v is negative, v itself where it is not, NaN included.
 NORMA_INLINE Pack<double> clear_negative(const Pack<double>& v) { return xsimd::select(v < Pack<double>(0.0), Pack<double>(0.0), v); }

@@ -1,0 +1,149 @@
+// The two sweeps of a backward over cells.
+#pragma once
+
+#include <norma/engine/cell_forward.hpp>
+#include <norma/kernels/backward_lanes.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// Reads dy and x of cells, writes dx; columns are (mean, rstd, shift) of the sets and (scale, slope, offset) of the pull.
+template <class A>
+class CellPull {
+ public:
+  CellPull(const Layout& layout, const Operands& operands, bool streaming)
+      : layout_(layout),
+        operands_(operands),
+        dy_(operands, layout, stream_dy),
+        x_(operands, layout, stream_x),
+        dx_(operands, layout, stream_y),
+        wants_dx_(operands[stream_y].present()),
+        streaming_(streaming) {
+    const auto lie_across = [&](Stream s) { return cells_across_lanes(layout, operands, s, element_type_of<A>); };
+    across_lanes_ = lie_across(stream_dy) && lie_across(stream_x) && (!wants_dx_ || lie_across(stream_y));
+    direct_ = dy_.direct() && x_.direct() && (!wants_dx_ || dx_.direct());
+  }
+
+  /// sum_dy[cell] and sum_dy_x_hat[cell] of cells [first, last).
+  void fold(index_t first, index_t last, const CellColumns<A>& statistics, double* sum_dy, double* sum_dy_x_hat) const {
+    if (across_lanes_) {
+      each_lane_tile(layout_, first, last, tile_positions<A>, [&](index_t cell, index_t count) {
+        with_bool(count == tile_positions<A>,
+                  [&](auto whole) { fold_lane_tile<whole.value>(cell, static_cast<int>(count), statistics, sum_dy, sum_dy_x_hat); });
+      });
+      return;
+    }
+    if (direct_) {
+      for (; first + rows_of<interleaved> <= last; first += rows_of<interleaved>) {
+        fold_rows<interleaved>(first, statistics, sum_dy, sum_dy_x_hat);
+      }
+    }
+    for (; first < last; ++first) fold_rows<1>(first, statistics, sum_dy, sum_dy_x_hat);
+  }
+
+  /// dx of cells [first, last).
+  void map(index_t first, index_t last, const CellColumns<A>& statistics, const CellColumns<A>& pulls) const {
+    if (across_lanes_) {
+      each_lane_tile(layout_, first, last, tile_positions<A>, [&](index_t cell, index_t count) {
+        with_bool(count == tile_positions<A>,
+                  [&](auto whole) { map_lane_tile<whole.value>(cell, static_cast<int>(count), statistics, pulls); });
+      });
+    } else {
+      for (; first < last; ++first) map_row(first, statistics, pulls);
+    }
+    if (streaming_) streaming_fence();
+  }
+
+ private:
+  static constexpr std::size_t interleaved = interleaved_rows<A>;
+  static constexpr std::size_t columns = static_cast<std::size_t>(tile_positions<A>);
+  static constexpr A neutral_weight = one<A>;
+
+  LaneRows<A> rows(Stream stream, index_t cell) const { return lane_rows<A>(layout_, operands_, stream, cell); }
+
+  template <bool Whole>
+  void fold_lane_tile(index_t first, int count, const CellColumns<A>& statistics, double* sum_dy, double* sum_dy_x_hat) const {
+    alignas(64) A tile[3][columns];
+    const auto [mean, rstd, shift] = statistics.at(layout_, first, count, tile);
+    const LaneRows<A> dy = rows(stream_dy, first), x = rows(stream_x, first);
+    TileSums<columns> total[2], sums[2];
+    total[0].clear();
+    total[1].clear();
+    for (index_t begin = 0; begin < layout_.set_size; begin += block_length) {
+      const index_t n = layout_.set_size - begin < block_length ? layout_.set_size - begin : block_length;
+      backward_fold_lanes<Whole, false, A>({dy[begin], dy.stride}, {x[begin], x.stride}, n, count, {mean, rstd, shift},
+                                           {&neutral_weight, 0, negative_zero<A>}, {}, {sums[0].sum, sums[1].sum});
+      for (int s = 0; s < 2; ++s) {
+        for (int p = 0; p < tile_positions<A>; p += pack_size<double>)
+          store(total[s].sum + p, load(total[s].sum + p) + load(sums[s].sum + p));
+      }
+    }
+    for (index_t i = 0; i < count; ++i) {
+      sum_dy[first + i] = total[0].sum[i];
+      sum_dy_x_hat[first + i] = total[1].sum[i];
+    }
+  }
+
+  template <bool Whole>
+  void map_lane_tile(index_t first, int count, const CellColumns<A>& statistics, const CellColumns<A>& pulls) const {
+    alignas(64) A statistics_tile[3][columns], pulls_tile[3][columns];
+    const auto [mean, rstd, shift] = statistics.at(layout_, first, count, statistics_tile);
+    const auto [scale, slope, offset] = pulls.at(layout_, first, count, pulls_tile);
+    const LaneRows<A> dy = rows(stream_dy, first), x = rows(stream_x, first);
+    backward_map_lanes<Whole, A>({dy.first, dy.stride}, {x.first, x.stride}, rows(stream_y, first), layout_.set_size, count,
+                                 {mean, rstd, shift}, {&neutral_weight, 0, negative_zero<A>}, {scale, slope, offset});
+  }
+
+  template <std::size_t R>
+  void fold_rows(index_t first, const CellColumns<A>& statistics, double* sum_dy, double* sum_dy_x_hat) const {
+    Tile<A> dy_tile, x_tile;
+    A tile[3][R];
+    const auto [mean, rstd, shift] = statistics.at(layout_, first, rows_of<R>, tile);
+    index_t dy[R], x[R];
+    layout_.kept.offsets(stream_dy, first, rows_of<R>, dy);
+    layout_.kept.offsets(stream_x, first, rows_of<R>, x);
+    PullSums<R> total{};
+    for (index_t begin = 0; begin < layout_.set_size; begin += block_length) {
+      const index_t count = layout_.set_size - begin < block_length ? layout_.set_size - begin : block_length;
+      const A *pdy[R], *px[R];
+      for (std::size_t r = 0; r < R; ++r) {  // only a single row is ever staged
+        pdy[r] = dy_.read(dy[r], begin, count, dy_tile.element);
+        px[r] = x_.read(x[r], begin, count, x_tile.element);
+      }
+      backward_fold_rows(false, pdy, px, count, {mean, rstd, shift}, {&neutral_weight, nullptr, negative_zero<A>}, {nullptr, nullptr},
+                         total);
+    }
+    for (index_t r = 0; r < rows_of<R>; ++r) {
+      sum_dy[first + r] = total.g[r];
+      sum_dy_x_hat[first + r] = total.g_x_hat[r];
+    }
+  }
+
+  void map_row(index_t cell, const CellColumns<A>& statistics, const CellColumns<A>& pulls) const {
+    Tile<A> dy_tile, x_tile, dx_tile;
+    A statistics_tile[3][1], pulls_tile[3][1];
+    const auto [mean, rstd, shift] = statistics.at(layout_, cell, 1, statistics_tile);
+    const auto [scale, slope, offset] = pulls.at(layout_, cell, 1, pulls_tile);
+    const index_t dy = layout_.kept.offset(stream_dy, cell), x = layout_.kept.offset(stream_x, cell),
+                  dx = layout_.kept.offset(stream_y, cell);
+    const index_t piece = direct_ ? layout_.set_size : block_length;
+    for (index_t begin = 0; begin < layout_.set_size; begin += piece) {
+      const index_t count = layout_.set_size - begin < piece ? layout_.set_size - begin : piece;
+      const A* pdy[1] = {dy_.read(dy, begin, count, dy_tile.element)};
+      const A* px[1] = {x_.read(x, begin, count, x_tile.element)};
+      A* pdx[1] = {dx_.target(dx, begin, dx_tile.element)};
+      backward_map_rows(false, streaming_ && lines_up(pdx[0]), pdy, px, pdx, count, {mean, rstd, shift},
+                        {&neutral_weight, nullptr, negative_zero<A>}, {scale, slope, offset});
+      dx_.write(dx, begin, count, pdx[0]);
+    }
+  }
+
+  const Layout& layout_;
+  const Operands& operands_;
+  SetStream<A> dy_, x_, dx_;
+  bool wants_dx_;
+  bool streaming_;
+  bool across_lanes_;
+  bool direct_;
+};
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

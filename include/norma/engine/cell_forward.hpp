@@ -1,0 +1,200 @@
+// The two sweeps of a forward over cells: their moments, and the map with coefficients per cell or per set.
+#pragma once
+
+#include <array>
+
+#include <norma/engine/cells.hpp>
+#include <norma/engine/forward_lanes.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// Three numbers for each cell (by position) or each set, in A.
+template <class A>
+struct CellColumns {
+  A* column[3];
+  bool per_set;
+
+  /// Those of cells [first, first + count) side by side: pointers into the columns, or into `tile`, where they do not lie so. A tile is
+  /// filled up with zeros, because registers reach beyond the last cell.
+  template <std::size_t Columns>
+  NORMA_INLINE std::array<const A*, 3> at(const Layout& layout, index_t first, index_t count, A (&tile)[3][Columns]) const {
+    if (!per_set && count == rows_of<Columns>) return {column[0] + first, column[1] + first, column[2] + first};
+    index_t at[Columns];
+    if (per_set) {
+      layout.kept.offsets(stream_stat, first, count, at);
+      // Sets side by side are the columns themselves.
+      const bool in_order = layout.kept.count > 0 && layout.kept.axis[layout.kept.count - 1].stride[stream_stat] == 1;
+      if (count == rows_of<Columns> && in_order && at[count - 1] - at[0] == count - 1) {
+        return {column[0] + at[0], column[1] + at[0], column[2] + at[0]};
+      }
+    } else {
+      for (index_t i = 0; i < count; ++i) at[i] = first + i;
+    }
+    for (int k = 0; k < 3; ++k) {
+      for (index_t i = 0; i < rows_of<Columns>; ++i) tile[k][i] = i < count ? column[k][at[i]] : A(0);
+    }
+    return {tile[0], tile[1], tile[2]};
+  }
+};
+
+/// True if cells across vector lanes suit the stream.
+inline bool cells_across_lanes(const Layout& layout, const Operands& operands, Stream stream, ElementType arithmetic) {
+  return operands[stream].type == arithmetic && layout.averaged.count == 1 && layout.averaged.axis[0].stride[stream] != 1 &&
+         lanes_are_contiguous(layout, stream);
+}
+
+/// Moments of cells about their means.
+template <class A>
+class CellFold {
+ public:
+  CellFold(const Layout& layout, const Operands& operands)
+      : layout_(layout),
+        operands_(operands),
+        x_(operands, layout, stream_x),
+        across_lanes_(cells_across_lanes(layout, operands, stream_x, element_type_of<A>)) {}
+
+  /// Cells [first, last).
+  void run(index_t first, index_t last, const MomentArrays& result) const {
+    if (across_lanes_) {
+      each_lane_tile(layout_, first, last, tile_positions<A>, [&](index_t cell, index_t count) { fold_lane_tile(cell, count, result); });
+    } else if (x_.direct()) {
+      for (; first < last; first += rows_of<tile_rows>) {
+        fold_row_tile(first, last - first < rows_of<tile_rows> ? last - first : rows_of<tile_rows>, result);
+      }
+    } else {
+      for (; first < last; ++first) fold_staged(first, result);
+    }
+  }
+
+ private:
+  template <std::size_t Columns, class Source>
+  NORMA_INLINE void fold_tile(index_t first, index_t count, const Source& source, const MomentArrays& result) const {
+    MomentTable<A, Columns> moments;
+    fold_sets<InverseSigma>(layout_.set_size, count, moments, source);
+    for (index_t i = 0; i < count; ++i) {
+      result.pivot[first + i] = moments.pivot[i];
+      result.mean[first + i] = moments.mean[i];
+      result.variance[first + i] = moments.second[i];
+    }
+  }
+
+  void fold_lane_tile(index_t first, index_t count, const MomentArrays& result) const {
+    const LaneRows<A> x = lane_rows<A>(layout_, operands_, stream_x, first);
+    fold_tile<static_cast<std::size_t>(tile_positions<A>)>(first, count, LaneSource<A>{{x.first, x.stride}, static_cast<int>(count)},
+                                                           result);
+  }
+
+  void fold_row_tile(index_t first, index_t count, const MomentArrays& result) const {
+    index_t offset[tile_rows];
+    layout_.kept.offsets(stream_x, first, count, offset);
+    const A* rows[tile_rows];
+    const auto read = [&](index_t begin, index_t) __attribute__((always_inline)) {
+      for (index_t r = 0; r < count; ++r) rows[r] = x_.data(offset[r]) + begin;
+      return static_cast<const A* const*>(rows);
+    };
+    fold_tile<tile_rows>(first, count, RowSource<A, decltype(read)>{count, read}, result);
+  }
+
+  void fold_staged(index_t cell, const MomentArrays& result) const {
+    Tile<A> tile;
+    const index_t offset = layout_.kept.offset(stream_x, cell);
+    const A* row;
+    const auto read = [&](index_t begin, index_t count) {
+      row = x_.read(offset, begin, count, tile.element);
+      return static_cast<const A* const*>(&row);
+    };
+    fold_tile<tile_rows>(cell, 1, RowSource<A, decltype(read)>{1, read}, result);
+  }
+
+  const Layout& layout_;
+  const Operands& operands_;
+  SetStream<A> x_;
+  bool across_lanes_;
+};
+
+/// y = (x - mean) * scale + offset, cell by cell, the three being columns; `from` and `to` are the streams it reads and writes.
+template <class A>
+class CellMap {
+ public:
+  CellMap(const Layout& layout, const Operands& operands, Stream from, Stream to, bool streaming)
+      : layout_(layout),
+        operands_(operands),
+        from_(from),
+        to_(to),
+        x_(operands, layout, from),
+        y_(operands, layout, to),
+        streaming_(streaming) {
+    across_lanes_ =
+        cells_across_lanes(layout, operands, from, element_type_of<A>) && cells_across_lanes(layout, operands, to, element_type_of<A>);
+    direct_ = x_.direct() && y_.direct();
+  }
+
+  /// Cells [first, last); `skip(cell)` leaves one out.
+  template <class Skip>
+  void run(index_t first, index_t last, const CellColumns<A>& c, const Skip& skip) const {
+    if (across_lanes_) {
+      each_lane_tile(layout_, first, last, tile_positions<A>, [&](index_t cell, index_t count) {
+        bool whole = true;
+        for (index_t i = 0; i < count; ++i) whole = whole && !skip(cell + i);
+        if (whole) {
+          map_lane_tile(cell, count, c);
+        } else {
+          for (index_t i = 0; i < count; ++i) {
+            if (!skip(cell + i)) map_lane_tile(cell + i, 1, c);
+          }
+        }
+      });
+    } else {
+      for (; first < last; ++first) {
+        if (!skip(first)) map_row(first, c);
+      }
+    }
+    if (streaming_) streaming_fence();
+  }
+
+ private:
+  static constexpr std::size_t columns = static_cast<std::size_t>(tile_positions<A>);
+  static constexpr A neutral_weight = one<A>, neutral_bias = negative_zero<A>;
+
+  void map_lane_tile(index_t first, index_t count, const CellColumns<A>& coefficients) const {
+    alignas(64) A tile[3][columns];
+    const auto [mean, scale, offset] = coefficients.at(layout_, first, count, tile);
+    const LaneRows<A> x = lane_rows<A>(layout_, operands_, from_, first), y = lane_rows<A>(layout_, operands_, to_, first);
+    with_bool(count == tile_positions<A>, [&](auto whole) {
+      map_lanes<whole.value, A>({x.first, x.stride}, y, layout_.set_size, static_cast<int>(count), {mean, scale, offset},
+                                {&neutral_weight, 0, &neutral_bias, 0, negative_zero<A>});
+    });
+  }
+
+  void map_row(index_t cell, const CellColumns<A>& coefficients) const {
+    A tile[3][1];
+    const auto [mean, scale, offset] = coefficients.at(layout_, cell, 1, tile);
+    const Coefficients<A> c{mean, scale, offset};
+    const AffineRun<A> affine{&neutral_weight, &neutral_bias, negative_zero<A>};
+    const index_t x = layout_.kept.offset(from_, cell), y = layout_.kept.offset(to_, cell);
+    if (direct_) {
+      const A* px[1] = {x_.data(x)};
+      A* py[1] = {y_.data(y)};
+      map_rows({false, false, streaming_ && lines_up(py[0]), true, false}, px, py, 1, layout_.set_size, c, affine);
+      return;
+    }
+    Tile<A> x_tile, y_tile;
+    for (index_t first = 0; first < layout_.set_size; first += block_length) {
+      const index_t count = layout_.set_size - first < block_length ? layout_.set_size - first : block_length;
+      const A* px[1] = {x_.read(x, first, count, x_tile.element)};
+      A* py[1] = {y_.target(y, first, y_tile.element)};
+      map_rows({false, false, streaming_ && lines_up(py[0]), true, false}, px, py, 1, count, c, affine);
+      y_.write(y, first, count, py[0]);
+    }
+  }
+
+  const Layout& layout_;
+  const Operands& operands_;
+  Stream from_, to_;
+  SetStream<A> x_, y_;
+  bool streaming_;
+  bool across_lanes_;
+  bool direct_;
+};
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -1,0 +1,185 @@
+// Forward over cells, slice by slice: fold, merge, resolve, map.
+#pragma once
+
+#include <norma/engine/cell_forward.hpp>
+#include <norma/engine/cell_plan.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// Calls run(first, last) over disjoint ranges of [0, sets), as tasks worth their start.
+template <class Run>
+inline void parallel_sets(const ExecutorRef& executor, index_t sets, index_t elements, Run&& run) {
+  constexpr index_t worth_a_task = 8192;
+  index_t tasks = executor.concurrency() > 1 ? elements / worth_a_task : 1;
+  if (tasks > 4 * executor.concurrency()) tasks = 4 * executor.concurrency();
+  if (tasks > sets) tasks = sets;
+  if (tasks < 1) tasks = 1;
+  executor.parallel_for(tasks, [&](index_t task) { run(sets * task / tasks, sets * (task + 1) / tasks); });
+}
+
+/// Reads one number of a parameter whose element type is P or A.
+inline double parameter_at(const Operand& parameter, index_t offset) {
+  return with_element_type(parameter.type,
+                           [&](auto* typed) { return static_cast<double>(static_cast<decltype(typed)>(parameter.data)[offset]); });
+}
+
+/// f(i, set, weight, bias) with the place of each distinct pair of coefficients, its set, and the offsets of its parameters.
+template <class F>
+inline void each_coefficient(const Cells& cells, bool per_set, F&& f) {
+  constexpr index_t batch = 64;
+  const AxisList& axes = per_set ? cells.sets : cells.layout.kept;
+  const index_t count = axes.size();
+  index_t set[batch], weight[batch], bias[batch];
+  for (index_t first = 0; first < count; first += batch) {
+    const index_t n = count - first < batch ? count - first : batch;
+    axes.offsets(stream_stat, first, n, set);
+    axes.offsets(stream_weight, first, n, weight);
+    axes.offsets(stream_bias, first, n, bias);
+    for (index_t i = 0; i < n; ++i) f(per_set ? set[i] : first + i, set[i], weight[i], bias[i]);
+  }
+}
+
+/// The forward of one slice. A is the arithmetic type, P that of the statistics.
+template <class A, class P>
+class SliceForward {
+ public:
+  SliceForward(const CellSlice& slice, double weight_offset, bool streaming, Workspace& workspace)
+      : slice_(slice),
+        cells_(slice.extents, slice.roles, slice.operands),
+        weight_offset_(weight_offset),
+        map_(cells_.layout, slice_.operands, stream_x, stream_y, streaming) {
+    of_cell_ = {workspace.take(cells_.count()), workspace.take(cells_.count()), workspace.take(cells_.count())};
+    of_set_ = {workspace.take(cells_.set_count), workspace.take(cells_.set_count), workspace.take(cells_.set_count)};
+    rstd_ = workspace.take(cells_.set_count);
+    // Coefficients are as many as the pairs of statistics and parameters.
+    per_set_ = cells_.merged.broadcasts(stream_weight) && cells_.merged.broadcasts(stream_bias);
+    const index_t coefficients = per_set_ ? cells_.set_count : cells_.count();
+    for (A*& column : coefficients_.column) column = reinterpret_cast<A*>(workspace.take(coefficients));
+    coefficients_.per_set = per_set_;
+  }
+
+  /// Doubles a slice of so many cells needs at most.
+  static index_t workspace_size(index_t cells) { return 10 * Workspace::padded(cells); }
+
+  /// Statistics of x. False if a set's squares leave the range of A: ordinary(set) then tells which.
+  template <Formula F>
+  bool fold(const ExecutorRef& executor, const F& formula) {
+    const CellFold<A> fold(cells_.layout, slice_.operands);
+    parallel_sets(executor, cells_.count(), slice_.extents.product(),
+                  [&](index_t first, index_t last) { fold.run(first, last, of_cell_); });
+    merge_cells(cells_, of_cell_, of_set_);
+    bool all_ordinary = true;
+    for (index_t s = 0; s < cells_.set_count; ++s) {
+      const SplitSum<> mean = two_sum(of_set_.pivot[s], of_set_.mean[s]);
+      of_set_.pivot[s] = mean.high;
+      of_set_.mean[s] = mean.low;
+      rstd_[s] = formula.rstd(of_set_.variance[s]);
+      all_ordinary = all_ordinary && ordinary(s);
+      rstd_[s] = finite_rstd(of_set_.variance[s], rstd_[s]);
+    }
+    return all_ordinary;
+  }
+  bool ordinary(index_t set) const { return of_set_.variance[set] < ordinary_second<A> && rstd_[set] < ordinary_rstd<A>; }
+
+  /// Statistics from elsewhere; `given` is indexed like all of x's.
+  template <class Given>
+  void take(const Given& given) {
+    for (index_t s = 0; s < cells_.set_count; ++s) put(s, given[slice_.first_set + s]);
+  }
+  void put(index_t set, const SetStatistics& statistics) {
+    of_set_.pivot[set] = statistics.mean.high;
+    of_set_.mean[set] = statistics.mean.low;
+    of_set_.variance[set] = statistics.second;
+    rstd_[set] = statistics.rstd;
+  }
+  SetStatistics statistics(index_t set) const { return {{of_set_.pivot[set], of_set_.mean[set]}, rstd_[set], of_set_.variance[set]}; }
+  index_t set_count() const { return cells_.set_count; }
+
+  /// y of every cell whose set `skip(set)` does not leave out.
+  template <class Skip>
+  void map(const ExecutorRef& executor, const Skip& skip) {
+    resolve();
+    const auto skip_cell = [&](index_t cell) { return skip(cells_.layout.kept.offset(stream_stat, cell)); };
+    parallel_sets(executor, cells_.count(), slice_.extents.product(),
+                  [&](index_t first, index_t last) { map_.run(first, last, coefficients_, skip_cell); });
+  }
+  void map(const ExecutorRef& executor) {
+    resolve();
+    const auto none = [](index_t) { return false; };
+    parallel_sets(executor, cells_.count(), slice_.extents.product(),
+                  [&](index_t first, index_t last) { map_.run(first, last, coefficients_, none); });
+  }
+
+ private:
+  /// Statistics and parameters in one: scale = rstd * weight, and the offset carries what A cannot hold of the mean.
+  void resolve() {
+    const Operand &weight = slice_.operands[stream_weight], &bias = slice_.operands[stream_bias];
+    each_coefficient(cells_, per_set_, [&](index_t i, index_t s, index_t weight_at, index_t bias_at) {
+      const double scale = mul(rstd_[s], parameter_at(weight, weight_at) + weight_offset_);
+      const A mean = static_cast<A>(of_set_.pivot[s]);
+      const double low = (of_set_.pivot[s] - static_cast<double>(mean)) + of_set_.mean[s];
+      coefficients_.column[0][i] = mean;
+      coefficients_.column[1][i] = static_cast<A>(scale);
+      coefficients_.column[2][i] = static_cast<A>(std::fma(-low, scale, parameter_at(bias, bias_at)));
+    });
+  }
+
+  CellSlice slice_;
+  Cells cells_;
+  double weight_offset_;
+  CellMap<A> map_;
+  MomentArrays of_cell_, of_set_;
+  double* rstd_;
+  CellColumns<A> coefficients_{};
+  bool per_set_;
+};
+
+/// Forward with the statistics of x; with `statistics`, they are left there. `scratch`, if not null, is used instead of new memory.
+template <class A, class P, Formula F>
+inline void normalize_cells(const ExecutorRef& executor, const F& formula, const CellPlan& plan, double weight_offset,
+                            const StatisticArrays<P>& statistics, Buffer<std::byte>* scratch, bool streaming) {
+  const index_t doubles = SliceForward<A, P>::workspace_size(plan.cells_per_slice());
+  double* memory = nullptr;
+  if (scratch != nullptr && !Workspace::fits_stack(doubles)) {
+    scratch->resize(slice_tasks(executor, plan) * doubles * static_cast<index_t>(sizeof(double)));
+    memory = reinterpret_cast<double*>(scratch->data());
+  }
+  each_slice(executor, plan, doubles, memory, [&](const CellSlice& slice, const ExecutorRef& inside, Workspace& workspace) {
+    SliceForward<A, P> forward(slice, weight_offset, streaming, workspace);
+    const auto put_all = [&](const auto& wanted) {
+      for (index_t s = 0; s < forward.set_count(); ++s) {
+        if (wanted(s)) statistics.put(slice.first_set + s, forward.statistics(s));
+      }
+    };
+    if (forward.fold(inside, formula)) {
+      put_all([](index_t) { return true; });
+      forward.map(inside);
+      return;
+    }
+    // The sets that leave the range of A are normalized whole, at another scale; their cells are then left alone.
+    Roles whole_sets = slice.roles;
+    whole_sets.merged = 0;
+    const Layout layout(slice.extents, whole_sets, slice.operands);
+    const ForwardPass<A, P, F> general(formula, layout, slice.operands, static_cast<A>(weight_offset), statistics.from(slice.first_set),
+                                       streaming);
+    for (index_t set = 0; set < layout.sets; ++set) {
+      if (!forward.ordinary(layout.kept.offset(stream_stat, set))) general.normalize_set(set);
+    }
+    const auto extraordinary = [&](index_t set) { return !forward.ordinary(set); };
+    put_all([&](index_t set) { return forward.ordinary(set); });
+    forward.map(inside, extraordinary);
+  });
+}
+
+/// Forward with statistics from elsewhere.
+template <class A, class P, class Given>
+inline void apply_to_cells(const ExecutorRef& executor, const CellPlan& plan, double weight_offset, const Given& given, bool streaming) {
+  const index_t doubles = SliceForward<A, P>::workspace_size(plan.cells_per_slice());
+  each_slice(executor, plan, doubles, nullptr, [&](const CellSlice& slice, const ExecutorRef& inside, Workspace& workspace) {
+    SliceForward<A, P> forward(slice, weight_offset, streaming, workspace);
+    forward.take(given);
+    forward.map(inside);
+  });
+}
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -1,0 +1,161 @@
+// Whether a call is one for cells, and the slices of x in which it is done: small enough that a slice is still near when it is mapped.
+#pragma once
+
+#include <norma/core/buffer.hpp>
+#include <norma/core/execution.hpp>
+#include <norma/engine/cells.hpp>
+#include <norma/engine/forward_lanes.hpp>
+#include <norma/engine/roles.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// A part of a call: some samples and some channels of everything, and where its statistics begin among all.
+struct CellSlice {
+  Extents extents;
+  Roles roles = 0;
+  Operands operands;
+  index_t first_set = 0;
+};
+
+/// Norms of (N, C, spatial...) whose parameters do not vary within a cell. Cells are the planes of a sample and channel; where planes are
+/// tiny and the batch is averaged, they are the batch at each position instead. What is a cell follows from the shape alone, how many make
+/// a slice from memory.
+class CellPlan {
+ public:
+  CellPlan(const Extents& extents, const Roles& roles, const Operands& operands) : extents_(extents), roles_(roles), operands_(operands) {
+    const int rank = extents.size();
+    if (rank < 2 || extents.product() == 0) return;
+    const AxisSet spatial = spatial_axes(rank);
+    const bool of_batch = roles.averaged == (batch_axis | spatial) && roles.groups == 0;
+    const bool of_group = roles.averaged == (channel_axis | spatial) && roles.groups > 0;
+    const bool of_instance = roles.averaged == spatial && spatial != 0;
+    if (!of_batch && !of_group && !of_instance) return;
+    plane_ = 1;
+    for (int a = 2; a < rank; ++a) plane_ *= extents[a];
+    const bool whole_planes = plane_ >= least_plane;
+    if (!whole_planes && !of_batch) return;
+    roles_.merged = of_batch ? (whole_planes ? batch_axis : spatial) : of_group ? channel_axis : 0;
+    const AxisSet folded = roles_.averaged & ~roles_.merged;
+    for (const Stream s : {stream_weight, stream_bias, stream_weight_grad, stream_bias_grad}) {
+      for (int a = 0; a < rank; ++a) {
+        const bool varies = extents[a] > 1 && operands[s].present() && operands[s].strides[a] != 0;
+        if (varies && (folded >> a & 1u) != 0) return;
+      }
+    }
+    suits_ = true;
+    choose_slices(of_batch, of_group, whole_planes);
+  }
+
+  /// False: the call is one for sets.
+  bool suits() const { return suits_; }
+  index_t slices() const { return sample_steps_ * channel_steps_; }
+  /// All of x as one slice.
+  const Roles& roles() const { return roles_; }
+  /// Cells of the largest slice.
+  index_t cells_per_slice() const { return cells_per_slice_; }
+
+  CellSlice slice(index_t i) const {
+    const index_t n = i / channel_steps_ * samples_, c = i % channel_steps_ * channels_;
+    CellSlice s{extents_, roles_, operands_, 0};
+    s.extents[0] = extents_[0] - n < samples_ ? extents_[0] - n : samples_;
+    s.extents[1] = extents_[1] - c < channels_ ? extents_[1] - c : channels_;
+    const index_t per_group = roles_.groups > 0 ? extents_[1] / roles_.groups : 1;
+    s.roles.groups = roles_.groups > 0 ? s.extents[1] / per_group : 0;
+    s.first_set = (roles_.keeps(0) ? n * extents_[1] : 0) / per_group + c / per_group;
+    for (Operand& o : s.operands.of) {
+      if (o.present()) o.data = o.at(n * o.strides[0] + c * o.strides[1]);
+    }
+    return s;
+  }
+
+  /// Smaller planes than this are not worth a fold of their own.
+  static constexpr index_t least_plane = 16;
+
+ private:
+  void choose_slices(bool of_batch, bool of_group, bool whole_planes) {
+    constexpr index_t near = index_t{1} << 20;
+    constexpr index_t most_cells = 1024;
+    samples_ = of_batch ? extents_[0] : 1;
+    const index_t unit = of_group ? extents_[1] / roles_.groups : 1;
+    const index_t element = operands_[stream_x].type == ElementType::f32 ? 4 : 8;
+    const index_t channel_bytes = samples_ * plane_ * element;
+    const index_t channel_cells = of_batch ? (whole_planes ? samples_ : plane_) : 1;
+    index_t fits = near / channel_bytes;
+    if (fits > most_cells / channel_cells) fits = most_cells / channel_cells;
+    index_t step = unit;
+    if (lanes_lie_along_channels()) {
+      // Whole registers of neighbouring channels, of whole groups.
+      constexpr index_t tile = tile_positions<float>;
+      while (step % tile != 0 && step < extents_[1]) step += unit;
+    }
+    if (fits > step) step = fits / step * step;
+    channels_ = step < extents_[1] ? step : extents_[1];
+    if (!of_batch && channels_ == extents_[1] && fits > 2 * channels_) samples_ = fits / channels_;
+    if (samples_ > extents_[0]) samples_ = extents_[0];
+    sample_steps_ = (extents_[0] + samples_ - 1) / samples_;
+    channel_steps_ = (extents_[1] + channels_ - 1) / channels_;
+    cells_per_slice_ = channels_ * (of_batch ? channel_cells : samples_);
+  }
+  bool lanes_lie_along_channels() const { return extents_[1] > 1 && operands_[stream_x].strides[1] == 1; }
+
+  Extents extents_;
+  Roles roles_;
+  Operands operands_;
+  bool suits_ = false;
+  index_t plane_ = 1, samples_ = 1, channels_ = 1, sample_steps_ = 1, channel_steps_ = 1, cells_per_slice_ = 1;
+};
+
+/// Numbers that the slices of a task need while they are at work: on the stack up to a size, else allocated.
+class Workspace {
+ public:
+  /// Room for `size` doubles; `memory`, if not null, has it.
+  Workspace(index_t size, double* memory) {
+    next_ = memory;
+    if (memory == nullptr && fits_stack(size)) next_ = stack_;
+    if (next_ != nullptr) return;
+    heap_.resize(size);
+    next_ = heap_.data();
+  }
+  double* take(index_t size) {
+    double* const result = next_;
+    next_ += padded(size);
+    return result;
+  }
+  /// Each piece ends on whole registers.
+  static index_t padded(index_t size) { return (size + 7) / 8 * 8; }
+
+  static bool fits_stack(index_t size) { return size <= on_stack; }
+
+ private:
+  static constexpr index_t on_stack = 24 * 1024;
+
+  alignas(64) double stack_[on_stack];
+  Buffer<double> heap_;
+  double* next_;
+};
+
+/// Slices are done at once if there are enough of them, else one after the other with the executor inside.
+inline index_t slice_tasks(const ExecutorRef& executor, const CellPlan& plan) {
+  const int threads = executor.concurrency();
+  if (threads < 2 || plan.slices() < 2 * threads) return 1;
+  return plan.slices() < 4 * threads ? plan.slices() : 4 * threads;
+}
+
+/// Runs work(slice, executor for its inside, workspace) for every slice. `memory`, if not null, has room for `doubles` for each task.
+template <class Work>
+inline void each_slice(const ExecutorRef& executor, const CellPlan& plan, index_t doubles, double* memory, Work&& work) {
+  const index_t tasks = slice_tasks(executor, plan);
+  const auto run = [&](index_t task, const ExecutorRef& inside) {
+    for (index_t i = plan.slices() * task / tasks; i < plan.slices() * (task + 1) / tasks; ++i) {
+      Workspace workspace(doubles, memory == nullptr ? nullptr : memory + task * doubles);
+      work(plan.slice(i), inside, workspace);
+    }
+  };
+  if (tasks > 1) {
+    executor.parallel_for(tasks, [&](index_t task) { run(task, ExecutorRef(sequential)); });
+  } else {
+    run(0, executor);
+  }
+}
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

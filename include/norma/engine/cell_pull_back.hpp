@@ -1,0 +1,187 @@
+// Backward over cells, slice by slice: fold, sum to sets, map; and the parameter gradients from the sums of all cells.
+#pragma once
+
+#include <norma/engine/cell_backward.hpp>
+#include <norma/engine/cell_normalize.hpp>
+#include <norma/engine/gradients.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// Sums per cell of all of x, from which parameter gradients are made: sum dy, and sum dy * x_hat. Row-major in the axes along which cells
+/// differ; `view` has x's rank and repeats along the folded axes.
+struct CellSums {
+  TensorView<double> dy, dy_x_hat;
+  AxisList axes;
+
+  CellSums(const Extents& x, const Roles& roles, const Operands& operands) {
+    Extents strides = x;
+    index_t stride = 1;
+    const AxisSet folded = roles.averaged & ~roles.merged;
+    for (int a = x.size(); a-- > 0;) {
+      const bool differs = (folded >> a & 1u) == 0;
+      strides[a] = differs ? stride : 0;
+      if (differs) stride *= x[a];
+    }
+    cells_ = stride;
+    extents_ = x;
+    strides_ = strides;
+    for (int a = 0; a < x.size(); ++a) {
+      if ((folded >> a & 1u) != 0) continue;
+      Axis& axis = axes.axis[axes.count++];
+      axis.extent = x[a];
+      for (int s = 0; s < stream_count; ++s) axis.stride[s] = operands.of[s].present() ? operands.of[s].strides[a] : 0;
+    }
+  }
+
+  index_t cells() const { return cells_; }
+  void use(double* memory) {
+    dy = {memory, extents_, strides_};
+    dy_x_hat = {memory + cells_, extents_, strides_};
+  }
+
+ private:
+  index_t cells_ = 0;
+  Extents extents_, strides_;
+};
+
+/// The backward of one slice.
+template <class A, class P>
+class SlicePull {
+ public:
+  SlicePull(const CellSlice& slice, double weight_offset, bool streaming, Workspace& workspace)
+      : slice_(slice),
+        cells_(slice.extents, slice.roles, slice.operands),
+        weight_offset_(weight_offset),
+        streaming_(streaming),
+        pull_(cells_.layout, slice_.operands, streaming) {
+    for (double*& array : of_cell_) array = workspace.take(cells_.count());
+    for (double*& array : of_set_) array = workspace.take(cells_.set_count);
+    for (A*& column : statistics_.column) column = reinterpret_cast<A*>(workspace.take(cells_.set_count));
+    statistics_.per_set = true;
+    pulls_.per_set = cells_.merged.broadcasts(stream_weight);
+    const index_t pulls = pulls_.per_set ? cells_.set_count : cells_.count();
+    for (A*& column : pulls_.column) column = reinterpret_cast<A*>(workspace.take(pulls));
+  }
+
+  /// Doubles a slice of so many cells needs at most.
+  static index_t workspace_size(index_t cells) { return 11 * Workspace::padded(cells); }
+
+  /// `statistics` are those of all of x; `sums`, if it has memory, takes what parameter gradients are made of.
+  template <Formula F>
+  void run(const ExecutorRef& executor, const F& formula, const StatisticArrays<P>& statistics, const CellSums& sums) {
+    constexpr bool frozen = requires { F::constant_statistics; };
+    read_statistics(statistics);
+    const index_t elements = slice_.extents.product();
+    const bool wants_sums = sums.dy.data() != nullptr, wants_dx = slice_.operands[stream_y].present();
+    if (wants_sums || !frozen)
+      parallel_sets(executor, cells_.count(), elements,
+                    [&](index_t first, index_t last) { pull_.fold(first, last, statistics_, of_cell_[0], of_cell_[1]); });
+    if (wants_sums) put_sums(sums);
+    if (!wants_dx) return;
+    if constexpr (frozen) {
+      map_frozen(executor, elements);
+      return;
+    }
+    resolve(formula);
+    parallel_sets(executor, cells_.count(), elements, [&](index_t first, index_t last) { pull_.map(first, last, statistics_, pulls_); });
+  }
+
+ private:
+  void read_statistics(const StatisticArrays<P>& statistics) {
+    for (index_t s = 0; s < cells_.set_count; ++s) {
+      const SplitSum<> mean = statistics.template get_mean<double>(slice_.first_set + s);
+      const double rstd = statistics.template get_rstd<double>(slice_.first_set + s);
+      const A mean_in_a = static_cast<A>(mean.high);
+      statistics_.column[0][s] = mean_in_a;
+      statistics_.column[1][s] = static_cast<A>(rstd);
+      statistics_.column[2][s] = static_cast<A>(-((mean.high - static_cast<double>(mean_in_a)) + mean.low) * rstd);
+      of_set_[2][s] = rstd;
+    }
+  }
+
+  /// To the places of these cells among all. The table's element type is not that of any tensor, so its strides come as stream_cell.
+  void put_sums(const CellSums& sums) const {
+    const Operand& table = slice_.operands[stream_cell];
+    const index_t begin = static_cast<double*>(table.data) - sums.dy.data();
+    for (index_t cell = 0; cell < cells_.count(); ++cell) {
+      const index_t at = begin + cells_.layout.kept.offset(stream_cell, cell);
+      sums.dy.data()[at] = of_cell_[0][cell];
+      sums.dy_x_hat.data()[at] = of_cell_[1][cell];
+    }
+  }
+
+  /// dx = dy * (rstd * weight), which is a forward from dy to dx.
+  void map_frozen(const ExecutorRef& executor, index_t elements) {
+    each_coefficient(cells_, pulls_.per_set, [&](index_t i, index_t s, index_t weight, index_t) {
+      pulls_.column[0][i] = A(0);
+      pulls_.column[1][i] = static_cast<A>(mul(of_set_[2][s], weight_at(weight)));
+      pulls_.column[2][i] = negative_zero<A>;
+    });
+    const CellMap<A> map(cells_.layout, slice_.operands, stream_dy, stream_y, streaming_);
+    const auto none = [](index_t) { return false; };
+    parallel_sets(executor, cells_.count(), elements, [&](index_t first, index_t last) { map.run(first, last, pulls_, none); });
+  }
+
+  double weight_at(index_t offset) const { return parameter_at(slice_.operands[stream_weight], offset) + weight_offset_; }
+
+  /// Sums of g and g * x_hat per set, then dx = rstd * (g - mean(g) - x_hat * mean(g * x_hat)) as scale, slope, offset.
+  template <Formula F>
+  void resolve(const F& formula) {
+    double *const sum_g = of_set_[0], *const sum_g_x_hat = of_set_[1], *const rstd = of_set_[2];
+    for (index_t s = 0; s < cells_.set_count; ++s) sum_g[s] = sum_g_x_hat[s] = 0;
+    each_coefficient(cells_, false, [&](index_t cell, index_t s, index_t weight, index_t) {
+      const double w = weight_at(weight);
+      sum_g[s] = std::fma(w, of_cell_[0][cell], sum_g[s]);
+      sum_g_x_hat[s] = std::fma(w, of_cell_[1][cell], sum_g_x_hat[s]);
+    });
+    // A centred set of one element moves nothing.
+    const bool lone = F::centred && cells_.set_size() == 1;
+    const double inverse = lone ? 0.0 : 1.0 / static_cast<double>(cells_.set_size());
+    each_coefficient(cells_, pulls_.per_set, [&](index_t i, index_t s, index_t weight, index_t) {
+      const double rstd_per_element = mul(rstd[s], inverse);
+      pulls_.column[0][i] = static_cast<A>(lone ? 0.0 : mul(rstd[s], weight_at(weight)));
+      pulls_.column[1][i] = static_cast<A>(-rstd_per_element * formula.pull(rstd[s]) * sum_g_x_hat[s]);
+      pulls_.column[2][i] = F::centred ? static_cast<A>(-rstd_per_element * sum_g[s]) : A(0);
+    });
+  }
+
+  CellSlice slice_;
+  Cells cells_;
+  double weight_offset_;
+  bool streaming_;
+  CellPull<A> pull_;
+  double* of_cell_[2];  // sum dy, sum dy * x_hat
+  double* of_set_[3];   // sum g, sum g * x_hat, rstd
+  CellColumns<A> statistics_{}, pulls_{};
+};
+
+/// Backward with the statistics a forward has left, or any others; see pull_back.
+template <class A, class P, Formula F>
+inline void pull_back_cells(const ExecutorRef& executor, const F& formula, const Extents& x, const CellPlan& plan, const Operands& operands,
+                            double weight_offset, const StatisticArrays<P>& statistics, Buffer<std::byte>& scratch, bool streaming) {
+  CellSums sums(x, plan.roles(), operands);
+  const bool gradients = operands[stream_weight_grad].present() || operands[stream_bias_grad].present();
+  const index_t doubles = SlicePull<A, P>::workspace_size(plan.cells_per_slice());
+  const index_t of_sums = gradients ? 2 * Workspace::padded(sums.cells()) : 0;
+  const index_t of_slices = Workspace::fits_stack(doubles) ? 0 : slice_tasks(executor, plan) * doubles;
+  scratch.resize((of_sums + of_slices) * static_cast<index_t>(sizeof(double)));
+  double* const memory = reinterpret_cast<double*>(scratch.data());
+  Operands with_sums = operands;
+  if (gradients) {
+    sums.use(memory);
+    with_sums[stream_cell] = Operand(sums.dy);
+  }
+  const CellPlan slices(x, plan.roles(), with_sums);
+  each_slice(executor, slices, doubles, of_slices > 0 ? memory + of_sums : nullptr,
+             [&](const CellSlice& slice, const ExecutorRef& inside, Workspace& workspace) {
+               SlicePull<A, P>(slice, weight_offset, streaming, workspace).run(inside, formula, statistics, sums);
+             });
+  if (operands[stream_weight_grad].present()) {
+    scatter_gradient(sums.axes, stream_weight_grad, sums.dy_x_hat.data(), static_cast<P*>(operands[stream_weight_grad].data));
+  }
+  if (operands[stream_bias_grad].present()) {
+    scatter_gradient(sums.axes, stream_bias_grad, sums.dy.data(), static_cast<P*>(operands[stream_bias_grad].data));
+  }
+}
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE
