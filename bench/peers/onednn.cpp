@@ -1,45 +1,13 @@
 // oneDNN's layer normalization. Primitives, memories and the argument list are made once; run() is nothing but execute().
+#include "onednn_execute.hpp"
 #include "peers.hpp"
-
-#include <dnnl.hpp>
-
-#include <memory>
-#include <unordered_map>
-#include <vector>
 
 namespace bench::onednn {
 namespace {
 
-using dnnl::memory;
-using Arguments = std::unordered_map<int, memory>;
-
-const dnnl::engine& cpu() {
-  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
-  return engine;
-}
-
-dnnl::stream& stream() {
-  static dnnl::stream s(cpu());
-  return s;
-}
-
 const auto flags = dnnl::normalization_flags::use_scale | dnnl::normalization_flags::use_shift;
 
 memory::desc matrix(const Problem& p) { return {{p.n, p.c}, memory::data_type::f32, memory::format_tag::ab}; }
-memory::desc vector(index_t length) { return {{length}, memory::data_type::f32, memory::format_tag::a}; }
-
-memory borrow(const memory::desc& desc, float* data) { return memory(desc, cpu(), data); }
-
-Work execute(const dnnl::primitive& primitive, const Arguments& arguments) {
-  std::vector<dnnl_exec_arg_t> list;
-  for (const auto& [index, argument] : arguments) list.push_back({index, argument.get()});
-  // The C call takes the list as it is; the C++ one makes it anew each time, which costs as much as a short row.
-  return {[primitive, arguments, list, to = stream()] {
-            const dnnl_status_t status = dnnl_primitive_execute(primitive.get(), to.get(), static_cast<int>(list.size()), list.data());
-            dnnl::error::wrap_c_api(status, "execute");
-          },
-          {}};
-}
 
 dnnl::layer_normalization_forward::primitive_desc forward_desc(const Problem& p, dnnl::prop_kind kind) {
   return {dnnl::layer_normalization_forward::desc(kind, matrix(p), static_cast<float>(eps), flags), cpu()};

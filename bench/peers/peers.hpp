@@ -20,12 +20,27 @@ inline constexpr bool has_torch = true;
 inline constexpr bool has_torch = false;
 #endif
 
+/// Which norm of (n, c, s) a peer is asked for; `groups` is GroupNorm's.
+enum class ChannelNorm { batch, group, instance };
+inline constexpr index_t groups = 32;
+
+/// Running statistics of an inference case: made up, the same for everybody.
+template <class T>
+T running_mean(index_t channel) {
+  return static_cast<T>(0.5 + 0.01 * static_cast<double>(channel % 7));
+}
+template <class T>
+T running_variance(index_t channel) {
+  return static_cast<T>(2.0 + 0.1 * static_cast<double>(channel % 5));
+}
+
 /// oneDNN: float only, one call to `execute` of a primitive made beforehand.
 namespace onednn {
 std::string version();
 Work layer_norm_forward(const Problem& problem, const Operands<float>& o);
 Work layer_norm_train(const Problem& problem, const Operands<float>& o);
 Work layer_norm_backward(const Problem& problem, const Operands<float>& o);
+Work batch_norm(Pass pass, const Problem& problem, const Operands<float>& o);
 }  // namespace onednn
 
 /// libtorch: its operators as a user calls them, in inference mode, with every allocation recycled.
@@ -40,6 +55,7 @@ template <class T>
 Work rms_norm_forward(const Problem& problem, const Operands<T>& o);
 template <class T>
 Work rms_norm_backward(const Problem& problem, const Operands<T>& o);
+Work channel_norm(ChannelNorm norm, Pass pass, const Problem& problem, const Operands<float>& o);
 }  // namespace libtorch
 
 /// Eigen: what a user would write by hand, array expressions in a loop over rows.

@@ -13,7 +13,7 @@ using index_t = std::ptrdiff_t;
 enum class Pass { forward, train, backward };
 
 /// x seen as (n, c, s). The row norms average over c; a plain matrix of rows has s = 1.
-/// Parameters have c elements.
+/// Parameters have c elements. Memory is row-major, or (n, s, c) in the layout "nhwc".
 struct Problem {
   index_t n = 0;
   index_t c = 0;
@@ -22,6 +22,9 @@ struct Problem {
   std::string layout;  ///< "" where only one is possible, else "nchw" or "nhwc"
 
   index_t size() const { return n * c * s; }
+  bool channels_last() const { return layout == "nhwc"; }
+  /// Where element (n, c, s) lies.
+  index_t at(index_t in, index_t ic, index_t is) const { return channels_last() ? (in * s + is) * c + ic : (in * c + ic) * s + is; }
 };
 
 /// A matrix of n rows with c elements each.
@@ -29,6 +32,8 @@ Problem rows(index_t n, index_t c);
 
 /// An image batch (n, c, height, width) in row-major memory.
 Problem nchw(index_t n, index_t c, index_t height, index_t width);
+/// The same in n, height, width, c order.
+Problem nhwc(index_t n, index_t c, index_t height, index_t width);
 
 /// The memory of one case: the same for each of its implementations, 64-byte aligned, finite, touched before it is timed.
 template <class T>

@@ -140,6 +140,12 @@ Problem nchw(index_t n, index_t c, index_t height, index_t width) {
   return {n, c, height * width, text(n) + "x" + text(c) + "x" + text(height) + "x" + text(width), "nchw"};
 }
 
+Problem nhwc(index_t n, index_t c, index_t height, index_t width) {
+  Problem p = nchw(n, c, height, width);
+  p.layout = "nhwc";
+  return p;
+}
+
 template <class T>
 std::string Case<T>::name() const {
   const std::string start = layer + "/" + name_of(pass) + "/" + dtype_name<T>() + "/" + problem.shape;

@@ -10,15 +10,16 @@ namespace norma::inline NORMA_ISA_NAMESPACE {
 template <class A>
 class CellPull {
  public:
-  CellPull(const Layout& layout, const Operands& operands, bool streaming)
-      : layout_(layout),
+  CellPull(const Cells& cells, const Operands& operands, bool streaming)
+      : cells_(cells),
+        layout_(cells.walk),
         operands_(operands),
-        dy_(operands, layout, stream_dy),
-        x_(operands, layout, stream_x),
-        dx_(operands, layout, stream_y),
+        dy_(operands, cells.walk, stream_dy),
+        x_(operands, cells.walk, stream_x),
+        dx_(operands, cells.walk, stream_y),
         wants_dx_(operands[stream_y].present()),
         streaming_(streaming) {
-    const auto lie_across = [&](Stream s) { return cells_across_lanes(layout, operands, s, element_type_of<A>); };
+    const auto lie_across = [&](Stream s) { return cells_across_lanes(layout_, operands, s, element_type_of<A>); };
     across_lanes_ = lie_across(stream_dy) && lie_across(stream_x) && (!wants_dx_ || lie_across(stream_y));
     direct_ = dy_.direct() && x_.direct() && (!wants_dx_ || dx_.direct());
   }
@@ -47,8 +48,12 @@ class CellPull {
         with_bool(count == tile_positions<A>,
                   [&](auto whole) { map_lane_tile<whole.value>(cell, static_cast<int>(count), statistics, pulls); });
       });
+    } else if (direct_) {
+      for (; first < last; first += rows_of<tile_rows>) {
+        map_row_tile(first, last - first < rows_of<tile_rows> ? last - first : rows_of<tile_rows>, statistics, pulls);
+      }
     } else {
-      for (; first < last; ++first) map_row(first, statistics, pulls);
+      for (; first < last; ++first) map_staged(first, statistics, pulls);
     }
     if (streaming_) streaming_fence();
   }
@@ -63,7 +68,7 @@ class CellPull {
   template <bool Whole>
   void fold_lane_tile(index_t first, int count, const CellColumns<A>& statistics, double* sum_dy, double* sum_dy_x_hat) const {
     alignas(64) A tile[3][columns];
-    const auto [mean, rstd, shift] = statistics.at(layout_, first, count, tile);
+    const auto [mean, rstd, shift] = statistics.at(cells_.layout, first, count, tile);
     const LaneRows<A> dy = rows(stream_dy, first), x = rows(stream_x, first);
     TileSums<columns> total[2], sums[2];
     total[0].clear();
@@ -86,8 +91,8 @@ class CellPull {
   template <bool Whole>
   void map_lane_tile(index_t first, int count, const CellColumns<A>& statistics, const CellColumns<A>& pulls) const {
     alignas(64) A statistics_tile[3][columns], pulls_tile[3][columns];
-    const auto [mean, rstd, shift] = statistics.at(layout_, first, count, statistics_tile);
-    const auto [scale, slope, offset] = pulls.at(layout_, first, count, pulls_tile);
+    const auto [mean, rstd, shift] = statistics.at(cells_.layout, first, count, statistics_tile);
+    const auto [scale, slope, offset] = pulls.at(cells_.layout, first, count, pulls_tile);
     const LaneRows<A> dy = rows(stream_dy, first), x = rows(stream_x, first);
     backward_map_lanes<Whole, A>({dy.first, dy.stride}, {x.first, x.stride}, rows(stream_y, first), layout_.set_size, count,
                                  {mean, rstd, shift}, {&neutral_weight, 0, negative_zero<A>}, {scale, slope, offset});
@@ -97,7 +102,7 @@ class CellPull {
   void fold_rows(index_t first, const CellColumns<A>& statistics, double* sum_dy, double* sum_dy_x_hat) const {
     Tile<A> dy_tile, x_tile;
     A tile[3][R];
-    const auto [mean, rstd, shift] = statistics.at(layout_, first, rows_of<R>, tile);
+    const auto [mean, rstd, shift] = statistics.at(cells_.layout, first, rows_of<R>, tile);
     index_t dy[R], x[R];
     layout_.kept.offsets(stream_dy, first, rows_of<R>, dy);
     layout_.kept.offsets(stream_x, first, rows_of<R>, x);
@@ -118,16 +123,34 @@ class CellPull {
     }
   }
 
-  void map_row(index_t cell, const CellColumns<A>& statistics, const CellColumns<A>& pulls) const {
+  void map_row_tile(index_t first, index_t count, const CellColumns<A>& statistics, const CellColumns<A>& pulls) const {
+    alignas(64) A statistics_tile[3][tile_rows], pulls_tile[3][tile_rows];
+    const auto [mean, rstd, shift] = statistics.at(cells_.layout, first, count, statistics_tile);
+    const auto [scale, slope, offset] = pulls.at(cells_.layout, first, count, pulls_tile);
+    const Coefficients<A> c{mean, rstd, shift};
+    const Pull<A> pull{scale, slope, offset};
+    index_t dy[tile_rows], x[tile_rows], dx[tile_rows];
+    layout_.kept.offsets(stream_dy, first, count, dy);
+    layout_.kept.offsets(stream_x, first, count, x);
+    layout_.kept.offsets(stream_y, first, count, dx);
+    for (index_t r = 0; r < count; ++r) {
+      const A* pdy[1] = {dy_.data(dy[r])};
+      const A* px[1] = {x_.data(x[r])};
+      A* pdx[1] = {dx_.data(dx[r])};
+      backward_map_rows(false, streaming_ && lines_up(pdx[0]), pdy, px, pdx, layout_.set_size, c.from(r),
+                        {&neutral_weight, nullptr, negative_zero<A>}, pull.from(r));
+    }
+  }
+
+  void map_staged(index_t cell, const CellColumns<A>& statistics, const CellColumns<A>& pulls) const {
     Tile<A> dy_tile, x_tile, dx_tile;
     A statistics_tile[3][1], pulls_tile[3][1];
-    const auto [mean, rstd, shift] = statistics.at(layout_, cell, 1, statistics_tile);
-    const auto [scale, slope, offset] = pulls.at(layout_, cell, 1, pulls_tile);
+    const auto [mean, rstd, shift] = statistics.at(cells_.layout, cell, 1, statistics_tile);
+    const auto [scale, slope, offset] = pulls.at(cells_.layout, cell, 1, pulls_tile);
     const index_t dy = layout_.kept.offset(stream_dy, cell), x = layout_.kept.offset(stream_x, cell),
                   dx = layout_.kept.offset(stream_y, cell);
-    const index_t piece = direct_ ? layout_.set_size : block_length;
-    for (index_t begin = 0; begin < layout_.set_size; begin += piece) {
-      const index_t count = layout_.set_size - begin < piece ? layout_.set_size - begin : piece;
+    for (index_t begin = 0; begin < layout_.set_size; begin += block_length) {
+      const index_t count = layout_.set_size - begin < block_length ? layout_.set_size - begin : block_length;
       const A* pdy[1] = {dy_.read(dy, begin, count, dy_tile.element)};
       const A* px[1] = {x_.read(x, begin, count, x_tile.element)};
       A* pdx[1] = {dx_.target(dx, begin, dx_tile.element)};
@@ -137,6 +160,7 @@ class CellPull {
     }
   }
 
+  const Cells& cells_;
   const Layout& layout_;
   const Operands& operands_;
   SetStream<A> dy_, x_, dx_;

@@ -47,11 +47,11 @@ inline bool cells_across_lanes(const Layout& layout, const Operands& operands, S
 template <class A>
 class CellFold {
  public:
-  CellFold(const Layout& layout, const Operands& operands)
-      : layout_(layout),
+  CellFold(const Cells& cells, const Operands& operands)
+      : layout_(cells.walk),
         operands_(operands),
-        x_(operands, layout, stream_x),
-        across_lanes_(cells_across_lanes(layout, operands, stream_x, element_type_of<A>)) {}
+        x_(operands, cells.walk, stream_x),
+        across_lanes_(cells_across_lanes(cells.walk, operands, stream_x, element_type_of<A>)) {}
 
   /// Cells [first, last).
   void run(index_t first, index_t last, const MomentArrays& result) const {
@@ -116,38 +116,30 @@ class CellFold {
 template <class A>
 class CellMap {
  public:
-  CellMap(const Layout& layout, const Operands& operands, Stream from, Stream to, bool streaming)
-      : layout_(layout),
+  CellMap(const Cells& cells, const Operands& operands, Stream from, Stream to, bool streaming)
+      : cells_(cells),
+        layout_(cells.walk),
         operands_(operands),
         from_(from),
         to_(to),
-        x_(operands, layout, from),
-        y_(operands, layout, to),
+        x_(operands, cells.walk, from),
+        y_(operands, cells.walk, to),
         streaming_(streaming) {
     across_lanes_ =
-        cells_across_lanes(layout, operands, from, element_type_of<A>) && cells_across_lanes(layout, operands, to, element_type_of<A>);
+        cells_across_lanes(layout_, operands, from, element_type_of<A>) && cells_across_lanes(layout_, operands, to, element_type_of<A>);
     direct_ = x_.direct() && y_.direct();
   }
 
-  /// Cells [first, last); `skip(cell)` leaves one out.
-  template <class Skip>
-  void run(index_t first, index_t last, const CellColumns<A>& c, const Skip& skip) const {
+  /// Cells [first, last).
+  void run(index_t first, index_t last, const CellColumns<A>& c) const {
     if (across_lanes_) {
-      each_lane_tile(layout_, first, last, tile_positions<A>, [&](index_t cell, index_t count) {
-        bool whole = true;
-        for (index_t i = 0; i < count; ++i) whole = whole && !skip(cell + i);
-        if (whole) {
-          map_lane_tile(cell, count, c);
-        } else {
-          for (index_t i = 0; i < count; ++i) {
-            if (!skip(cell + i)) map_lane_tile(cell + i, 1, c);
-          }
-        }
-      });
-    } else {
-      for (; first < last; ++first) {
-        if (!skip(first)) map_row(first, c);
+      each_lane_tile(layout_, first, last, tile_positions<A>, [&](index_t cell, index_t count) { map_lane_tile(cell, count, c); });
+    } else if (direct_) {
+      for (; first < last; first += rows_of<tile_rows>) {
+        map_row_tile(first, last - first < rows_of<tile_rows> ? last - first : rows_of<tile_rows>, c);
       }
+    } else {
+      for (; first < last; ++first) map_staged(first, c);
     }
     if (streaming_) streaming_fence();
   }
@@ -158,7 +150,7 @@ class CellMap {
 
   void map_lane_tile(index_t first, index_t count, const CellColumns<A>& coefficients) const {
     alignas(64) A tile[3][columns];
-    const auto [mean, scale, offset] = coefficients.at(layout_, first, count, tile);
+    const auto [mean, scale, offset] = coefficients.at(cells_.layout, first, count, tile);
     const LaneRows<A> x = lane_rows<A>(layout_, operands_, from_, first), y = lane_rows<A>(layout_, operands_, to_, first);
     with_bool(count == tile_positions<A>, [&](auto whole) {
       map_lanes<whole.value, A>({x.first, x.stride}, y, layout_.set_size, static_cast<int>(count), {mean, scale, offset},
@@ -166,28 +158,40 @@ class CellMap {
     });
   }
 
-  void map_row(index_t cell, const CellColumns<A>& coefficients) const {
-    A tile[3][1];
-    const auto [mean, scale, offset] = coefficients.at(layout_, cell, 1, tile);
-    const Coefficients<A> c{mean, scale, offset};
-    const AffineRun<A> affine{&neutral_weight, &neutral_bias, negative_zero<A>};
-    const index_t x = layout_.kept.offset(from_, cell), y = layout_.kept.offset(to_, cell);
-    if (direct_) {
-      const A* px[1] = {x_.data(x)};
-      A* py[1] = {y_.data(y)};
-      map_rows({false, false, streaming_ && lines_up(py[0]), true, false}, px, py, 1, layout_.set_size, c, affine);
-      return;
+  void map_row_tile(index_t first, index_t count, const CellColumns<A>& coefficients) const {
+    alignas(64) A tile[3][tile_rows];
+    const auto [mean, scale, offset] = coefficients.at(cells_.layout, first, count, tile);
+    index_t from[tile_rows], to[tile_rows];
+    layout_.kept.offsets(from_, first, count, from);
+    layout_.kept.offsets(to_, first, count, to);
+    const A* x[tile_rows];
+    A* y[tile_rows];
+    bool aligned = true;
+    for (index_t r = 0; r < count; ++r) {
+      x[r] = x_.data(from[r]);
+      y[r] = y_.data(to[r]);
+      aligned = aligned && lines_up(y[r]);
     }
+    map_rows({false, false, streaming_ && aligned, true, false}, x, y, count, layout_.set_size, {mean, scale, offset},
+             {&neutral_weight, &neutral_bias, negative_zero<A>});
+  }
+
+  void map_staged(index_t cell, const CellColumns<A>& coefficients) const {
+    A tile[3][1];
+    const auto [mean, scale, offset] = coefficients.at(cells_.layout, cell, 1, tile);
+    const index_t x = layout_.kept.offset(from_, cell), y = layout_.kept.offset(to_, cell);
     Tile<A> x_tile, y_tile;
     for (index_t first = 0; first < layout_.set_size; first += block_length) {
       const index_t count = layout_.set_size - first < block_length ? layout_.set_size - first : block_length;
       const A* px[1] = {x_.read(x, first, count, x_tile.element)};
       A* py[1] = {y_.target(y, first, y_tile.element)};
-      map_rows({false, false, streaming_ && lines_up(py[0]), true, false}, px, py, 1, count, c, affine);
+      map_rows({false, false, streaming_ && lines_up(py[0]), true, false}, px, py, 1, count, {mean, scale, offset},
+               {&neutral_weight, &neutral_bias, negative_zero<A>});
       y_.write(y, first, count, py[0]);
     }
   }
 
+  const Cells& cells_;
   const Layout& layout_;
   const Operands& operands_;
   Stream from_, to_;

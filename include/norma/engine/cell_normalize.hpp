@@ -47,7 +47,7 @@ class SliceForward {
       : slice_(slice),
         cells_(slice.extents, slice.roles, slice.operands),
         weight_offset_(weight_offset),
-        map_(cells_.layout, slice_.operands, stream_x, stream_y, streaming) {
+        map_(cells_, slice_.operands, stream_x, stream_y, streaming) {
     of_cell_ = {workspace.take(cells_.count()), workspace.take(cells_.count()), workspace.take(cells_.count())};
     of_set_ = {workspace.take(cells_.set_count), workspace.take(cells_.set_count), workspace.take(cells_.set_count)};
     rstd_ = workspace.take(cells_.set_count);
@@ -64,7 +64,7 @@ class SliceForward {
   /// Statistics of x. False if a set's squares leave the range of A: ordinary(set) then tells which.
   template <Formula F>
   bool fold(const ExecutorRef& executor, const F& formula) {
-    const CellFold<A> fold(cells_.layout, slice_.operands);
+    const CellFold<A> fold(cells_, slice_.operands);
     parallel_sets(executor, cells_.count(), slice_.extents.product(),
                   [&](index_t first, index_t last) { fold.run(first, last, of_cell_); });
     merge_cells(cells_, of_cell_, of_set_);
@@ -95,19 +95,18 @@ class SliceForward {
   SetStatistics statistics(index_t set) const { return {{of_set_.pivot[set], of_set_.mean[set]}, rstd_[set], of_set_.variance[set]}; }
   index_t set_count() const { return cells_.set_count; }
 
-  /// y of every cell whose set `skip(set)` does not leave out.
-  template <class Skip>
-  void map(const ExecutorRef& executor, const Skip& skip) {
+  /// y of every cell whose set `wanted(set)` says.
+  template <class Wanted>
+  void map_some(const Wanted& wanted) {
     resolve();
-    const auto skip_cell = [&](index_t cell) { return skip(cells_.layout.kept.offset(stream_stat, cell)); };
-    parallel_sets(executor, cells_.count(), slice_.extents.product(),
-                  [&](index_t first, index_t last) { map_.run(first, last, coefficients_, skip_cell); });
+    for (index_t cell = 0; cell < cells_.count(); ++cell) {
+      if (wanted(cells_.layout.kept.offset(stream_stat, cell))) map_.run(cell, cell + 1, coefficients_);
+    }
   }
   void map(const ExecutorRef& executor) {
     resolve();
-    const auto none = [](index_t) { return false; };
     parallel_sets(executor, cells_.count(), slice_.extents.product(),
-                  [&](index_t first, index_t last) { map_.run(first, last, coefficients_, none); });
+                  [&](index_t first, index_t last) { map_.run(first, last, coefficients_); });
   }
 
  private:
@@ -165,9 +164,9 @@ inline void normalize_cells(const ExecutorRef& executor, const F& formula, const
     for (index_t set = 0; set < layout.sets; ++set) {
       if (!forward.ordinary(layout.kept.offset(stream_stat, set))) general.normalize_set(set);
     }
-    const auto extraordinary = [&](index_t set) { return !forward.ordinary(set); };
-    put_all([&](index_t set) { return forward.ordinary(set); });
-    forward.map(inside, extraordinary);
+    const auto ordinary = [&](index_t set) { return forward.ordinary(set); };
+    put_all(ordinary);
+    forward.map_some(ordinary);
   });
 }
 

@@ -53,7 +53,7 @@ class SlicePull {
         cells_(slice.extents, slice.roles, slice.operands),
         weight_offset_(weight_offset),
         streaming_(streaming),
-        pull_(cells_.layout, slice_.operands, streaming) {
+        pull_(cells_, slice_.operands, streaming) {
     for (double*& array : of_cell_) array = workspace.take(cells_.count());
     for (double*& array : of_set_) array = workspace.take(cells_.set_count);
     for (A*& column : statistics_.column) column = reinterpret_cast<A*>(workspace.take(cells_.set_count));
@@ -117,9 +117,8 @@ class SlicePull {
       pulls_.column[1][i] = static_cast<A>(mul(of_set_[2][s], weight_at(weight)));
       pulls_.column[2][i] = negative_zero<A>;
     });
-    const CellMap<A> map(cells_.layout, slice_.operands, stream_dy, stream_y, streaming_);
-    const auto none = [](index_t) { return false; };
-    parallel_sets(executor, cells_.count(), elements, [&](index_t first, index_t last) { map.run(first, last, pulls_, none); });
+    const CellMap<A> map(cells_, slice_.operands, stream_dy, stream_y, streaming_);
+    parallel_sets(executor, cells_.count(), elements, [&](index_t first, index_t last) { map.run(first, last, pulls_); });
   }
 
   double weight_at(index_t offset) const { return parameter_at(slice_.operands[stream_weight], offset) + weight_offset_; }

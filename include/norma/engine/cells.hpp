@@ -1,6 +1,8 @@
 // Cells: sets that lie too scattered to be folded in one piece are folded cell by cell, and the cells' moments are merged.
 #pragma once
 
+#include <initializer_list>
+
 #include <norma/engine/fold.hpp>
 #include <norma/engine/layout.hpp>
 
@@ -9,12 +11,15 @@ namespace norma::inline NORMA_ISA_NAMESPACE {
 /// The index space of a slice of x: its cells, and how they make up statistic sets.
 struct Cells {
   Layout layout;    // what it calls sets are the cells, in the order in which passes walk over them
+  Layout walk;      // the same order for x, y, dx and dy alone, which collapse further
   AxisList sets;    // its axes that tell sets apart; stream_position says where the cells of a set begin
   AxisList merged;  // its axes along which cells merge
   index_t set_count = 1;
   index_t cells_per_set = 1;
 
-  Cells(const Extents& extents, const Roles& roles, const Operands& operands) : layout(extents, roles, operands) {
+  Cells(const Extents& extents, const Roles& roles, const Operands& operands)
+      : layout(extents, roles, without(operands, {stream_weight_grad, stream_bias_grad})),
+        walk(extents, roles, without(operands, {stream_weight, stream_bias, stream_weight_grad, stream_bias_grad, stream_cell}), false) {
     index_t position = 1;
     bool is_merged[max_axes];
     for (int a = layout.kept.count; a-- > 0;) {
@@ -53,6 +58,12 @@ struct Cells {
         for (index_t i = 0; i < inner.extent; ++i) f(set + i * stat_stride, cell + i * cell_stride);
       }
     }
+  }
+
+ private:
+  static Operands without(Operands operands, std::initializer_list<Stream> streams) {
+    for (const Stream s : streams) operands[s] = Operand();
+    return operands;
   }
 };
 

@@ -175,10 +175,12 @@ struct Layout {
   index_t sets = 1;
   index_t groups = 1;
 
-  Layout(const Extents& extents, const Roles& roles, const Operands& operands) {
+  /// Without statistics, neighbouring axes collapse although their statistics do not lie alike.
+  Layout(const Extents& extents, const Roles& roles, const Operands& operands, bool with_statistics = true) {
     AxisList split;
     bool is_folded[max_axes];
     split_axes(extents, roles, operands, split, is_folded);
+    for (int a = 0; a < split.count && !with_statistics; ++a) split.axis[a].stride[stream_stat] = 0;
     AxisList grouping;
     for (int a = 0; a < split.count; ++a) {
       const Axis& axis = split.axis[a];

@@ -30,42 +30,48 @@ inline void backward_fold_lanes(const LaneRows<const T>& dy, const LaneRows<cons
   constexpr std::size_t L = static_cast<std::size_t>(lane_packs<T>);
   LanePartials<T, 2> partials;
   const int used = n < lanes<T> ? static_cast<int>(n) : lanes<T>;
-  for (int l = 0; l < used; ++l) {
-    Pack<T> sum_g[K], sum_gx[K];
-    unroll<K>([&](auto k) __attribute__((always_inline)) { sum_g[k] = sum_gx[k] = Pack<T>(T(0)); });
-    for (index_t i = l; i < n; i += lanes<T>) {
-      const Pack<T> row_weight = weight[i];
-      Pack<T> weight_gradient[L], bias_gradient[L];
-      if constexpr (Gradients) {
-        unroll<L>([&](auto k) __attribute__((always_inline)) {
-          weight_gradient[k] = load(gradient.weight + i * lanes<T> + k * pack_size<T>);
-          bias_gradient[k] = load(gradient.bias + i * lanes<T> + k * pack_size<T>);
+  for (index_t begin = 0; begin < n; begin += lane_sweep<T>) {
+    const index_t end = begin + lane_sweep<T> < n ? begin + lane_sweep<T> : n;
+    for (int l = 0; l < used; ++l) {
+      Pack<T> sum_g[K], sum_gx[K];
+      unroll<K>([&](auto k) __attribute__((always_inline)) {
+        sum_g[k] = begin == 0 ? Pack<T>(T(0)) : load(partials.lane[0][l] + k * pack_size<T>);
+        sum_gx[k] = begin == 0 ? Pack<T>(T(0)) : load(partials.lane[1][l] + k * pack_size<T>);
+      });
+      for (index_t i = begin + l; i < end; i += lanes<T>) {
+        const Pack<T> row_weight = weight[i];
+        Pack<T> weight_gradient[L], bias_gradient[L];
+        if constexpr (Gradients) {
+          unroll<L>([&](auto k) __attribute__((always_inline)) {
+            weight_gradient[k] = load(gradient.weight + i * lanes<T> + k * pack_size<T>);
+            bias_gradient[k] = load(gradient.bias + i * lanes<T> + k * pack_size<T>);
+          });
+        }
+        unroll<K>([&](auto k) __attribute__((always_inline)) {
+          const auto at = [&](const T* column) __attribute__((always_inline)) { return load(column + k * pack_size<T>); };
+          const Pack<T> upstream = load_positions<Whole>(dy[i], k, count);
+          Pack<T> normalized = x_hat<true>(load_positions<Whole>(x[i], k, count), at(c.mean), at(c.rstd), at(c.shift));
+          if constexpr (!Whole) normalized = keep_first(normalized, lanes_left<pack_size<T>>(count - k * pack_size<T>));
+          const Pack<T> g = mul(upstream, row_weight);
+          sum_g[k] = sum_g[k] + g;
+          sum_gx[k] = fma(g, normalized, sum_gx[k]);
+          if constexpr (Gradients) {
+            weight_gradient[k % L] = fma(upstream, normalized, weight_gradient[k % L]);
+            bias_gradient[k % L] = bias_gradient[k % L] + upstream;
+          }
         });
+        if constexpr (Gradients) {
+          unroll<L>([&](auto k) __attribute__((always_inline)) {
+            store(gradient.weight + i * lanes<T> + k * pack_size<T>, weight_gradient[k]);
+            store(gradient.bias + i * lanes<T> + k * pack_size<T>, bias_gradient[k]);
+          });
+        }
       }
       unroll<K>([&](auto k) __attribute__((always_inline)) {
-        const auto at = [&](const T* column) __attribute__((always_inline)) { return load(column + k * pack_size<T>); };
-        const Pack<T> upstream = load_positions<Whole>(dy[i], k, count);
-        Pack<T> normalized = x_hat<true>(load_positions<Whole>(x[i], k, count), at(c.mean), at(c.rstd), at(c.shift));
-        if constexpr (!Whole) normalized = keep_first(normalized, lanes_left<pack_size<T>>(count - k * pack_size<T>));
-        const Pack<T> g = mul(upstream, row_weight);
-        sum_g[k] = sum_g[k] + g;
-        sum_gx[k] = fma(g, normalized, sum_gx[k]);
-        if constexpr (Gradients) {
-          weight_gradient[k % L] = fma(upstream, normalized, weight_gradient[k % L]);
-          bias_gradient[k % L] = bias_gradient[k % L] + upstream;
-        }
+        store(partials.lane[0][l] + k * pack_size<T>, sum_g[k]);
+        store(partials.lane[1][l] + k * pack_size<T>, sum_gx[k]);
       });
-      if constexpr (Gradients) {
-        unroll<L>([&](auto k) __attribute__((always_inline)) {
-          store(gradient.weight + i * lanes<T> + k * pack_size<T>, weight_gradient[k]);
-          store(gradient.bias + i * lanes<T> + k * pack_size<T>, bias_gradient[k]);
-        });
-      }
     }
-    unroll<K>([&](auto k) __attribute__((always_inline)) {
-      store(partials.lane[0][l] + k * pack_size<T>, sum_g[k]);
-      store(partials.lane[1][l] + k * pack_size<T>, sum_gx[k]);
-    });
   }
   partials.fold(used, sums);
 }

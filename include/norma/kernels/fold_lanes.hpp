@@ -65,6 +65,10 @@ struct LanePartials {
   }
 };
 
+/// Rows that are walked lane by lane: few enough to be read almost in the order of memory.
+template <class T>
+inline constexpr index_t lane_sweep = 4 * lanes<T>;
+
 /// sums[s][p] = the s-th sum of Term over rows [0, n) at position p, about pivot[p]: the additions of fold_run in the same order.
 template <class Term, bool Whole, class T>
 inline void fold_lanes(const LaneRows<const T>& x, index_t n, int count, const T* pivot, double* const (&sums)[Term::sums]) {
@@ -73,24 +77,29 @@ inline void fold_lanes(const LaneRows<const T>& x, index_t n, int count, const T
   const int used = n < lanes<T> ? static_cast<int>(n) : lanes<T>;
   Pack<T> p[K];
   unroll<K>([&](auto k) __attribute__((always_inline)) { p[k] = load(pivot + k * pack_size<T>); });
-  for (int l = 0; l < used; ++l) {
-    Pack<T> acc[Term::sums][K];
-    unroll<K>([&](auto k) __attribute__((always_inline)) {
-      unroll<Term::sums>([&](auto s) __attribute__((always_inline)) { acc[s][k] = Pack<T>(T(0)); });
-    });
-    for (index_t i = l; i < n; i += lanes<T>) {
+  for (index_t begin = 0; begin < n; begin += lane_sweep<T>) {
+    const index_t end = begin + lane_sweep<T> < n ? begin + lane_sweep<T> : n;
+    for (int l = 0; l < used; ++l) {
+      Pack<T> acc[Term::sums][K];
       unroll<K>([&](auto k) __attribute__((always_inline)) {
-        const Pack<T> value = Term::value(load_positions<Whole>(x[i], k, count), p[k]);
-        if constexpr (Term::sums == 1) {
-          Term::add(value, {&acc[0][k]});
-        } else {
-          Term::add(value, {&acc[0][k], &acc[1][k]});
-        }
+        unroll<Term::sums>([&](auto s) __attribute__((always_inline)) {
+          acc[s][k] = begin == 0 ? Pack<T>(T(0)) : load(partials.lane[s][l] + k * pack_size<T>);
+        });
+      });
+      for (index_t i = begin + l; i < end; i += lanes<T>) {
+        unroll<K>([&](auto k) __attribute__((always_inline)) {
+          const Pack<T> value = Term::value(load_positions<Whole>(x[i], k, count), p[k]);
+          if constexpr (Term::sums == 1) {
+            Term::add(value, {&acc[0][k]});
+          } else {
+            Term::add(value, {&acc[0][k], &acc[1][k]});
+          }
+        });
+      }
+      unroll<K>([&](auto k) __attribute__((always_inline)) {
+        unroll<Term::sums>([&](auto s) __attribute__((always_inline)) { store(partials.lane[s][l] + k * pack_size<T>, acc[s][k]); });
       });
     }
-    unroll<K>([&](auto k) __attribute__((always_inline)) {
-      unroll<Term::sums>([&](auto s) __attribute__((always_inline)) { store(partials.lane[s][l] + k * pack_size<T>, acc[s][k]); });
-    });
   }
   partials.fold(used, sums);
 }

@@ -1,0 +1,108 @@
+// Benchmark cases of BatchNorm, GroupNorm and InstanceNorm, in both layouts.
+#include "../peers/peers.hpp"
+#include "../support/registry.hpp"
+#include "channel_norm_reference.hpp"
+
+#include <norma/norma.hpp>
+#ifdef _OPENMP
+#include <norma/interop/openmp.hpp>
+#endif
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+namespace bench {
+namespace {
+
+template <class T>
+norma::TensorView<T> tensor(const Problem& p, T* data) {
+  if (p.s == 1) return {data, {p.n, p.c}};
+  return p.channels_last() ? norma::channels_last(data, {p.n, p.c, p.s}) : norma::TensorView<T>(data, {p.n, p.c, p.s});
+}
+
+/// The layer, what it saves, and the tensors, kept at one address.
+template <class Layer>
+struct Step {
+  Layer layer;
+  norma::Saved<float> saved;
+  norma::TensorView<const float> x, dy;
+  norma::TensorView<float> y, dx;
+
+  Step(Layer made, const Problem& p, const Operands<float>& o)
+      : layer(std::move(made)), x(tensor<const float>(p, o.x)), dy(tensor<const float>(p, o.dy)), y(tensor(p, o.y)), dx(tensor(p, o.dx)) {
+    std::copy_n(o.weight, p.c, layer.weight().begin());
+    std::copy_n(o.bias, p.c, layer.bias().begin());
+    if constexpr (requires { layer.running_mean(); }) {
+      for (index_t c = 0; c < static_cast<index_t>(layer.running_mean().size()); ++c) {
+        layer.running_mean()[static_cast<std::size_t>(c)] = running_mean<float>(c);
+        layer.running_var()[static_cast<std::size_t>(c)] = running_variance<float>(c);
+      }
+    }
+  }
+};
+
+template <class Layer, class Executor>
+Work work(const Executor& executor, Pass pass, Layer layer, const Problem& p, const Operands<float>& o) {
+  const auto step = std::make_shared<Step<Layer>>(std::move(layer), p, o);
+  if (pass == Pass::forward) return {[=] { std::as_const(step->layer)(executor, step->x, step->y); }, {}};
+  if (pass == Pass::train) return {[=] { step->layer.forward(executor, step->x, step->y, step->saved); }, {}};
+  step->layer.forward(step->x, step->y, step->saved);
+  return {[=] { step->layer.backward(executor, step->dy, step->x, step->saved, step->dx); },
+          [=] {
+            std::ranges::copy(step->layer.weight_grad(), o.weight_grad);
+            std::ranges::copy(step->layer.bias_grad(), o.bias_grad);
+          }};
+}
+
+template <class Executor>
+Maker<float> norma_on(const Executor& executor, ChannelNorm norm, Pass pass) {
+  return [=](const Problem& p, const Operands<float>& o) {
+    if (norm == ChannelNorm::batch) return work(executor, pass, norma::BatchNorm<float>(p.c), p, o);
+    if (norm == ChannelNorm::group) return work(executor, pass, norma::GroupNorm<float>(groups, p.c), p, o);
+    return work(executor, pass, norma::InstanceNorm<float>(p.c, {.affine = true}), p, o);
+  };
+}
+
+void add_case(const char* name, ChannelNorm norm, Pass pass, const Problem& p) {
+  Case<float> c{name, pass, p, {{"norma", norma_on(norma::sequential, norm, pass)}}, channel_norm_reference(norm, pass)};
+#ifdef _OPENMP
+  if (p.s == 56 * 56 || p.s == 64 * 64) c.impls.push_back({"norma_2threads", norma_on(norma::openmp(2), norm, pass)});
+#endif
+  if constexpr (has_onednn) {
+    if (norm == ChannelNorm::batch) {
+      c.impls.push_back({"onednn", [pass](const Problem& q, const Operands<float>& o) { return onednn::batch_norm(pass, q, o); }});
+    }
+  }
+  if constexpr (has_torch) {
+    c.impls.push_back(
+        {"torch", [norm, pass](const Problem& q, const Operands<float>& o) { return libtorch::channel_norm(norm, pass, q, o); }});
+  }
+  add(std::move(c));
+}
+
+void add_batch_norm() {
+  const std::vector<Problem> problems = {nchw(32, 64, 112, 112), nhwc(32, 64, 112, 112), nchw(32, 256, 56, 56),
+                                         nhwc(32, 256, 56, 56),  nchw(32, 256, 14, 14),  nhwc(32, 256, 14, 14),
+                                         nchw(32, 512, 7, 7),    nhwc(32, 512, 7, 7),    rows(64, 1024)};
+  for (const Pass pass : {Pass::train, Pass::forward, Pass::backward}) {
+    for (const Problem& p : problems) add_case("BatchNorm", ChannelNorm::batch, pass, p);
+  }
+}
+
+void add_sample_norms() {
+  const std::vector<Problem> problems = {nchw(2, 320, 64, 64),  nhwc(2, 320, 64, 64),   nchw(2, 1280, 16, 16),
+                                         nhwc(2, 1280, 16, 16), nchw(1, 128, 256, 256), nhwc(1, 128, 256, 256)};
+  for (const Pass pass : {Pass::forward, Pass::backward}) {
+    for (const Problem& p : problems) {
+      add_case("GroupNorm", ChannelNorm::group, pass, p);
+      add_case("InstanceNorm", ChannelNorm::instance, pass, p);
+    }
+  }
+}
+
+const Registration batch_norm(add_batch_norm);
+const Registration sample_norms(add_sample_norms);
+
+}  // namespace
+}  // namespace bench
