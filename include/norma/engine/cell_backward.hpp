@@ -27,9 +27,12 @@ class CellPull {
   /// sum_dy[cell] and sum_dy_x_hat[cell] of cells [first, last).
   void fold(index_t first, index_t last, const CellColumns<A>& statistics, double* sum_dy, double* sum_dy_x_hat) const {
     if (across_lanes_) {
-      each_lane_tile(layout_, first, last, tile_positions<A>, [&](index_t cell, index_t count) {
-        with_bool(count == tile_positions<A>,
-                  [&](auto whole) { fold_lane_tile<whole.value>(cell, static_cast<int>(count), statistics, sum_dy, sum_dy_x_hat); });
+      each_cell_tile<A>(layout_, first, last, [&]<int Tiles>(index_t cell, index_t count, std::integral_constant<int, Tiles>) {
+        with_bool(Tiles > 1 || count == tile_positions<A>, [&](auto whole) {
+          if constexpr (Tiles == 1 || whole.value) {
+            fold_lane_tile<whole.value, Tiles>(cell, static_cast<int>(count), statistics, sum_dy, sum_dy_x_hat);
+          }
+        });
       });
       return;
     }
@@ -44,9 +47,8 @@ class CellPull {
   /// dx of cells [first, last).
   void map(index_t first, index_t last, const CellColumns<A>& statistics, const CellColumns<A>& pulls) const {
     if (across_lanes_) {
-      each_lane_tile(layout_, first, last, tile_positions<A>, [&](index_t cell, index_t count) {
-        with_bool(count == tile_positions<A>,
-                  [&](auto whole) { map_lane_tile<whole.value>(cell, static_cast<int>(count), statistics, pulls); });
+      each_cell_tile<A>(layout_, first, last, [&]<int Tiles>(index_t cell, index_t count, std::integral_constant<int, Tiles>) {
+        map_lane_tile<Tiles>(cell, count, statistics, pulls);
       });
     } else if (direct_) {
       for (; first < last; first += rows_of<tile_rows>) {
@@ -60,26 +62,25 @@ class CellPull {
 
  private:
   static constexpr std::size_t interleaved = interleaved_rows<A>;
-  static constexpr std::size_t columns = static_cast<std::size_t>(tile_positions<A>);
   static constexpr A neutral_weight = one<A>;
 
   LaneRows<A> rows(Stream stream, index_t cell) const { return lane_rows<A>(layout_, operands_, stream, cell); }
 
-  template <bool Whole>
+  template <bool Whole, int Tiles>
   void fold_lane_tile(index_t first, int count, const CellColumns<A>& statistics, double* sum_dy, double* sum_dy_x_hat) const {
+    constexpr int columns = Tiles * tile_positions<A>;
     alignas(64) A tile[3][columns];
     const auto [mean, rstd, shift] = statistics.at(cells_.layout, first, count, tile);
     const LaneRows<A> dy = rows(stream_dy, first), x = rows(stream_x, first);
-    TileSums<columns> total[2], sums[2];
+    TileSums<static_cast<std::size_t>(columns)> total[2], sums[2];
     total[0].clear();
     total[1].clear();
     for (index_t begin = 0; begin < layout_.set_size; begin += block_length) {
       const index_t n = layout_.set_size - begin < block_length ? layout_.set_size - begin : block_length;
-      backward_fold_lanes<Whole, false, A>({dy[begin], dy.stride}, {x[begin], x.stride}, n, count, {mean, rstd, shift},
-                                           {&neutral_weight, 0, negative_zero<A>}, {}, {sums[0].sum, sums[1].sum});
+      backward_fold_lanes<Whole, false, Tiles, A>({dy[begin], dy.stride}, {x[begin], x.stride}, n, count, {mean, rstd, shift},
+                                                  {&neutral_weight, 0, negative_zero<A>}, {}, {sums[0].sum, sums[1].sum});
       for (int s = 0; s < 2; ++s) {
-        for (int p = 0; p < tile_positions<A>; p += pack_size<double>)
-          store(total[s].sum + p, load(total[s].sum + p) + load(sums[s].sum + p));
+        for (int p = 0; p < columns; p += pack_size<double>) store(total[s].sum + p, load(total[s].sum + p) + load(sums[s].sum + p));
       }
     }
     for (index_t i = 0; i < count; ++i) {
@@ -88,14 +89,24 @@ class CellPull {
     }
   }
 
-  template <bool Whole>
-  void map_lane_tile(index_t first, int count, const CellColumns<A>& statistics, const CellColumns<A>& pulls) const {
+  template <int Tiles>
+  void map_lane_tile(index_t first, index_t count, const CellColumns<A>& statistics, const CellColumns<A>& pulls) const {
+    constexpr int columns = Tiles * tile_positions<A>;
     alignas(64) A statistics_tile[3][columns], pulls_tile[3][columns];
     const auto [mean, rstd, shift] = statistics.at(cells_.layout, first, count, statistics_tile);
     const auto [scale, slope, offset] = pulls.at(cells_.layout, first, count, pulls_tile);
-    const LaneRows<A> dy = rows(stream_dy, first), x = rows(stream_x, first);
-    backward_map_lanes<Whole, A>({dy.first, dy.stride}, {x.first, x.stride}, rows(stream_y, first), layout_.set_size, count,
-                                 {mean, rstd, shift}, {&neutral_weight, 0, negative_zero<A>}, {scale, slope, offset});
+    const Coefficients<A> c{mean, rstd, shift};
+    const Pull<A> pull{scale, slope, offset};
+    const LaneRows<A> dy = rows(stream_dy, first), x = rows(stream_x, first), dx = rows(stream_y, first);
+    const bool whole = count == columns;
+    with_bool(streaming_ && whole && lines_up(dx.first) && lines_up(dx[1]), [&](auto stream) {
+      with_bool(whole, [&](auto all) {
+        if constexpr (all.value || (Tiles == 1 && !stream.value)) {
+          backward_map_lanes<all.value, stream.value, Tiles, A>({dy.first, dy.stride}, {x.first, x.stride}, dx, layout_.set_size,
+                                                                static_cast<int>(count), c, {&neutral_weight, 0, negative_zero<A>}, pull);
+        }
+      });
+    });
   }
 
   template <std::size_t R>

@@ -43,6 +43,21 @@ inline bool cells_across_lanes(const Layout& layout, const Operands& operands, S
          lanes_are_contiguous(layout, stream);
 }
 
+/// f(cell, count, number of tiles) for pieces of [first, last) that lie in one row of positions: several whole tiles at once, or one.
+template <class A, class F>
+inline void each_cell_tile(const Layout& layout, index_t first, index_t last, F&& f) {
+  constexpr index_t wide = wide_tiles * tile_positions<A>;
+  each_lane_tile(layout, first, last, wide, [&](index_t cell, index_t count) {
+    if (count == wide) {
+      f(cell, count, std::integral_constant<int, wide_tiles>());
+      return;
+    }
+    for (index_t done = 0; done < count; done += tile_positions<A>) {
+      f(cell + done, count - done < tile_positions<A> ? count - done : tile_positions<A>, std::integral_constant<int, 1>());
+    }
+  });
+}
+
 /// Moments of cells about their means.
 template <class A>
 class CellFold {
@@ -56,7 +71,9 @@ class CellFold {
   /// Cells [first, last).
   void run(index_t first, index_t last, const MomentArrays& result) const {
     if (across_lanes_) {
-      each_lane_tile(layout_, first, last, tile_positions<A>, [&](index_t cell, index_t count) { fold_lane_tile(cell, count, result); });
+      each_cell_tile<A>(layout_, first, last, [&]<int Tiles>(index_t cell, index_t count, std::integral_constant<int, Tiles>) {
+        fold_lane_tile<Tiles>(cell, count, result);
+      });
     } else if (x_.direct()) {
       for (; first < last; first += rows_of<tile_rows>) {
         fold_row_tile(first, last - first < rows_of<tile_rows> ? last - first : rows_of<tile_rows>, result);
@@ -78,10 +95,11 @@ class CellFold {
     }
   }
 
+  template <int Tiles>
   void fold_lane_tile(index_t first, index_t count, const MomentArrays& result) const {
     const LaneRows<A> x = lane_rows<A>(layout_, operands_, stream_x, first);
-    fold_tile<static_cast<std::size_t>(tile_positions<A>)>(first, count, LaneSource<A>{{x.first, x.stride}, static_cast<int>(count)},
-                                                           result);
+    fold_tile<static_cast<std::size_t>(Tiles * tile_positions<A>)>(first, count,
+                                                                   LaneSource<A>{{x.first, x.stride}, static_cast<int>(count)}, result);
   }
 
   void fold_row_tile(index_t first, index_t count, const MomentArrays& result) const {
@@ -133,7 +151,9 @@ class CellMap {
   /// Cells [first, last).
   void run(index_t first, index_t last, const CellColumns<A>& c) const {
     if (across_lanes_) {
-      each_lane_tile(layout_, first, last, tile_positions<A>, [&](index_t cell, index_t count) { map_lane_tile(cell, count, c); });
+      each_cell_tile<A>(layout_, first, last, [&]<int Tiles>(index_t cell, index_t count, std::integral_constant<int, Tiles>) {
+        map_lane_tile<Tiles>(cell, count, c);
+      });
     } else if (direct_) {
       for (; first < last; first += rows_of<tile_rows>) {
         map_row_tile(first, last - first < rows_of<tile_rows> ? last - first : rows_of<tile_rows>, c);
@@ -145,16 +165,23 @@ class CellMap {
   }
 
  private:
-  static constexpr std::size_t columns = static_cast<std::size_t>(tile_positions<A>);
   static constexpr A neutral_weight = one<A>, neutral_bias = negative_zero<A>;
 
+  template <int Tiles>
   void map_lane_tile(index_t first, index_t count, const CellColumns<A>& coefficients) const {
-    alignas(64) A tile[3][columns];
+    alignas(64) A tile[3][Tiles * tile_positions<A>];
     const auto [mean, scale, offset] = coefficients.at(cells_.layout, first, count, tile);
+    const Coefficients<A> c{mean, scale, offset};
     const LaneRows<A> x = lane_rows<A>(layout_, operands_, from_, first), y = lane_rows<A>(layout_, operands_, to_, first);
-    with_bool(count == tile_positions<A>, [&](auto whole) {
-      map_lanes<whole.value, A>({x.first, x.stride}, y, layout_.set_size, static_cast<int>(count), {mean, scale, offset},
-                                {&neutral_weight, 0, &neutral_bias, 0, negative_zero<A>});
+    const AffineColumn<A> affine{&neutral_weight, 0, &neutral_bias, 0, negative_zero<A>};
+    const bool whole = count == Tiles * tile_positions<A>;
+    const bool streams = streaming_ && whole && lines_up(y.first) && lines_up(y[1]);
+    with_bool(streams, [&](auto stream) {
+      with_bool(whole, [&](auto all) {
+        if constexpr (all.value || (Tiles == 1 && !stream.value)) {
+          map_lanes<all.value, stream.value, Tiles, A>({x.first, x.stride}, y, layout_.set_size, static_cast<int>(count), c, affine);
+        }
+      });
     });
   }
 

@@ -47,8 +47,8 @@ class SliceForward {
       : slice_(slice),
         cells_(slice.extents, slice.roles, slice.operands),
         weight_offset_(weight_offset),
+        workspace_(workspace),
         map_(cells_, slice_.operands, stream_x, stream_y, streaming) {
-    of_cell_ = {workspace.take(cells_.count()), workspace.take(cells_.count()), workspace.take(cells_.count())};
     of_set_ = {workspace.take(cells_.set_count), workspace.take(cells_.set_count), workspace.take(cells_.set_count)};
     rstd_ = workspace.take(cells_.set_count);
     // Coefficients are as many as the pairs of statistics and parameters.
@@ -58,12 +58,16 @@ class SliceForward {
     coefficients_.per_set = per_set_;
   }
 
-  /// Doubles a slice of so many cells needs at most.
-  static index_t workspace_size(index_t cells) { return 10 * Workspace::padded(cells); }
+  /// Doubles that a slice needs at most; statistics from elsewhere spare the moments of cells.
+  static index_t workspace_size(const CellPlan& plan, bool folds, bool per_set) {
+    const index_t cells = Workspace::padded(plan.cells_per_slice()), sets = Workspace::padded(plan.sets_per_slice());
+    return (folds ? 3 * cells : 0) + 4 * sets + 3 * (per_set ? sets : cells);
+  }
 
   /// Statistics of x. False if a set's squares leave the range of A: ordinary(set) then tells which.
   template <Formula F>
   bool fold(const ExecutorRef& executor, const F& formula) {
+    of_cell_ = {workspace_.take(cells_.count()), workspace_.take(cells_.count()), workspace_.take(cells_.count())};
     const CellFold<A> fold(cells_, slice_.operands);
     parallel_sets(executor, cells_.count(), slice_.extents.product(),
                   [&](index_t first, index_t last) { fold.run(first, last, of_cell_); });
@@ -126,6 +130,7 @@ class SliceForward {
   CellSlice slice_;
   Cells cells_;
   double weight_offset_;
+  Workspace& workspace_;
   CellMap<A> map_;
   MomentArrays of_cell_, of_set_;
   double* rstd_;
@@ -137,7 +142,7 @@ class SliceForward {
 template <class A, class P, Formula F>
 inline void normalize_cells(const ExecutorRef& executor, const F& formula, const CellPlan& plan, double weight_offset,
                             const StatisticArrays<P>& statistics, Buffer<std::byte>* scratch, bool streaming) {
-  const index_t doubles = SliceForward<A, P>::workspace_size(plan.cells_per_slice());
+  const index_t doubles = SliceForward<A, P>::workspace_size(plan, true, plan.coefficients_per_set());
   double* memory = nullptr;
   if (scratch != nullptr && !Workspace::fits_stack(doubles)) {
     scratch->resize(slice_tasks(executor, plan) * doubles * static_cast<index_t>(sizeof(double)));
@@ -173,7 +178,7 @@ inline void normalize_cells(const ExecutorRef& executor, const F& formula, const
 /// Forward with statistics from elsewhere.
 template <class A, class P, class Given>
 inline void apply_to_cells(const ExecutorRef& executor, const CellPlan& plan, double weight_offset, const Given& given, bool streaming) {
-  const index_t doubles = SliceForward<A, P>::workspace_size(plan.cells_per_slice());
+  const index_t doubles = SliceForward<A, P>::workspace_size(plan, false, plan.coefficients_per_set());
   each_slice(executor, plan, doubles, nullptr, [&](const CellSlice& slice, const ExecutorRef& inside, Workspace& workspace) {
     SliceForward<A, P> forward(slice, weight_offset, streaming, workspace);
     forward.take(given);

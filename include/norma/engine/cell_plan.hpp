@@ -22,7 +22,9 @@ struct CellSlice {
 /// a slice from memory.
 class CellPlan {
  public:
-  CellPlan(const Extents& extents, const Roles& roles, const Operands& operands) : extents_(extents), roles_(roles), operands_(operands) {
+  /// Without memory to allocate from, slices are made to fit the stack, and a batch norm for which no slice does is not one for cells.
+  CellPlan(const Extents& extents, const Roles& roles, const Operands& operands, bool may_allocate)
+      : extents_(extents), roles_(roles), operands_(operands) {
     const int rank = extents.size();
     if (rank < 2 || extents.product() == 0) return;
     const AxisSet spatial = spatial_axes(rank);
@@ -42,8 +44,8 @@ class CellPlan {
         if (varies && (folded >> a & 1u) != 0) return;
       }
     }
-    suits_ = true;
-    choose_slices(of_batch, of_group, whole_planes);
+    choose_slices(of_batch, of_group, whole_planes, may_allocate);
+    suits_ = may_allocate || !of_batch || cells_per_slice_ <= most_cells_on_stack;
   }
 
   /// False: the call is one for sets.
@@ -51,8 +53,20 @@ class CellPlan {
   index_t slices() const { return sample_steps_ * channel_steps_; }
   /// All of x as one slice.
   const Roles& roles() const { return roles_; }
-  /// Cells of the largest slice.
+  /// Cells and sets of the largest slice.
   index_t cells_per_slice() const { return cells_per_slice_; }
+  index_t sets_per_slice() const { return sets_per_slice_; }
+
+  /// Whether a set's cells share weight and bias.
+  bool coefficients_per_set() const {
+    for (int a = 0; a < extents_.size(); ++a) {
+      if (!roles_.merges(a) || extents_[a] == 1) continue;
+      for (const Stream s : {stream_weight, stream_bias}) {
+        if (operands_[s].present() && operands_[s].strides[a] != 0) return false;
+      }
+    }
+    return true;
+  }
 
   CellSlice slice(index_t i) const {
     const index_t n = i / channel_steps_ * samples_, c = i % channel_steps_ * channels_;
@@ -70,9 +84,10 @@ class CellPlan {
 
   /// Smaller planes than this are not worth a fold of their own.
   static constexpr index_t least_plane = 16;
+  static constexpr index_t most_cells_on_stack = 2048;
 
  private:
-  void choose_slices(bool of_batch, bool of_group, bool whole_planes) {
+  void choose_slices(bool of_batch, bool of_group, bool whole_planes, bool may_allocate) {
     constexpr index_t near = index_t{1} << 20;
     constexpr index_t most_cells = 1024;
     samples_ = of_batch ? extents_[0] : 1;
@@ -87,14 +102,19 @@ class CellPlan {
       // Whole registers of neighbouring channels, of whole groups.
       constexpr index_t tile = tile_positions<float>;
       while (step % tile != 0 && step < extents_[1]) step += unit;
+      // Where not even that stays near, rows are read whole.
+      if (step * channel_bytes > 2 * near && samples_ * extents_[1] <= 8 * most_cells) step = extents_[1];
     }
     if (fits > step) step = fits / step * step;
+    if (const index_t most = most_cells_on_stack / channel_cells; !may_allocate && step > most)
+      step = most > unit ? most / unit * unit : unit;
     channels_ = step < extents_[1] ? step : extents_[1];
     if (!of_batch && channels_ == extents_[1] && fits > 2 * channels_) samples_ = fits / channels_;
     if (samples_ > extents_[0]) samples_ = extents_[0];
     sample_steps_ = (extents_[0] + samples_ - 1) / samples_;
     channel_steps_ = (extents_[1] + channels_ - 1) / channels_;
     cells_per_slice_ = channels_ * (of_batch ? channel_cells : samples_);
+    sets_per_slice_ = of_batch ? channels_ : samples_ * channels_ / unit;
   }
   bool lanes_lie_along_channels() const { return extents_[1] > 1 && operands_[stream_x].strides[1] == 1; }
 
@@ -102,7 +122,7 @@ class CellPlan {
   Roles roles_;
   Operands operands_;
   bool suits_ = false;
-  index_t plane_ = 1, samples_ = 1, channels_ = 1, sample_steps_ = 1, channel_steps_ = 1, cells_per_slice_ = 1;
+  index_t plane_ = 1, samples_ = 1, channels_ = 1, sample_steps_ = 1, channel_steps_ = 1, cells_per_slice_ = 1, sets_per_slice_ = 1;
 };
 
 /// Numbers that the slices of a task need while they are at work: on the stack up to a size, else allocated.
@@ -127,7 +147,7 @@ class Workspace {
   static bool fits_stack(index_t size) { return size <= on_stack; }
 
  private:
-  static constexpr index_t on_stack = 24 * 1024;
+  static constexpr index_t on_stack = 25 * 1024;
 
   alignas(64) double stack_[on_stack];
   Buffer<double> heap_;

@@ -63,8 +63,10 @@ class SlicePull {
     for (A*& column : pulls_.column) column = reinterpret_cast<A*>(workspace.take(pulls));
   }
 
-  /// Doubles a slice of so many cells needs at most.
-  static index_t workspace_size(index_t cells) { return 11 * Workspace::padded(cells); }
+  /// Doubles that a slice needs at most.
+  static index_t workspace_size(const CellPlan& plan) {
+    return 5 * Workspace::padded(plan.cells_per_slice()) + 6 * Workspace::padded(plan.sets_per_slice());
+  }
 
   /// `statistics` are those of all of x; `sums`, if it has memory, takes what parameter gradients are made of.
   template <Formula F>
@@ -160,7 +162,7 @@ inline void pull_back_cells(const ExecutorRef& executor, const F& formula, const
                             double weight_offset, const StatisticArrays<P>& statistics, Buffer<std::byte>& scratch, bool streaming) {
   CellSums sums(x, plan.roles(), operands);
   const bool gradients = operands[stream_weight_grad].present() || operands[stream_bias_grad].present();
-  const index_t doubles = SlicePull<A, P>::workspace_size(plan.cells_per_slice());
+  const index_t doubles = SlicePull<A, P>::workspace_size(plan);
   const index_t of_sums = gradients ? 2 * Workspace::padded(sums.cells()) : 0;
   const index_t of_slices = Workspace::fits_stack(doubles) ? 0 : slice_tasks(executor, plan) * doubles;
   scratch.resize((of_sums + of_slices) * static_cast<index_t>(sizeof(double)));
@@ -170,7 +172,7 @@ inline void pull_back_cells(const ExecutorRef& executor, const F& formula, const
     sums.use(memory);
     with_sums[stream_cell] = Operand(sums.dy);
   }
-  const CellPlan slices(x, plan.roles(), with_sums);
+  const CellPlan slices(x, plan.roles(), with_sums, true);
   each_slice(executor, slices, doubles, of_slices > 0 ? memory + of_sums : nullptr,
              [&](const CellSlice& slice, const ExecutorRef& inside, Workspace& workspace) {
                SlicePull<A, P>(slice, weight_offset, streaming, workspace).run(inside, formula, statistics, sums);

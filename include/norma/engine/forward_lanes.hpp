@@ -40,12 +40,15 @@ struct LaneSource {
 
   template <class Term, std::size_t Columns>
   NORMA_INLINE void fold(index_t i, index_t n, const A* pivot, TileSums<Columns> (&sums)[Term::sums]) const {
-    static_assert(Columns == static_cast<std::size_t>(tile_positions<A>));
-    with_bool(positions == tile_positions<A>, [&](auto whole) {
-      if constexpr (Term::sums == 1) {
-        fold_lanes<Term, whole.value, A>({x[i], x.stride}, n, positions, pivot, {sums[0].sum});
+    constexpr int tiles = static_cast<int>(Columns) / tile_positions<A>;
+    static_assert(static_cast<int>(Columns) == tiles * tile_positions<A>);
+    with_bool(tiles > 1 || positions == tile_positions<A>, [&](auto whole) {
+      if constexpr (tiles > 1 && !whole.value) {
+        return;  // several tiles are always whole ones
+      } else if constexpr (Term::sums == 1) {
+        fold_lanes<Term, whole.value, tiles, A>({x[i], x.stride}, n, positions, pivot, {sums[0].sum});
       } else {
-        fold_lanes<Term, whole.value, A>({x[i], x.stride}, n, positions, pivot, {sums[0].sum, sums[1].sum});
+        fold_lanes<Term, whole.value, tiles, A>({x[i], x.stride}, n, positions, pivot, {sums[0].sum, sums[1].sum});
       }
     });
   }
@@ -97,7 +100,7 @@ class LaneForward {
       statistics_.put(layout_.kept.offset(stream_stat, set + p), c.statistics(p));
     const AffineColumn<A> affine{weight.first, weight.stride, bias.first, bias.stride, weight_offset_};
     with_bool(count == tile_positions<A>, [&](auto whole) {
-      map_lanes<whole.value, A>({x.first, x.stride}, rows(stream_y), layout_.set_size, count, c.coefficients(), affine);
+      map_lanes<whole.value, false, 1, A>({x.first, x.stride}, rows(stream_y), layout_.set_size, count, c.coefficients(), affine);
     });
     return true;
   }

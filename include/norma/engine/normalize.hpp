@@ -62,7 +62,7 @@ inline void normalize(const ExecutorRef& executor, const F& formula, const Roles
   const bool streaming =
       streams_output(executor.streaming(), operands[stream_y], x.size() * static_cast<index_t>(sizeof(Y)), operands[stream_x], Operand());
   if constexpr (F::centred) {
-    const CellPlan plan(x.extents(), roles, operands);
+    const CellPlan plan(x.extents(), roles, operands, saved != nullptr);
     // Planes of one statistic set each that lie as rows are as well normalized while hot.
     if (plan.suits() && (plan.roles().merged != 0 || LaneForward<A, P, F>::lanes_wanted(layout))) {
       normalize_cells<A>(executor, formula, plan, static_cast<double>(weight_offset), statistics,
@@ -108,7 +108,7 @@ inline void pull_back(const ExecutorRef& executor, const F& formula, const Roles
   const bool streaming =
       dx.data() != nullptr && streams_output(executor.streaming(), operands[stream_y], x.size() * static_cast<index_t>(sizeof(DX)),
                                              operands[stream_x], operands[stream_dy]);
-  const CellPlan plan(x.extents(), roles, operands);
+  const CellPlan plan(x.extents(), roles, operands, true);
   if (plan.suits()) {
     pull_back_cells<A, P>(executor, formula, x.extents(), plan, operands, static_cast<double>(weight_offset), statistics, scratch,
                           streaming);
