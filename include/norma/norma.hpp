@@ -8,10 +8,14 @@
 #include <norma/interop/eigen.hpp>
 
 // Norms of (N, C, spatial...)
+#include <norma/layers/batch_instance_norm.hpp>
 #include <norma/layers/batch_norm.hpp>
+#include <norma/layers/batch_renorm.hpp>
 #include <norma/layers/fold_batch_norm.hpp>
 #include <norma/layers/group_norm.hpp>
 #include <norma/layers/instance_norm.hpp>
+#include <norma/layers/mean_only_batch_norm.hpp>
+#include <norma/layers/switchable_norm.hpp>
 
 // Norms over the axes of a sample
 #include <norma/layers/layer_norm.hpp>

@@ -61,7 +61,7 @@ class SliceForward {
   /// Doubles that a slice needs at most; statistics from elsewhere spare the moments of cells.
   static index_t workspace_size(const CellPlan& plan, bool folds, bool per_set) {
     const index_t cells = Workspace::padded(plan.cells_per_slice()), sets = Workspace::padded(plan.sets_per_slice());
-    return (folds ? 3 * cells : 0) + 4 * sets + 3 * (per_set ? sets : cells);
+    return (folds ? 3 * cells : 0) + 6 * sets + 3 * (per_set ? sets : cells);
   }
 
   /// Statistics of x. False if a set's squares leave the range of A: ordinary(set) then tells which.
@@ -83,12 +83,25 @@ class SliceForward {
     }
     return all_ordinary;
   }
+  /// Between fold and map a norm may change what is made of the statistics: y = ((x - mean) * slope + shift) * weight + bias.
+  void reshape(index_t set, double slope, double shift) {
+    if (slope_ == nullptr) {
+      slope_ = workspace_.take(cells_.set_count);
+      shift_ = workspace_.take(cells_.set_count);
+      for (index_t s = 0; s < cells_.set_count; ++s) {
+        slope_[s] = rstd_[s];
+        shift_[s] = 0;
+      }
+    }
+    slope_[set] = slope;
+    shift_[set] = shift;
+  }
   bool ordinary(index_t set) const { return of_set_.variance[set] < ordinary_second<A> && rstd_[set] < ordinary_rstd<A>; }
 
   /// Statistics from elsewhere; `given` is indexed like all of x's.
   template <class Given>
   void take(const Given& given) {
-    for (index_t s = 0; s < cells_.set_count; ++s) put(s, given[slice_.first_set + s]);
+    for (index_t s = 0; s < cells_.set_count; ++s) put(s, given[slice_.place(s)]);
   }
   void put(index_t set, const SetStatistics& statistics) {
     of_set_.pivot[set] = statistics.mean.high;
@@ -118,12 +131,15 @@ class SliceForward {
   void resolve() {
     const Operand &weight = slice_.operands[stream_weight], &bias = slice_.operands[stream_bias];
     each_coefficient(cells_, per_set_, [&](index_t i, index_t s, index_t weight_at, index_t bias_at) {
-      const double scale = mul(rstd_[s], parameter_at(weight, weight_at) + weight_offset_);
+      const double weight_of_set = parameter_at(weight, weight_at) + weight_offset_;
+      const double scale = mul(slope_ == nullptr ? rstd_[s] : slope_[s], weight_of_set);
       const A mean = static_cast<A>(of_set_.pivot[s]);
       const double low = (of_set_.pivot[s] - static_cast<double>(mean)) + of_set_.mean[s];
+      const double bias_of_set =
+          shift_ == nullptr ? parameter_at(bias, bias_at) : std::fma(shift_[s], weight_of_set, parameter_at(bias, bias_at));
       coefficients_.column[0][i] = mean;
       coefficients_.column[1][i] = static_cast<A>(scale);
-      coefficients_.column[2][i] = static_cast<A>(std::fma(-low, scale, parameter_at(bias, bias_at)));
+      coefficients_.column[2][i] = static_cast<A>(std::fma(-low, scale, bias_of_set));
     });
   }
 
@@ -134,15 +150,17 @@ class SliceForward {
   CellMap<A> map_;
   MomentArrays of_cell_, of_set_;
   double* rstd_;
+  double* slope_ = nullptr;
+  double* shift_ = nullptr;
   CellColumns<A> coefficients_{};
   bool per_set_;
 };
 
-/// Forward with the statistics of x; with `statistics`, they are left there. `scratch`, if not null, is used instead of new memory.
-template <class A, class P, Formula F>
-inline void normalize_cells(const ExecutorRef& executor, const F& formula, const CellPlan& plan, double weight_offset,
-                            const StatisticArrays<P>& statistics, Buffer<std::byte>* scratch, bool streaming) {
-  const index_t doubles = SliceForward<A, P>::workspace_size(plan, true, plan.coefficients_per_set());
+/// Runs work(forward, executor for its inside, slice) on the forward of each slice. `scratch`, if not null, is used instead of new memory.
+template <class A, class P, class Work>
+inline void each_slice_forward(const ExecutorRef& executor, const CellPlan& plan, double weight_offset, bool folds, bool streaming,
+                               Buffer<std::byte>* scratch, Work&& work) {
+  const index_t doubles = SliceForward<A, P>::workspace_size(plan, folds, plan.coefficients_per_set());
   double* memory = nullptr;
   if (scratch != nullptr && !Workspace::fits_stack(doubles)) {
     scratch->resize(slice_tasks(executor, plan) * doubles * static_cast<index_t>(sizeof(double)));
@@ -150,9 +168,18 @@ inline void normalize_cells(const ExecutorRef& executor, const F& formula, const
   }
   each_slice(executor, plan, doubles, memory, [&](const CellSlice& slice, const ExecutorRef& inside, Workspace& workspace) {
     SliceForward<A, P> forward(slice, weight_offset, streaming, workspace);
+    work(forward, inside, slice);
+  });
+}
+
+/// Forward with the statistics of x; with `statistics`, they are left there.
+template <class A, class P, Formula F>
+inline void normalize_cells(const ExecutorRef& executor, const F& formula, const CellPlan& plan, double weight_offset,
+                            const StatisticArrays<P>& statistics, Buffer<std::byte>* scratch, bool streaming) {
+  const auto work = [&](SliceForward<A, P>& forward, const ExecutorRef& inside, const CellSlice& slice) {
     const auto put_all = [&](const auto& wanted) {
       for (index_t s = 0; s < forward.set_count(); ++s) {
-        if (wanted(s)) statistics.put(slice.first_set + s, forward.statistics(s));
+        if (wanted(s)) statistics.put(slice.place(s), forward.statistics(s));
       }
     };
     if (forward.fold(inside, formula)) {
@@ -172,18 +199,18 @@ inline void normalize_cells(const ExecutorRef& executor, const F& formula, const
     const auto ordinary = [&](index_t set) { return forward.ordinary(set); };
     put_all(ordinary);
     forward.map_some(ordinary);
-  });
+  };
+  each_slice_forward<A, P>(executor, plan, weight_offset, true, streaming, scratch, work);
 }
 
 /// Forward with statistics from elsewhere.
 template <class A, class P, class Given>
 inline void apply_to_cells(const ExecutorRef& executor, const CellPlan& plan, double weight_offset, const Given& given, bool streaming) {
-  const index_t doubles = SliceForward<A, P>::workspace_size(plan, false, plan.coefficients_per_set());
-  each_slice(executor, plan, doubles, nullptr, [&](const CellSlice& slice, const ExecutorRef& inside, Workspace& workspace) {
-    SliceForward<A, P> forward(slice, weight_offset, streaming, workspace);
-    forward.take(given);
-    forward.map(inside);
-  });
+  each_slice_forward<A, P>(executor, plan, weight_offset, false, streaming, nullptr,
+                           [&](SliceForward<A, P>& forward, const ExecutorRef& inside, const CellSlice&) {
+                             forward.take(given);
+                             forward.map(inside);
+                           });
 }
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

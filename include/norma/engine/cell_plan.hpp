@@ -15,6 +15,10 @@ struct CellSlice {
   Roles roles = 0;
   Operands operands;
   index_t first_set = 0;
+  index_t sets_per_sample = 1, all_sets_per_sample = 1;
+
+  /// The place among all statistics of the slice's `set`-th.
+  index_t place(index_t set) const { return first_set + set / sets_per_sample * all_sets_per_sample + set % sets_per_sample; }
 };
 
 /// Norms of (N, C, spatial...) whose parameters do not vary within a cell. Cells are the planes of a sample and channel; where planes are
@@ -23,7 +27,7 @@ struct CellSlice {
 class CellPlan {
  public:
   /// Without memory to allocate from, slices are made to fit the stack, and a batch norm for which no slice does is not one for cells.
-  CellPlan(const Extents& extents, const Roles& roles, const Operands& operands, bool may_allocate)
+  CellPlan(const Extents& extents, const Roles& roles, const Operands& operands, bool may_allocate, index_t smallest_plane = least_plane)
       : extents_(extents), roles_(roles), operands_(operands) {
     const int rank = extents.size();
     if (rank < 2 || extents.product() == 0) return;
@@ -34,7 +38,7 @@ class CellPlan {
     if (!of_batch && !of_group && !of_instance) return;
     plane_ = 1;
     for (int a = 2; a < rank; ++a) plane_ *= extents[a];
-    const bool whole_planes = plane_ >= least_plane;
+    const bool whole_planes = plane_ >= smallest_plane;
     if (!whole_planes && !of_batch) return;
     roles_.merged = of_batch ? (whole_planes ? batch_axis : spatial) : of_group ? channel_axis : 0;
     const AxisSet folded = roles_.averaged & ~roles_.merged;
@@ -57,6 +61,31 @@ class CellPlan {
   index_t cells_per_slice() const { return cells_per_slice_; }
   index_t sets_per_slice() const { return sets_per_slice_; }
 
+  /// The same slices of more operands.
+  CellPlan with(const Operands& operands) const {
+    CellPlan plan = *this;
+    plan.operands_ = operands;
+    return plan;
+  }
+  /// Slices of all samples and `channels` channels, for norms that must see so much at once. Not of groups.
+  CellPlan of_channels(index_t channels) const {
+    CellPlan plan = *this;
+    plan.samples_ = extents_[0];
+    plan.channels_ = channels < extents_[1] ? channels : extents_[1];
+    plan.cells_per_slice_ = roles_.merges(2) ? plan.channels_ * plane_ : plan.channels_ * plan.samples_;
+    plan.sets_per_slice_ = roles_.keeps(0) ? plan.channels_ * plan.samples_ : plan.channels_;
+    plan.sample_steps_ = 1;
+    plan.channel_steps_ = (extents_[1] + plan.channels_ - 1) / plan.channels_;
+    return plan;
+  }
+  /// All samples of as many channels as stay near, like the slices of a batch norm.
+  CellPlan of_near_channels() const {
+    Roles of_batch = roles_;
+    of_batch.averaged |= batch_axis;
+    return of_channels(CellPlan(extents_, of_batch, operands_, true, 1).channels_);
+  }
+  CellPlan in_one_slice() const { return of_channels(extents_[1]); }
+
   /// Whether a set's cells share weight and bias.
   bool coefficients_per_set() const {
     for (int a = 0; a < extents_.size(); ++a) {
@@ -70,12 +99,14 @@ class CellPlan {
 
   CellSlice slice(index_t i) const {
     const index_t n = i / channel_steps_ * samples_, c = i % channel_steps_ * channels_;
-    CellSlice s{extents_, roles_, operands_, 0};
+    CellSlice s{extents_, roles_, operands_};
     s.extents[0] = extents_[0] - n < samples_ ? extents_[0] - n : samples_;
     s.extents[1] = extents_[1] - c < channels_ ? extents_[1] - c : channels_;
     const index_t per_group = roles_.groups > 0 ? extents_[1] / roles_.groups : 1;
     s.roles.groups = roles_.groups > 0 ? s.extents[1] / per_group : 0;
     s.first_set = (roles_.keeps(0) ? n * extents_[1] : 0) / per_group + c / per_group;
+    s.sets_per_sample = s.extents[1] / per_group;
+    s.all_sets_per_sample = extents_[1] / per_group;
     for (Operand& o : s.operands.of) {
       if (o.present()) o.data = o.at(n * o.strides[0] + c * o.strides[1]);
     }

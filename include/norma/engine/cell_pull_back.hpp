@@ -44,6 +44,21 @@ struct CellSums {
   Extents extents_, strides_;
 };
 
+/// What a norm changed between its statistics and its map, per set: y = (x_hat * gain + shift) * weight + bias. Null pointers: nothing.
+struct Reshape {
+  const double* gain = nullptr;
+  const double* shift = nullptr;
+
+  double gain_of(index_t set) const { return gain == nullptr ? 1.0 : gain[set]; }
+  double shift_of(index_t set) const { return shift == nullptr ? 0.0 : shift[set]; }
+};
+
+/// Sums over sets as they are: the number of elements they are over, which other processes may add to.
+struct NoExchange {
+  static constexpr bool always = false;  // true: also where no dx is asked for
+  double operator()(double*, double*, index_t, index_t elements) const { return static_cast<double>(elements); }
+};
+
 /// The backward of one slice.
 template <class A, class P>
 class SlicePull {
@@ -68,9 +83,12 @@ class SlicePull {
     return 5 * Workspace::padded(plan.cells_per_slice()) + 6 * Workspace::padded(plan.sets_per_slice());
   }
 
-  /// `statistics` are those of all of x; `sums`, if it has memory, takes what parameter gradients are made of.
-  template <Formula F>
-  void run(const ExecutorRef& executor, const F& formula, const StatisticArrays<P>& statistics, const CellSums& sums) {
+  /// `statistics` and `reshape` are those of all of x; `sums`, if it has memory, takes what parameter gradients are made of.
+  /// exchange(sum of g, sum of g * x_hat, sets, elements of a set) says over how many elements the sums are then.
+  template <Formula F, class Exchange>
+  void run(const ExecutorRef& executor, const F& formula, const StatisticArrays<P>& statistics, const Reshape& reshape,
+           const CellSums& sums, const Exchange& exchange) {
+    reshape_ = reshape;
     constexpr bool frozen = requires { F::constant_statistics; };
     read_statistics(statistics);
     const index_t elements = slice_.extents.product();
@@ -79,20 +97,45 @@ class SlicePull {
       parallel_sets(executor, cells_.count(), elements,
                     [&](index_t first, index_t last) { pull_.fold(first, last, statistics_, of_cell_[0], of_cell_[1]); });
     if (wants_sums) put_sums(sums);
-    if (!wants_dx) return;
+    if (!wants_dx && !Exchange::always) return;
     if constexpr (frozen) {
       map_frozen(executor, elements);
       return;
     }
-    resolve(formula);
+    sum_sets();
+    const double over = exchange(of_set_[0], of_set_[1], cells_.set_count, cells_.set_size());
+    if (!wants_dx) return;
+    resolve(formula, over);
+    parallel_sets(executor, cells_.count(), elements, [&](index_t first, index_t last) { pull_.map(first, last, statistics_, pulls_); });
+  }
+
+  /// A backward of the layer's own making, for slices whose sets are their cells: resolve(sum dy, sum dy * x_hat, f) calls
+  /// f(set, scale, slope, offset) for every set; then dx = dy * scale + (x_hat * slope + offset).
+  template <class Resolve>
+  void run_with(const ExecutorRef& executor, const StatisticArrays<P>& statistics, const Resolve& resolve) {
+    read_statistics(statistics);
+    const index_t elements = slice_.extents.product();
+    parallel_sets(executor, cells_.count(), elements,
+                  [&](index_t first, index_t last) { pull_.fold(first, last, statistics_, of_cell_[0], of_cell_[1]); });
+    each_coefficient(cells_, false, [&](index_t cell, index_t set, index_t, index_t) {
+      of_set_[0][set] = of_cell_[0][cell];
+      of_set_[1][set] = of_cell_[1][cell];
+    });
+    resolve(slice_, of_set_[0], of_set_[1], [&](index_t set, double scale, double slope, double offset) {
+      pulls_.column[0][set] = static_cast<A>(scale);
+      pulls_.column[1][set] = static_cast<A>(slope);
+      pulls_.column[2][set] = static_cast<A>(offset);
+    });
+    if (!slice_.operands[stream_y].present()) return;
+    pulls_.per_set = true;
     parallel_sets(executor, cells_.count(), elements, [&](index_t first, index_t last) { pull_.map(first, last, statistics_, pulls_); });
   }
 
  private:
   void read_statistics(const StatisticArrays<P>& statistics) {
     for (index_t s = 0; s < cells_.set_count; ++s) {
-      const SplitSum<> mean = statistics.template get_mean<double>(slice_.first_set + s);
-      const double rstd = statistics.template get_rstd<double>(slice_.first_set + s);
+      const SplitSum<> mean = statistics.template get_mean<double>(slice_.place(s));
+      const double rstd = statistics.template get_rstd<double>(slice_.place(s));
       const A mean_in_a = static_cast<A>(mean.high);
       statistics_.column[0][s] = mean_in_a;
       statistics_.column[1][s] = static_cast<A>(rstd);
@@ -107,8 +150,9 @@ class SlicePull {
     const index_t begin = static_cast<double*>(table.data) - sums.dy.data();
     for (index_t cell = 0; cell < cells_.count(); ++cell) {
       const index_t at = begin + cells_.layout.kept.offset(stream_cell, cell);
+      const index_t set = slice_.place(cells_.layout.kept.offset(stream_stat, cell));
       sums.dy.data()[at] = of_cell_[0][cell];
-      sums.dy_x_hat.data()[at] = of_cell_[1][cell];
+      sums.dy_x_hat.data()[at] = std::fma(reshape_.gain_of(set), of_cell_[1][cell], mul(reshape_.shift_of(set), of_cell_[0][cell]));
     }
   }
 
@@ -125,22 +169,28 @@ class SlicePull {
 
   double weight_at(index_t offset) const { return parameter_at(slice_.operands[stream_weight], offset) + weight_offset_; }
 
-  /// Sums of g and g * x_hat per set, then dx = rstd * (g - mean(g) - x_hat * mean(g * x_hat)) as scale, slope, offset.
-  template <Formula F>
-  void resolve(const F& formula) {
-    double *const sum_g = of_set_[0], *const sum_g_x_hat = of_set_[1], *const rstd = of_set_[2];
+  /// Sums of g and g * x_hat per set.
+  void sum_sets() {
+    double *const sum_g = of_set_[0], *const sum_g_x_hat = of_set_[1];
     for (index_t s = 0; s < cells_.set_count; ++s) sum_g[s] = sum_g_x_hat[s] = 0;
     each_coefficient(cells_, false, [&](index_t cell, index_t s, index_t weight, index_t) {
-      const double w = weight_at(weight);
+      const double w = mul(weight_at(weight), reshape_.gain_of(slice_.place(s)));
       sum_g[s] = std::fma(w, of_cell_[0][cell], sum_g[s]);
       sum_g_x_hat[s] = std::fma(w, of_cell_[1][cell], sum_g_x_hat[s]);
     });
+  }
+
+  /// dx = rstd * (g - mean(g) - x_hat * mean(g * x_hat)) as scale, slope, offset; sums are over so many elements.
+  template <Formula F>
+  void resolve(const F& formula, double elements) {
+    double *const sum_g = of_set_[0], *const sum_g_x_hat = of_set_[1], *const rstd = of_set_[2];
     // A centred set of one element moves nothing.
-    const bool lone = F::centred && cells_.set_size() == 1;
-    const double inverse = lone ? 0.0 : 1.0 / static_cast<double>(cells_.set_size());
+    const bool lone = F::centred && elements == 1;
+    const double inverse = lone ? 0.0 : 1.0 / elements;
     each_coefficient(cells_, pulls_.per_set, [&](index_t i, index_t s, index_t weight, index_t) {
       const double rstd_per_element = mul(rstd[s], inverse);
-      pulls_.column[0][i] = static_cast<A>(lone ? 0.0 : mul(rstd[s], weight_at(weight)));
+      const double w = mul(weight_at(weight), reshape_.gain_of(slice_.place(s)));
+      pulls_.column[0][i] = static_cast<A>(lone ? 0.0 : mul(rstd[s], w));
       pulls_.column[1][i] = static_cast<A>(-rstd_per_element * formula.pull(rstd[s]) * sum_g_x_hat[s]);
       pulls_.column[2][i] = F::centred ? static_cast<A>(-rstd_per_element * sum_g[s]) : A(0);
     });
@@ -151,15 +201,17 @@ class SlicePull {
   double weight_offset_;
   bool streaming_;
   CellPull<A> pull_;
+  Reshape reshape_;
   double* of_cell_[2];  // sum dy, sum dy * x_hat
   double* of_set_[3];   // sum g, sum g * x_hat, rstd
   CellColumns<A> statistics_{}, pulls_{};
 };
 
 /// Backward with the statistics a forward has left, or any others; see pull_back.
-template <class A, class P, Formula F>
+template <class A, class P, Formula F, class Exchange = NoExchange>
 inline void pull_back_cells(const ExecutorRef& executor, const F& formula, const Extents& x, const CellPlan& plan, const Operands& operands,
-                            double weight_offset, const StatisticArrays<P>& statistics, Buffer<std::byte>& scratch, bool streaming) {
+                            double weight_offset, const StatisticArrays<P>& statistics, Buffer<std::byte>& scratch, bool streaming,
+                            const Reshape& reshape = {}, const Exchange& exchange = {}) {
   CellSums sums(x, plan.roles(), operands);
   const bool gradients = operands[stream_weight_grad].present() || operands[stream_bias_grad].present();
   const index_t doubles = SlicePull<A, P>::workspace_size(plan);
@@ -172,10 +224,10 @@ inline void pull_back_cells(const ExecutorRef& executor, const F& formula, const
     sums.use(memory);
     with_sums[stream_cell] = Operand(sums.dy);
   }
-  const CellPlan slices(x, plan.roles(), with_sums, true);
+  const CellPlan slices = plan.with(with_sums);
   each_slice(executor, slices, doubles, of_slices > 0 ? memory + of_sums : nullptr,
              [&](const CellSlice& slice, const ExecutorRef& inside, Workspace& workspace) {
-               SlicePull<A, P>(slice, weight_offset, streaming, workspace).run(inside, formula, statistics, sums);
+               SlicePull<A, P>(slice, weight_offset, streaming, workspace).run(inside, formula, statistics, reshape, sums, exchange);
              });
   if (operands[stream_weight_grad].present()) {
     scatter_gradient(sums.axes, stream_weight_grad, sums.dy_x_hat.data(), static_cast<P*>(operands[stream_weight_grad].data));

@@ -38,7 +38,9 @@ template <class T>
 class RunningStatistics {
  public:
   RunningStatistics() = default;
-  RunningStatistics(index_t channels, T variance) : mean_(channels), variance_(channels, variance) {}
+  RunningStatistics(index_t channels, bool has_variance, T variance) : mean_(channels) {
+    if (has_variance) variance_ = Buffer<T>(channels, variance);
+  }
 
   std::span<T> running_mean() { return mean_.span(); }
   std::span<const T> running_mean() const { return mean_.span(); }
@@ -106,6 +108,11 @@ inline index_t values_per_channel(const Extents& x) {
   index_t values = x[0];
   for (int a = 2; a < x.size(); ++a) values *= x[a];
   return values;
+}
+
+/// One value has no variance to learn from.
+inline void check_more_than_one_value(const char* layer, const Extents& x) {
+  if (values_per_channel(x) == 1) raise_shape_error(layer, ": training wants more than one value per channel, x has extents ", x);
 }
 
 /// update_running for the sets a forward over `roles` has left: the channels of the batch, or of each sample.

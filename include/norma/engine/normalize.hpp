@@ -89,14 +89,10 @@ inline bool gradients_group_differently(const AffineOperands& affine, const Exte
   return false;
 }
 
-/// dx = ..., weight and bias gradients += ..., each where present. dx may be exactly dy or x. Shapes have been checked. `scratch` grows to
-/// what is needed.
-template <class P, Formula F, class DY, class X, class DX>
-inline void pull_back(const ExecutorRef& executor, const F& formula, const Roles& roles, const TensorView<DY>& dy, const TensorView<X>& x,
-                      const StatisticArrays<P>& statistics, Buffer<std::byte>& scratch, const TensorView<DX>& dx,
-                      const AffineOperands& affine) {
-  using A = Wider<P, std::remove_const_t<X>>;
-  if (x.size() == 0) return;
+/// Operands of a backward; an absent weight is stood in for.
+template <class A, class DY, class X, class DX>
+inline Operands backward_operands(const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx,
+                                  const AffineOperands& affine) {
   Operands operands;
   operands[stream_dy] = Operand(dy);
   operands[stream_x] = Operand(x);
@@ -104,6 +100,18 @@ inline void pull_back(const ExecutorRef& executor, const F& formula, const Roles
   operands[stream_weight] = affine.weight.present() ? affine.weight : constant_operand(one<A>, x.rank());
   operands[stream_weight_grad] = affine.weight_grad;
   operands[stream_bias_grad] = affine.bias_grad;
+  return operands;
+}
+
+/// dx = ..., weight and bias gradients += ..., each where present. dx may be exactly dy or x. Shapes have been checked. `scratch` grows to
+/// what is needed. `reshape` is for norms that are always over cells.
+template <class P, Formula F, class DY, class X, class DX>
+inline void pull_back(const ExecutorRef& executor, const F& formula, const Roles& roles, const TensorView<DY>& dy, const TensorView<X>& x,
+                      const StatisticArrays<P>& statistics, Buffer<std::byte>& scratch, const TensorView<DX>& dx,
+                      const AffineOperands& affine, const Reshape& reshape = {}) {
+  using A = Wider<P, std::remove_const_t<X>>;
+  if (x.size() == 0) return;
+  const Operands operands = backward_operands<A>(dy, x, dx, affine);
   const A weight_offset = affine.template offset<A>();
   const bool streaming =
       dx.data() != nullptr && streams_output(executor.streaming(), operands[stream_y], x.size() * static_cast<index_t>(sizeof(DX)),
@@ -111,7 +119,7 @@ inline void pull_back(const ExecutorRef& executor, const F& formula, const Roles
   const CellPlan plan(x.extents(), roles, operands, true);
   if (plan.suits()) {
     pull_back_cells<A, P>(executor, formula, x.extents(), plan, operands, static_cast<double>(weight_offset), statistics, scratch,
-                          streaming);
+                          streaming, reshape);
     return;
   }
   if (gradients_group_differently(affine, x.extents(), roles)) {

@@ -38,6 +38,12 @@ class Saved {
   double mean_in_double(index_t set) const {
     return static_cast<double>(numbers_.data()[set]) + static_cast<double>(numbers_.data()[sets_ + set]);
   }
+  /// For layers: numbers of their own that the backward wants.
+  std::span<double> prepare_table(index_t size) {
+    table_.resize(size);
+    return table_.span();
+  }
+  std::span<double> table() { return table_.span(); }
   /// For layers: memory a backward may use as it likes.
   Buffer<std::byte>& scratch() { return scratch_; }
 
@@ -62,6 +68,7 @@ class Saved {
  private:
   Buffer<T> numbers_;  // mean, its low part (centred only), rstd, its low part
   Buffer<double> variance_;
+  Buffer<double> table_;
   Buffer<std::byte> scratch_;
   index_t sets_ = 0;
   bool centred_ = false;

@@ -52,7 +52,7 @@ inline void backward_fold_lanes(const LaneRows<const T>& dy_rows, const LaneRows
         });
       }
       unroll<K>([&](auto k) __attribute__((always_inline)) {
-        const auto at = [&](const T* column) __attribute__((always_inline)) { return load(column + k * pack_size<T>); };
+        const auto at = [&](const T* values) __attribute__((always_inline)) { return load(values + k * pack_size<T>); };
         const Pack<T> upstream = load_positions<Whole>(dy[i], k, count);
         Pack<T> normalized = x_hat<true>(load_positions<Whole>(x[i], k, count), at(c.mean), at(c.rstd), at(c.shift));
         if constexpr (!Whole) normalized = keep_first(normalized, lanes_left<pack_size<T>>(count - k * pack_size<T>));

@@ -67,10 +67,7 @@ struct BatchNormFormula : InverseSigma {
   static Roles roles(const Extents& x, const Views&) {
     return roles(x);
   }
-  /// One value has no variance to learn from.
-  static void check_training(const Extents& x) {
-    if (values_per_channel(x) == 1) raise_shape_error(layer, ": training wants more than one value per channel, x has extents ", x);
-  }
+  static void check_training(const Extents& x) { check_more_than_one_value(layer, x); }
 };
 
 /// torch.nn.BatchNorm's options and defaults. momentum std::nullopt: the cumulative average of all batches.
@@ -90,8 +87,12 @@ template <Parameter T>
 class BatchNorm : public TrackingNorm<BatchNormFormula, T> {
  public:
   explicit BatchNorm(index_t channels, const BatchNormOptions& options = {})
-      : TrackingNorm<BatchNormFormula, T>({{options.eps}}, channels, options.affine, options.affine && options.bias,
-                                          options.track_running_stats, options.momentum, options.convention) {}
+      : TrackingNorm<BatchNormFormula, T>({{options.eps}}, channels,
+                                          {.weight = options.affine,
+                                           .bias = options.affine && options.bias,
+                                           .track_running_stats = options.track_running_stats,
+                                           .momentum = options.momentum,
+                                           .convention = options.convention}) {}
 };
 
 /// ShapeError unless mean and variance are there, one value per channel each.

@@ -66,8 +66,11 @@ template <Parameter T>
 class InstanceNorm : public TrackingNorm<InstanceNormFormula, T> {
  public:
   explicit InstanceNorm(index_t channels, const InstanceNormOptions& options = {})
-      : TrackingNorm<InstanceNormFormula, T>({{options.eps}}, channels, options.affine, options.affine && options.bias,
-                                             options.track_running_stats, options.momentum, StatsConvention::torch) {}
+      : TrackingNorm<InstanceNormFormula, T>({{options.eps}}, channels,
+                                             {.weight = options.affine,
+                                              .bias = options.affine && options.bias,
+                                              .track_running_stats = options.track_running_stats,
+                                              .momentum = options.momentum}) {}
 };
 
 /// InstanceNorm on views you own: inference (instance_norm(x, y, options)), training forward (with a Saved before the options), each with

@@ -1,0 +1,111 @@
+// BatchLayer: what layers with one mean and variance per channel share: parameters, running statistics, their use at inference, all calls.
+#pragma once
+
+#include <norma/engine/channel_norm.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// Options that these layers have in common.
+struct BatchLayerOptions {
+  bool weight = true;
+  bool bias = true;
+  bool track_running_stats = true;
+  bool variance = true;  ///< false: a norm that only subtracts the mean
+  std::optional<double> momentum = 0.1;
+  StatsConvention convention = StatsConvention::torch;
+  double first_variance = 1;
+};
+
+/// F says the sets: F::roles(extents), F::least_rank; F::check_training(extents), if it has one, refuses batches it cannot learn from.
+/// Layer gives `train` and `pull`, and its own `infer` and `pull_frozen` if these do not fit.
+template <class Layer, class F, Parameter T>
+class BatchLayer : public AffineParameters<T>, public RunningStatistics<T>, public LayerCalls<Layer, T> {
+ public:
+  using RunningStatistics<T>::for_each_buffer;
+
+  double eps() const { return formula_.eps; }
+
+  /// Backward of inference with running statistics, which are constants: dx = ..., parameter gradients += .... A dx with a null pointer is
+  /// not computed; dx may be exactly dy or x. ShapeError without tracked statistics.
+  template <class DY, class X, class DX>
+  void backward_frozen(DY&& dy, X&& x, DX&& dx) {
+    backward_frozen(sequential, dy, x, dx);
+  }
+  template <Executor E, class DY, class X, class DX>
+  void backward_frozen(const E& executor, DY&& dy, X&& x, DX&& dx) {
+    static_cast<Layer&>(*this).pull_frozen(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(dx));
+  }
+
+ protected:
+  BatchLayer(const F& formula, index_t channels, const BatchLayerOptions& options)
+      : AffineParameters<T>({checked_channel_count(F::layer, channels)}, options.weight, options.bias, false),
+        RunningStatistics<T>(options.track_running_stats
+                                 ? RunningStatistics<T>(channels, options.variance, static_cast<T>(options.first_variance))
+                                 : RunningStatistics<T>()),
+        formula_(formula),
+        momentum_(options.momentum),
+        convention_(options.convention) {}
+
+  template <class X, class Y>
+  void infer(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y) const {
+    const Roles roles = checked_roles(x.extents());
+    check_forward(F::layer, x, y);
+    const AffineOperands affine = this->operands(F::layer, x.extents(), channel_axis);
+    if (this->tracks()) {
+      apply_statistics<T>(executor, batch_roles(x.rank()), x, y, affine, running());
+    } else {
+      normalize<T>(executor, algebra_of(formula_), roles, x, y, affine, static_cast<Saved<T>*>(nullptr));
+    }
+  }
+
+  template <class DY, class X, class DX>
+  void pull_frozen(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx) {
+    check_frozen(dy, x, dx);
+    apply_statistics_backward<T>(executor, batch_roles(x.rank()), dy, x, dx,
+                                 this->operands_with_gradients(F::layer, x.extents(), channel_axis), running(), x.extent(1));
+  }
+
+  template <class DY, class X, class DX>
+  void check_frozen(const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx) const {
+    checked_roles(x.extents());
+    if (!this->tracks()) raise_shape_error(F::layer, ": backward_frozen wants running statistics, this layer does not track any");
+    check_frozen_backward(F::layer, dy, x, dx);
+  }
+  template <class X, class Y>
+  Roles checked_training(const TensorView<X>& x, const TensorView<Y>& y) const {
+    const Roles roles = checked_roles(x.extents());
+    check_forward(F::layer, x, y);
+    check_training<F>(x.extents());
+    return roles;
+  }
+  Roles checked_roles(const Extents& x) const {
+    check_channels(F::layer, x, F::least_rank, this->parameter_shape()[0]);
+    return F::roles(x);
+  }
+  index_t channels() const { return this->parameter_shape()[0]; }
+
+  /// One step of the running statistics, if there are any, with the statistics a training forward has left in `saved`.
+  void learn(const Saved<T>& saved, const Extents& x, const Roles& roles) {
+    if (!this->tracks() || x.product() == 0) return;
+    update_running_of(saved, x, roles, next_step(), this->mean_view(), this->variance_view());
+  }
+  RunningStep next_step() { return RunningStatistics<T>::next_step(momentum_, convention_); }
+
+  /// Statistics of inference. A norm without variance has the one that scales nothing.
+  GivenStatistics<T> running() const {
+    static constexpr T no_variance = T(1);
+    if (this->variance_view().data() != nullptr) return given_statistics<T>(this->mean_view(), this->variance_view(), formula_.eps);
+    return {this->mean_view().data(), 1, &no_variance, 0, {0.0}};
+  }
+
+  const F& formula() const { return formula_; }
+
+ private:
+  friend LayerCalls<Layer, T>;
+
+  F formula_;
+  std::optional<double> momentum_;
+  StatsConvention convention_;
+};
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -1,0 +1,226 @@
+// BatchInstanceNorm: each channel learns how much of BatchNorm and of InstanceNorm it wants (Nam, Kim 2018, arXiv 1805.07925).
+#pragma once
+
+#include <algorithm>
+
+#include <norma/engine/batch_layer.hpp>
+#include <norma/engine/batch_statistics.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+struct BatchInstanceNormFormula : InverseSigma {
+  using Algebra = InverseSigma;
+  static constexpr const char* layer = "BatchInstanceNorm";
+  static constexpr int least_rank = 2;
+
+  static Roles roles(const Extents& x) {
+    check_channel_rank(layer, x, least_rank);
+    return batch_roles(x.size());
+  }
+  static void check_training(const Extents& x) { check_more_than_one_value(layer, x); }
+};
+
+/// momentum std::nullopt: the cumulative average of all batches.
+struct BatchInstanceNormOptions {
+  double eps = 1e-5;
+  std::optional<double> momentum = 0.1;
+  bool affine = true;
+  bool bias = true;
+  bool track_running_stats = true;
+};
+
+/// y = (gate * x_hat_batch + (1 - gate) * x_hat_instance) * weight + bias over (N, C) or (N, C, spatial...). The gate is one number per
+/// channel, to be kept in [0, 1] with clamp_gate() after each optimizer step. Inference takes running statistics for the batch half, if it
+/// tracks; the instance half always uses x's own. Everything else is BatchNorm's. T: float or double.
+template <Parameter T>
+class BatchInstanceNorm : public BatchLayer<BatchInstanceNorm<T>, BatchInstanceNormFormula, T> {
+  using Base = BatchLayer<BatchInstanceNorm<T>, BatchInstanceNormFormula, T>;
+
+ public:
+  explicit BatchInstanceNorm(index_t channels, const BatchInstanceNormOptions& options = {})
+      : Base({{options.eps}}, channels,
+             {.weight = options.affine,
+              .bias = options.affine && options.bias,
+              .track_running_stats = options.track_running_stats,
+              .momentum = options.momentum}),
+        gate_(channels, T(1)),
+        gate_grad_(channels) {}
+
+  std::span<T> gate() { return gate_.span(); }
+  std::span<const T> gate() const { return gate_.span(); }
+  std::span<T> gate_grad() { return gate_grad_.span(); }
+  std::span<const T> gate_grad() const { return gate_grad_.span(); }
+  /// Brings every gate back into [0, 1].
+  void clamp_gate() {
+    for (T& g : gate()) g = std::clamp(g, T(0), T(1));
+  }
+
+  void zero_grad() {
+    Base::zero_grad();
+    gate_grad_.fill(T(0));
+  }
+  template <class F>
+  void for_each_parameter(F&& f) {
+    Base::for_each_parameter(f);
+    f(std::string_view("gate"), gate(), gate_grad());
+  }
+
+ private:
+  using F = BatchInstanceNormFormula;
+  friend LayerCalls<BatchInstanceNorm<T>, T>;
+  friend Base;
+
+  template <class X, class Y>
+  void infer(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y) const {
+    this->checked_roles(x.extents());
+    check_forward(F::layer, x, y);
+    if (x.size() == 0) return;
+    Saved<T> none;
+    blend(executor, with_planes(x), with_planes(y), none, this->tracks());
+  }
+  template <class X, class Y>
+  void train(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
+    const Roles roles = this->checked_training(x, y);
+    saved.prepare(x.extent(0) * x.extent(1), true);
+    if (x.size() > 0) {
+      blend(executor, with_planes(x), with_planes(y), saved, false);
+      learn_from(saved.table(), values_per_channel(x.extents()));
+    }
+    commit(saved, this->formula(), x.extents(), roles);
+  }
+
+  /// Statistics of planes and channels, y. With running statistics, they stand for the batch's. The table then holds mean, rstd and
+  /// variance of the batch half for each channel.
+  template <class X, class Y>
+  void blend(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved, bool running) const {
+    const index_t samples = x.extent(0), channels = this->channels();
+    const std::span<double> table = saved.prepare_table(3 * channels);
+    const auto between = [&](auto& forward, const CellSlice& slice) {
+      const index_t of_slice = slice.sets_per_sample;
+      for (index_t i = 0; i < of_slice; ++i) {
+        const index_t c = slice.place(i);
+        const SetStatistics batch = running ? this->running()[c] : merged(forward, i, of_slice, samples);
+        const double gate = static_cast<double>(gate_.data()[c]);
+        for (index_t n = 0; n < samples; ++n) {
+          // The slope is the sum of both halves'; the shift is how far the batch half is from the instance's centre.
+          const SetStatistics own = forward.statistics(n * of_slice + i);
+          const double batch_slope = gate * batch.rstd, own_slope = (1 - gate) * own.rstd;
+          const double apart = ((own.mean.high - batch.mean.high) + own.mean.low) - batch.mean.low;
+          forward.reshape(n * of_slice + i, batch_slope + own_slope, batch_slope * apart);
+        }
+        double* const of_channel = table.data() + 3 * c;
+        of_channel[0] = batch.mean.high + batch.mean.low;
+        of_channel[1] = batch.rstd;
+        of_channel[2] = batch.second;
+      }
+    };
+    normalize_between(executor, algebra_of(this->formula()), spatial_axes(x.rank()), x, y,
+                      this->operands(F::layer, x.extents(), channel_axis), saved.prepare(samples * channels, true), saved.scratch(),
+                      channel_slices, between);
+  }
+
+  /// Statistics of a channel from those of its planes.
+  template <class Forward>
+  SetStatistics merged(const Forward& forward, index_t first, index_t stride, index_t samples) const {
+    const SetStatistics origin = forward.statistics(first);
+    const auto relative = [&](index_t n) {
+      const SetStatistics s = forward.statistics(first + n * stride);
+      return (s.mean.high - origin.mean.high) + s.mean.low;
+    };
+    const double inverse = 1.0 / static_cast<double>(samples);
+    double mean = 0, variance = 0;
+    for (index_t n = 0; n < samples; ++n) mean += relative(n);
+    mean *= inverse;
+    for (index_t n = 0; n < samples; ++n) {
+      const double deviation = relative(n) - mean;
+      variance += std::fma(deviation, deviation, forward.statistics(first + n * stride).second);
+    }
+    variance *= inverse;
+    return {two_sum(origin.mean.high, mean), finite_rstd(variance, this->formula().rstd(variance)), variance};
+  }
+
+  void learn_from(std::span<const double> table, index_t m) {
+    if (!this->tracks()) return;
+    const RunningStep step = this->next_step();
+    const TensorView<T> mean = this->mean_view(), variance = this->variance_view();
+    for (index_t c = 0; c < this->channels(); ++c) {
+      const double* const of_channel = table.data() + 3 * c;
+      mean(c) = static_cast<T>(step.blend(static_cast<double>(mean(c)), of_channel[0]));
+      variance(c) = static_cast<T>(step.blend(static_cast<double>(variance(c)), step.averaged_variance(of_channel[2], m)));
+    }
+  }
+
+  template <class DY, class X, class DX>
+  void pull(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx) {
+    const Roles roles = this->checked_roles(x.extents());
+    check_backward(F::layer, dy, x, saved, dx, roles);
+    if (x.size() > 0)
+      unblend(executor, with_planes(dy), with_planes(x), saved, dx.data() == nullptr ? TensorView<DX>() : with_planes(dx), 1);
+  }
+  template <class DY, class X, class DX>
+  void pull_frozen(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx) {
+    this->check_frozen(dy, x, dx);
+    if (x.size() == 0) return;
+    Saved<T> saved;
+    blend(executor, with_planes(x), TensorView<T>(), saved, true);
+    unblend(executor, with_planes(dy), with_planes(x), saved, dx.data() == nullptr ? TensorView<DX>() : with_planes(dx), 0);
+  }
+
+  /// dx = gate * (BatchNorm's dx) + (1 - gate) * (InstanceNorm's dx), both told in terms of the instance's x_hat. `of_batch` is 0 where the
+  /// batch half's statistics are constants.
+  template <class DY, class X, class DX>
+  void unblend(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx,
+               double of_batch) {
+    const index_t samples = x.extent(0);
+    const double s = static_cast<double>(x.size() / (samples * this->channels())), m = s * static_cast<double>(samples);
+    const StatisticArrays<T> own = saved.statistics();
+    const auto resolve = [&](const CellSlice& slice, double* sum_dy, double* sum_dy_x_hat, const auto& put) {
+      for (index_t i = 0; i < slice.sets_per_sample; ++i) {
+        const index_t c = slice.place(i);
+        const double batch_mean = saved.table()[static_cast<std::size_t>(3 * c)],
+                     batch_rstd = saved.table()[static_cast<std::size_t>(3 * c + 1)];
+        const double gate = static_cast<double>(gate_.data()[c]);
+        const double w = this->weight().empty() ? 1.0 : static_cast<double>(this->weight()[static_cast<std::size_t>(c)]);
+        // x_hat_batch = stretch * x_hat_instance + apart, plane by plane.
+        const auto plane = [&](index_t n) {
+          const index_t set = n * slice.sets_per_sample + i;
+          const SplitSum<> mean = own.template get_mean<double>(slice.place(set));
+          const double rstd = own.template get_rstd<double>(slice.place(set));
+          return Plane{set, rstd, rstd > 0 ? batch_rstd / rstd : 0.0, batch_rstd * ((mean.high - batch_mean) + mean.low)};
+        };
+        double dy_all = 0, dy_batch = 0, dy_own = 0;
+        for (index_t n = 0; n < samples; ++n) {
+          const Plane p = plane(n);
+          dy_all += sum_dy[p.set];
+          dy_own += sum_dy_x_hat[p.set];
+          dy_batch += p.stretch * sum_dy_x_hat[p.set] + p.apart * sum_dy[p.set];
+        }
+        add(this->weight_grad(), c, gate * dy_batch + (1 - gate) * dy_own);
+        add(this->bias_grad(), c, dy_all);
+        add(gate_grad(), c, w * (dy_batch - dy_own));
+        for (index_t n = 0; n < samples; ++n) {
+          const Plane p = plane(n);
+          const double batch = w * gate * batch_rstd, instance = s > 1 ? w * (1 - gate) * p.rstd : 0.0;
+          put(p.set, batch + instance, -of_batch * batch * (dy_batch / m) * p.stretch - instance * sum_dy_x_hat[p.set] / s,
+              -of_batch * batch * (dy_all + p.apart * dy_batch) / m - instance * sum_dy[p.set] / s);
+        }
+      }
+    };
+    pull_back_with(executor, spatial_axes(x.rank()), dy, x, dx, saved, channel_slices, resolve);
+  }
+  struct Plane {
+    index_t set;
+    double rstd, stretch, apart;
+  };
+
+  static void add(std::span<T> grad, index_t c, double value) {
+    if (!grad.empty()) grad[static_cast<std::size_t>(c)] = static_cast<T>(static_cast<double>(grad[static_cast<std::size_t>(c)]) + value);
+  }
+
+  /// All samples of as many channels as BatchNorm takes at once.
+  static constexpr auto channel_slices = [](const CellPlan& plan) { return plan.of_near_channels(); };
+
+  Buffer<T> gate_, gate_grad_;
+};
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -1,0 +1,131 @@
+// BatchRenorm: BatchNorm whose training output stays close to that of inference (Ioffe 2017, arXiv 1702.03275).
+#pragma once
+
+#include <algorithm>
+
+#include <norma/engine/batch_layer.hpp>
+#include <norma/engine/batch_statistics.hpp>
+
+namespace norma {
+
+/// How far r may be from 1 (as a factor, at least 1) and d from 0.
+struct RenormLimits {
+  double r_max = 1;
+  double d_max = 0;
+};
+
+/// The limits as a function of the training step: (1, 0), which is BatchNorm, until `begin`, then linear to r_max at r_end and to d_max at
+/// d_end, constant from there. Defaults are the paper's.
+struct RenormSchedule {
+  double r_max = 3;
+  double d_max = 5;
+  std::int64_t begin = 5000;
+  std::int64_t r_end = 40000;
+  std::int64_t d_end = 25000;
+
+  RenormLimits operator()(std::int64_t step) const { return {between(1, r_max, step, r_end), between(0, d_max, step, d_end)}; }
+  static RenormSchedule constant(double r_max, double d_max) { return {r_max, d_max, 0, 0, 0}; }
+
+ private:
+  double between(double first, double last, std::int64_t step, std::int64_t end) const {
+    if (step >= end) return last;
+    if (step <= begin) return first;
+    return first + (last - first) * (static_cast<double>(step - begin) / static_cast<double>(end - begin));
+  }
+};
+
+}  // namespace norma
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+struct BatchRenormFormula : InverseSigma {
+  using Algebra = InverseSigma;
+  static constexpr const char* layer = "BatchRenorm";
+  static constexpr int least_rank = 2;
+
+  static Roles roles(const Extents& x) {
+    check_channel_rank(layer, x, least_rank);
+    return batch_roles(x.size());
+  }
+  static void check_training(const Extents& x) { check_more_than_one_value(layer, x); }
+};
+
+/// momentum std::nullopt: the cumulative average of all batches.
+struct BatchRenormOptions {
+  double eps = 1e-5;
+  std::optional<double> momentum = 0.01;
+  bool affine = true;
+  bool bias = true;
+  RenormSchedule schedule = {};
+};
+
+/// Over (N, C) or (N, C, spatial...). Training: x_hat = (x - mean) / sigma * r + d with the batch's mean and sigma = sqrt(variance + eps),
+/// r = clip(sigma / running sigma, 1 / r_max, r_max), d = clip((mean - running mean) / running sigma, -d_max, d_max); the running
+/// statistics are those before this step, r and d constants in backward. Unclipped, that is the output of inference. Inference and all else
+/// is BatchNorm's; statistics are always tracked. T: float or double.
+template <Parameter T>
+class BatchRenorm : public BatchLayer<BatchRenorm<T>, BatchRenormFormula, T> {
+  using Base = BatchLayer<BatchRenorm<T>, BatchRenormFormula, T>;
+
+ public:
+  explicit BatchRenorm(index_t channels, const BatchRenormOptions& options = {})
+      : Base({{options.eps}}, channels, {.weight = options.affine, .bias = options.affine && options.bias, .momentum = options.momentum}),
+        schedule_(options.schedule) {}
+
+  /// Asked at every training forward, with the number of batches tracked before it.
+  RenormSchedule& schedule() { return schedule_; }
+  const RenormSchedule& schedule() const { return schedule_; }
+
+ private:
+  using F = BatchRenormFormula;
+  friend LayerCalls<BatchRenorm<T>, T>;
+  friend Base;
+
+  template <class X, class Y>
+  void train(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
+    const Roles roles = this->checked_training(x, y);
+    const StatisticArrays<T> statistics = saved.prepare(this->channels(), true);
+    const std::span<double> table = saved.prepare_table(2 * this->channels());
+    if (x.size() > 0) {
+      const Renorm renorm{table, this->running(), schedule_(this->num_batches_tracked())};
+      normalize_between(
+          executor, algebra_of(this->formula()), roles, x, y, this->operands(F::layer, x.extents(), channel_axis), statistics,
+          saved.scratch(), [](const CellPlan& plan) { return plan; }, renorm);
+      this->learn(saved, x.extents(), roles);
+    }
+    commit(saved, this->formula(), x.extents(), roles);
+  }
+
+  template <class DY, class X, class DX>
+  void pull(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx) {
+    const Roles roles = this->checked_roles(x.extents());
+    check_backward(F::layer, dy, x, saved, dx, roles);
+    const double* const table = saved.table().data();
+    pull_back(executor, algebra_of(this->formula()), roles, dy, x, saved.statistics(), saved.scratch(), dx,
+              this->operands_with_gradients(F::layer, x.extents(), channel_axis), Reshape{table, table + this->channels()});
+  }
+
+  /// r and d of each channel, between its statistics and its map.
+  struct Renorm {
+    std::span<double> table;  // r, then d
+    GivenStatistics<T> running;
+    RenormLimits limits;
+
+    template <class Forward>
+    void operator()(Forward& forward, const CellSlice& slice) const {
+      for (index_t s = 0; s < forward.set_count(); ++s) {
+        const SetStatistics batch = forward.statistics(s), before = running[slice.place(s)];
+        const double distance = (batch.mean.high - before.mean.high) + batch.mean.low;
+        const double r = std::clamp(before.rstd / batch.rstd, 1 / limits.r_max, limits.r_max);
+        const double d = std::clamp(distance * before.rstd, -limits.d_max, limits.d_max);
+        forward.reshape(s, batch.rstd * r, d);
+        table[static_cast<std::size_t>(slice.place(s))] = r;
+        table[static_cast<std::size_t>(slice.place(s)) + table.size() / 2] = d;
+      }
+    }
+  };
+
+  RenormSchedule schedule_;
+};
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

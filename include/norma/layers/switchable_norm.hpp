@@ -1,0 +1,285 @@
+// SwitchableNorm: learns how much instance, layer and batch statistics count (Luo, Ren, Peng, Zhang, Li 2018, arXiv 1806.10779).
+#pragma once
+
+#include <array>
+
+#include <norma/engine/batch_layer.hpp>
+#include <norma/engine/batch_statistics.hpp>
+
+namespace norma {
+
+/// Which variance the instance statistic is. authors: that of the unbiased estimator, from which the layer and batch variances derive as if
+/// it were the population's; the running variance takes that batch variance as it is and starts at 0.
+enum class SwitchableVariance : unsigned char { population, authors };
+
+}  // namespace norma
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+struct SwitchableNormFormula : InverseSigma {
+  using Algebra = InverseSigma;
+  static constexpr const char* layer = "SwitchableNorm";
+  static constexpr int least_rank = 2;
+
+  static Roles roles(const Extents& x) {
+    check_channel_rank(layer, x, least_rank);
+    return batch_roles(x.size());
+  }
+  static void check_training(const Extents& x) { check_more_than_one_value(layer, x); }
+};
+
+/// momentum std::nullopt: the cumulative average of all batches.
+struct SwitchableNormOptions {
+  double eps = 1e-5;
+  std::optional<double> momentum = 0.1;
+  bool affine = true;
+  bool bias = true;
+  bool track_running_stats = true;
+  SwitchableVariance variance = SwitchableVariance::population;
+};
+
+/// mean = sum_k softmax(mean_logits)_k mean_k and variance alike with var_logits, over k in (instance, layer, batch), for each sample and
+/// channel of (N, C) or (N, C, spatial...). Inference takes the running statistics for the batch's, if it tracks. Everything else is
+/// BatchNorm's. T: float or double.
+template <Parameter T>
+class SwitchableNorm : public BatchLayer<SwitchableNorm<T>, SwitchableNormFormula, T> {
+  using Base = BatchLayer<SwitchableNorm<T>, SwitchableNormFormula, T>;
+
+ public:
+  explicit SwitchableNorm(index_t channels, const SwitchableNormOptions& options = {})
+      : Base({{options.eps}}, channels,
+             {.weight = options.affine,
+              .bias = options.affine && options.bias,
+              .track_running_stats = options.track_running_stats,
+              .momentum = options.momentum,
+              .first_variance = options.variance == SwitchableVariance::authors ? 0.0 : 1.0}),
+        variance_(options.variance) {}
+
+  /// For (instance, layer, batch).
+  std::span<T> mean_logits() { return mean_logits_; }
+  std::span<const T> mean_logits() const { return mean_logits_; }
+  std::span<T> var_logits() { return var_logits_; }
+  std::span<const T> var_logits() const { return var_logits_; }
+  std::span<T> mean_logits_grad() { return mean_logits_grad_; }
+  std::span<const T> mean_logits_grad() const { return mean_logits_grad_; }
+  std::span<T> var_logits_grad() { return var_logits_grad_; }
+  std::span<const T> var_logits_grad() const { return var_logits_grad_; }
+
+  void zero_grad() {
+    Base::zero_grad();
+    mean_logits_grad_.fill(T(0));
+    var_logits_grad_.fill(T(0));
+  }
+  template <class F>
+  void for_each_parameter(F&& f) {
+    Base::for_each_parameter(f);
+    f(std::string_view("mean_weight"), mean_logits(), mean_logits_grad());
+    f(std::string_view("var_weight"), var_logits(), var_logits_grad());
+  }
+
+ private:
+  using F = SwitchableNormFormula;
+  using Logits = std::array<T, 3>;
+  friend LayerCalls<SwitchableNorm<T>, T>;
+  friend Base;
+
+  /// The statistics a plane is mixed of, and the mix.
+  struct Mix {
+    std::array<double, 3> mean, variance;  // softmax of the logits
+    SetStatistics of(const std::array<SetStatistics, 3>& k, const InverseSigma& formula) const {
+      double m = 0, v = 0;
+      for (std::size_t i = 0; i < 3; ++i) {
+        // About the instance mean, so that large means cost no digits.
+        m = std::fma(mean[i], k[i].mean.high - k[0].mean.high, m);
+        v = std::fma(variance[i], k[i].second, v);
+      }
+      const SplitSum<> split = two_sum(k[0].mean.high, m);
+      return {split, finite_rstd(v, formula.rstd(v)), v};
+    }
+  };
+
+  template <class X, class Y>
+  void infer(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y) const {
+    this->checked_roles(x.extents());
+    check_forward(F::layer, x, y);
+    if (x.size() == 0) return;
+    Saved<T> none;
+    mix(executor, with_planes(x), with_planes(y), none, this->tracks());
+  }
+  template <class X, class Y>
+  void train(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
+    const Roles roles = this->checked_training(x, y);
+    saved.prepare(x.extent(0) * x.extent(1), true);
+    if (x.size() > 0) {
+      const PlaneMoments planes = mix(executor, with_planes(x), with_planes(y), saved, false);
+      learn_from(planes, values_per_channel(x.extents()));
+    }
+    commit(saved, this->formula(), x.extents(), roles);
+  }
+
+  /// Moments of all planes, mixed statistics, y. With running statistics, they stand for the batch's.
+  template <class X, class Y>
+  PlaneMoments mix(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved, bool running) const {
+    const index_t samples = x.extent(0), channels = x.extent(1), planes = samples * channels;
+    double* const table = saved.prepare_table(2 * planes + 2 * (samples + channels)).data();
+    const PlaneMoments moments{samples, channels, table, table + planes};
+    const auto between = [&](auto& forward, const CellSlice&) {
+      const double factor = instance_factor(x.size() / planes);
+      for (index_t i = 0; i < planes; ++i) {
+        const SetStatistics s = forward.statistics(i);
+        moments.mean[i] = s.mean.high + s.mean.low;
+        moments.variance[i] = s.second * factor;
+      }
+      each_plane(moments, running,
+                 [&](index_t i, const std::array<SetStatistics, 3>& k) { forward.put(i, mixes().of(k, this->formula())); });
+    };
+    normalize_between(
+        executor, algebra_of(this->formula()), spatial_axes(x.rank()), x, y, this->operands(F::layer, x.extents(), channel_axis),
+        saved.prepare(planes, true), saved.scratch(), [](const CellPlan& plan) { return plan.in_one_slice(); }, between);
+    return moments;
+  }
+
+  /// f(plane, statistics of (instance, layer, batch)).
+  template <class Visit>
+  void each_plane(const PlaneMoments& moments, bool running, Visit&& visit) const {
+    double* const of_batch = moments.mean + 2 * moments.count();  // mean and variance of each channel
+    for (index_t c = 0; c < moments.channels; ++c) {
+      const SetStatistics batch = running ? this->running()[c] : moments.of_channel(c);
+      of_batch[2 * c] = batch.mean.high;
+      of_batch[2 * c + 1] = batch.second;
+    }
+    for (index_t n = 0; n < moments.samples; ++n) {
+      const SetStatistics of_layer = moments.of_sample(n);
+      for (index_t c = 0; c < moments.channels; ++c) {
+        const index_t i = n * moments.channels + c;
+        visit(i, std::array<SetStatistics, 3>{
+                     {{{moments.mean[i], 0}, 0, moments.variance[i]}, of_layer, {{of_batch[2 * c], 0}, 0, of_batch[2 * c + 1]}}});
+      }
+    }
+  }
+
+  void learn_from(const PlaneMoments& planes, index_t m) {
+    if (!this->tracks()) return;
+    RunningStep step = this->next_step();
+    step.unbiased = variance_ == SwitchableVariance::population;
+    const TensorView<T> mean = this->mean_view(), variance = this->variance_view();
+    for (index_t c = 0; c < planes.channels; ++c) {
+      const SetStatistics batch = planes.of_channel(c);
+      mean(c) = static_cast<T>(step.blend(static_cast<double>(mean(c)), batch.mean.high));
+      variance(c) = static_cast<T>(step.blend(static_cast<double>(variance(c)), step.averaged_variance(batch.second, m)));
+    }
+  }
+
+  template <class DY, class X, class DX>
+  void pull(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx) {
+    const Roles roles = this->checked_roles(x.extents());
+    check_backward(F::layer, dy, x, saved, dx, roles);
+    if (x.size() > 0)
+      unmix(executor, with_planes(dy), with_planes(x), saved, dx.data() == nullptr ? TensorView<DX>() : with_planes(dx), false);
+  }
+  template <class DY, class X, class DX>
+  void pull_frozen(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx) {
+    this->check_frozen(dy, x, dx);
+    if (x.size() == 0) return;
+    Saved<T> saved;
+    mix(executor, with_planes(x), TensorView<T>(), saved, true);
+    unmix(executor, with_planes(dy), with_planes(x), saved, dx.data() == nullptr ? TensorView<DX>() : with_planes(dx), true);
+  }
+
+  /// Sums over planes become gradients of mean and variance of each plane, those of the statistics they were mixed of, those of x.
+  template <class DY, class X, class DX>
+  void unmix(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx,
+             bool running) {
+    const index_t samples = x.extent(0), channels = x.extent(1), planes = samples * channels;
+    const double s = static_cast<double>(x.size() / planes), factor = instance_factor(x.size() / planes);
+    double* const table = saved.table().data();
+    const PlaneMoments moments{samples, channels, table, table + planes};
+    const auto resolve = [&](const CellSlice&, double* sum_dy, double* sum_dy_x_hat, const auto& put) {
+      Gradients gradients{Buffer<double>(2 * (samples + channels)), samples, {}, {}};
+      const Mix mix = mixes();
+      each_plane(moments, running, [&](index_t i, const std::array<SetStatistics, 3>& k) {
+        const SetStatistics mixed = mix.of(k, this->formula());
+        const index_t c = i % channels;
+        add_parameter_gradients(c, sum_dy[i], sum_dy_x_hat[i]);
+        const double of_mean = -mixed.rstd * weight_of(c) * sum_dy[i];
+        const double of_variance = -0.5 * mixed.rstd * mixed.rstd * weight_of(c) * sum_dy_x_hat[i];
+        gradients.add(i / channels, c, of_mean, of_variance, k, mixed);
+      });
+      each_plane(moments, running, [&](index_t i, const std::array<SetStatistics, 3>& k) {
+        const SetStatistics mixed = mix.of(k, this->formula());
+        const index_t n = i / channels, c = i % channels;
+        const double w = weight_of(c), batch = running ? 0.0 : 1.0;
+        const double sizes[3] = {s, s * static_cast<double>(channels), s * static_cast<double>(samples)};
+        const double of_mean[3] = {-mixed.rstd * w * sum_dy[i], gradients.of_sample(n)[0], batch * gradients.of_channel(c)[0]};
+        const double of_variance[3] = {-0.5 * mixed.rstd * mixed.rstd * w * sum_dy_x_hat[i], gradients.of_sample(n)[1],
+                                       batch * gradients.of_channel(c)[1]};
+        // d variance_k / dx = 2 (factor (x - instance mean) + (instance mean - mean_k)) / size_k, with x - mean = x_hat / rstd.
+        const double from_instance = (mixed.mean.high - k[0].mean.high) + mixed.mean.low;
+        double slope = 0, offset = 0;
+        for (std::size_t j = 0; j < 3; ++j) {
+          const double v = 2 * mix.variance[j] * of_variance[j] / sizes[j];
+          slope += v * factor;
+          offset += mix.mean[j] * of_mean[j] / sizes[j] + v * (factor * from_instance + (k[0].mean.high - k[j].mean.high));
+        }
+        put(i, mixed.rstd * w, mixed.rstd > 0 ? slope / mixed.rstd : 0.0, offset);
+      });
+      for (std::size_t j = 0; j < 3; ++j) {
+        mean_logits_grad_[j] = static_cast<T>(static_cast<double>(mean_logits_grad_[j]) + mix.mean[j] * gradients.mean_logits[j]);
+        var_logits_grad_[j] = static_cast<T>(static_cast<double>(var_logits_grad_[j]) + mix.variance[j] * gradients.var_logits[j]);
+      }
+    };
+    pull_back_with(
+        executor, spatial_axes(x.rank()), dy, x, dx, saved, [](const CellPlan& plan) { return plan.in_one_slice(); }, resolve);
+  }
+
+  /// Sums over the planes that share a statistic: of the gradients of their means and variances, and of those times what a logit moves.
+  struct Gradients {
+    Buffer<double> table;
+    index_t samples;
+    std::array<double, 3> mean_logits, var_logits;
+
+    double* of_sample(index_t n) { return table.data() + 2 * n; }
+    double* of_channel(index_t c) { return table.data() + 2 * (samples + c); }
+    void add(index_t n, index_t c, double of_mean, double of_variance, const std::array<SetStatistics, 3>& k, const SetStatistics& mixed) {
+      for (double* const sums : {of_sample(n), of_channel(c)}) {
+        sums[0] += of_mean;
+        sums[1] += of_variance;
+      }
+      for (std::size_t j = 0; j < 3; ++j) {
+        mean_logits[j] += of_mean * ((k[j].mean.high - mixed.mean.high) - mixed.mean.low);
+        var_logits[j] += of_variance * (k[j].second - mixed.second);
+      }
+    }
+  };
+
+  void add_parameter_gradients(index_t c, double sum_dy, double sum_dy_x_hat) {
+    const auto add = [&](std::span<T> grad, double value) {
+      if (!grad.empty()) grad[static_cast<std::size_t>(c)] = static_cast<T>(static_cast<double>(grad[static_cast<std::size_t>(c)]) + value);
+    };
+    add(this->weight_grad(), sum_dy_x_hat);
+    add(this->bias_grad(), sum_dy);
+  }
+  double weight_of(index_t c) const {
+    return this->weight().empty() ? 1.0 : static_cast<double>(this->weight()[static_cast<std::size_t>(c)]);
+  }
+
+  /// What the population variance of a plane of s elements is multiplied with. A single element has variance 0 in either convention.
+  double instance_factor(index_t s) const {
+    if (variance_ == SwitchableVariance::population) return 1;
+    return s > 1 ? static_cast<double>(s) / static_cast<double>(s - 1) : 0;
+  }
+  Mix mixes() const { return {softmax(mean_logits_), softmax(var_logits_)}; }
+  static std::array<double, 3> softmax(const Logits& logits) {
+    std::array<double, 3> result{};
+    double largest = static_cast<double>(logits[0]), sum = 0;
+    for (const T l : logits) largest = static_cast<double>(l) > largest ? static_cast<double>(l) : largest;
+    for (std::size_t i = 0; i < 3; ++i) sum += result[i] = std::exp(static_cast<double>(logits[i]) - largest);
+    for (double& r : result) r /= sum;
+    return result;
+  }
+
+  SwitchableVariance variance_;
+  Logits mean_logits_{T(1), T(1), T(1)}, var_logits_{T(1), T(1), T(1)}, mean_logits_grad_{}, var_logits_grad_{};
+};
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE
