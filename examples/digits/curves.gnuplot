@@ -26,8 +26,8 @@ set ylabel "cross-entropy (log scale)"
 set logscale y
 set format y "10^{%T}"
 set key top right
-plot for [i = 1:norms] curves using (of(i, 2)):(of(i, 4)):(of(i, 5)) with filledcurves linecolor rgb color[i] notitle, \
-     for [i = 1:norms] curves using (of(i, 2)):(of(i, 3)) with lines linewidth 2.5 linecolor rgb color[i] title name[i]
+plot for [i = 1:norms] curves using (of(i, 3)):(of(i, 5)):(of(i, 6)) with filledcurves linecolor rgb color[i] notitle, \
+     for [i = 1:norms] curves using (of(i, 3)):(of(i, 4)) with lines linewidth 2.5 linecolor rgb color[i] title name[i]
 
 set title "test accuracy"
 set ylabel "% of the 450 test images"
@@ -35,6 +35,6 @@ unset logscale y
 set format y "%g"
 set yrange [0:100]
 set key bottom right
-plot for [i = 1:norms] curves using (of(i, 2)):(of(i, 7)):(of(i, 8)) with filledcurves linecolor rgb color[i] notitle, \
-     for [i = 1:norms] curves using (of(i, 2)):(of(i, 6)) with lines linewidth 2.5 linecolor rgb color[i] title name[i]
+plot for [i = 1:norms] curves using (of(i, 3)):(of(i, 8)):(of(i, 9)) with filledcurves linecolor rgb color[i] notitle, \
+     for [i = 1:norms] curves using (of(i, 3)):(of(i, 7)) with lines linewidth 2.5 linecolor rgb color[i] title name[i]
 unset multiplot

@@ -73,7 +73,7 @@ inline Images take(const std::vector<std::vector<int>>& lines, Eigen::Index firs
   return images;
 }
 
-/// The last 450 lines of the file are the test images, whatever the seed: nothing is ever chosen by looking at them.
+/// The last 450 lines of the file are the test images, whatever the seed: no network trains on them and none is picked by them.
 inline Digits load_digits(const std::string& path) {
   const std::vector<std::vector<int>> lines = read_lines(path);
   const Eigen::Index train = static_cast<Eigen::Index>(lines.size()) - test_images;

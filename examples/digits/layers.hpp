@@ -9,10 +9,8 @@
 #include <cmath>
 #include <cstddef>
 #include <functional>
-#include <norma/norma.hpp>
 #include <span>
 #include <string_view>
-#include <utility>
 
 namespace digits {
 
@@ -76,33 +74,6 @@ class Relu final : public Layer {
   void forward(const Matrix& x, Matrix& y) override { infer(x, y); }
   void infer(const Matrix& x, Matrix& y) const override { y = x.cwiseMax(0.0F); }
   void backward(const Matrix& dy, const Matrix& x, Matrix& dx) override { dx = (x.array() > 0.0F).select(dy, 0.0F); }
-};
-
-/// Any layer of norma that normalizes each row of (batch, features): this is all it takes to put one into a network.
-template <class Norm>
-class Normalize final : public Layer {
- public:
-  explicit Normalize(Norm norm) : norm_(std::move(norm)) {}
-
-  void forward(const Matrix& x, Matrix& y) override {
-    y.resizeLike(x);
-    norm_.forward(x, y, saved_);
-  }
-  void infer(const Matrix& x, Matrix& y) const override {
-    y.resizeLike(x);
-    norm_(x, y);
-  }
-  void backward(const Matrix& dy, const Matrix& x, Matrix& dx) override {
-    dx.resizeLike(x);
-    norm_.backward(dy, x, saved_, dx);
-  }
-  void visit_parameters(const ParameterVisitor& visit) override {
-    norm_.for_each_parameter([&](std::string_view, std::span<float> value, std::span<float> grad) { visit(value, grad); });
-  }
-
- private:
-  Norm norm_;
-  norma::Saved<float> saved_;
 };
 
 }  // namespace digits

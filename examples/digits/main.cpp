@@ -1,4 +1,4 @@
-// Handwritten digits learned with LayerNorm, with RMSNorm and without: the same networks, the same seeds, side by side.
+// Handwritten digits learned with one norm and another, at small and large batches: the same networks, the same seeds, side by side.
 
 #include "data.hpp"
 #include "options.hpp"
@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <exception>
@@ -17,31 +18,38 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace {
 
 using namespace digits;
 
-/// Every norm with every seed; each network trains on one thread, so its numbers do not depend on how many there are.
+/// Every norm with every batch size and seed; each network trains on one thread, so its numbers do not depend on how many there are.
 std::vector<Trained> train_all(const Digits& digits, const Options& options) {
   std::vector<Trained> all;
-  for (const NormChoice& norm : options.norms) all.push_back({norm, std::vector<History>(static_cast<std::size_t>(options.seeds))});
+  for (const NormChoice& norm : options.norms)
+    for (const Eigen::Index batch : options.batches)
+      all.push_back({norm, batch, std::vector<History>(static_cast<std::size_t>(options.seeds))});
 
-  const int trainings = static_cast<int>(all.size()) * options.seeds;
-  Progress progress(trainings * options.recipe.epochs);
-  std::atomic<int> next{0};
+  // The smallest batches take the longest and go first, so that the threads end together.
+  std::vector<std::pair<Trained*, std::uint64_t>> trainings;
+  for (Trained& trained : all)
+    for (int seed = 1; seed <= options.seeds; ++seed) trainings.emplace_back(&trained, seed);
+  std::ranges::stable_sort(trainings, {}, [](const auto& training) { return training.first->batch; });
+
+  Progress progress(static_cast<int>(trainings.size()) * options.recipe.epochs);
+  std::atomic<std::size_t> next{0};
   const auto work = [&] {
-    for (int i = next++; i < trainings; i = next++) {
-      Trained& trained = all[static_cast<std::size_t>(i / options.seeds)];
-      const int seed = i % options.seeds + 1;
-      trained.runs[static_cast<std::size_t>(seed - 1)] =
-          train(digits, options.recipe, trained.norm, static_cast<std::uint64_t>(seed),
-                [&](const Score& test) { progress.epoch(trained.norm, static_cast<std::uint64_t>(seed), test); });
+    for (std::size_t i = next++; i < trainings.size(); i = next++) {
+      const auto [trained, seed] = trainings[i];
+      trained->runs[seed - 1] =
+          train(digits, options.recipe, trained->norm, trained->batch, seed,
+                [&, trained = trained, seed = seed](const Score& test) { progress.epoch(trained->norm, trained->batch, seed, test); });
     }
   };
   std::vector<std::jthread> threads;
-  for (int i = 1; i < std::min(options.threads, trainings); ++i) threads.emplace_back(work);
+  for (std::size_t i = 1; i < std::min(static_cast<std::size_t>(options.threads), trainings.size()); ++i) threads.emplace_back(work);
   work();
   threads.clear();  // joins
   return all;
@@ -52,22 +60,17 @@ void run(const Options& options) {
   const std::string source = DIGITS_SOURCE_DIR;
   const Digits digits = load_digits(source + "/digits.csv.gz");
   std::filesystem::create_directories(options.out);
-  const Recipe& recipe = options.recipe;
-  std::printf("%d training and %d test images; %d hidden layers of %d, batch %d, rate %g, %d epochs, seeds 1 to %d; norma uses %s\n",
-              static_cast<int>(digits.train.count()), static_cast<int>(digits.test.count()), static_cast<int>(recipe.shape.depth),
-              static_cast<int>(recipe.shape.width), static_cast<int>(recipe.batch), static_cast<double>(recipe.rate), recipe.epochs,
-              options.seeds, norma::instruction_set());
+  std::printf("%d training and %d test images; network %s, %d epochs, rate %g at batch 32, seeds 1 to %d; norma uses %s\n",
+              static_cast<int>(digits.train.count()), static_cast<int>(digits.test.count()), options.network.data(), options.recipe.epochs,
+              static_cast<double>(options.recipe.rate), options.seeds, norma::instruction_set());
+  std::fflush(stdout);
 
   const auto start = std::chrono::steady_clock::now();
   const std::vector<Trained> all = train_all(digits, options);
-  print_table(all);
+  options.batches.size() > 1 ? print_grid(all, options.batches) : print_details(all);
   std::printf("%.1f s in all\n", std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-
-  const std::string curves = options.out + "/learning_curves.csv";
-  const std::string picture = options.out + "/learning_curves.png";
-  write_curves(all, curves);
-  std::printf("wrote %s\n", curves.c_str());
-  if (draw_curves(all, source + "/curves.gnuplot", curves, picture)) std::printf("wrote %s\n", picture.c_str());
+  std::fflush(stdout);
+  write_report(all, options.batches, options.out, source);
 }
 
 }  // namespace

@@ -1,34 +1,16 @@
 // A network is a row of layers; which norm stands between them is chosen by name.
 #pragma once
 
+#include "convolution.hpp"
 #include "layers.hpp"
+#include "normalize.hpp"
 
-#include <array>
 #include <cstddef>
 #include <memory>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace digits {
-
-/// A norm this example can train with. A further one is one more line in `norm_choices`.
-struct NormChoice {
-  std::string_view name;   // as in --norm
-  std::string_view title;  // as in the table and the picture
-  std::unique_ptr<Layer> (*make)(Eigen::Index width);
-};
-
-template <class Norm>
-std::unique_ptr<Layer> make_norm(Eigen::Index width) {
-  return std::make_unique<Normalize<Norm>>(Norm({width}));
-}
-
-inline constexpr std::array norm_choices = {
-    NormChoice{"none", "no norm", [](Eigen::Index) { return std::unique_ptr<Layer>(); }},
-    NormChoice{"layer", "LayerNorm", make_norm<norma::LayerNorm<float>>},
-    NormChoice{"rms", "RMSNorm", make_norm<norma::RMSNorm<float>>},
-};
 
 class Network {
  public:
@@ -74,19 +56,46 @@ class Network {
 
 /// What a network looks like before it has learned anything.
 struct Shape {
-  Eigen::Index depth = 6, width = 64;
+  Eigen::Index depth = 6, width = 64;  // of the mlp
+  Eigen::Index hidden = 64;            // of the cnn: its fully connected layer, 0 for none
   Start start = starts[0];
 };
 
+inline void add_norm_and_relu(Network& network, const NormChoice& norm, const MapShape& shape) {
+  if (auto layer = norm.make(shape)) network.add(std::move(layer));
+  network.add(std::make_unique<Relu>());
+}
+
 /// 64 pixels -> depth times (linear, norm, ReLU) -> 10 scores. Norms draw no random numbers: equal seeds, equal first weights.
-inline Network make_network(const Shape& shape, const NormChoice& norm, Random& random) {
+inline Network make_mlp(const Shape& shape, const NormChoice& norm, Random& random) {
   Network network;
   for (Eigen::Index i = 0; i < shape.depth; ++i) {
     network.add(std::make_unique<Linear>(i == 0 ? pixels : shape.width, shape.width, shape.start, random));
-    if (auto layer = norm.make(shape.width)) network.add(std::move(layer));
-    network.add(std::make_unique<Relu>());
+    add_norm_and_relu(network, norm, {shape.width});
   }
-  network.add(std::make_unique<Linear>(shape.width, classes, shape.start, random));
+  network.add(std::make_unique<Linear>(shape.depth == 0 ? pixels : shape.width, classes, shape.start, random));
+  return network;
+}
+
+/// Three times (convolution, norm, ReLU), planes of 8 x 8, 4 x 4, 2 x 2; then (linear, norm, ReLU) and 10 scores. The smaller a layer's
+/// planes, the fewer values a channel has in a batch: at batch 2 the four norms see 128, 32, 8 and 2 of them.
+inline Network make_cnn(const Shape& shape, const NormChoice& norm, Random& random) {
+  struct Stage {
+    Eigen::Index channels, stride;
+  };
+  Network network;
+  MapShape map{1, 8, 8};
+  for (const Stage stage : {Stage{16, 1}, Stage{32, 2}, Stage{32, 2}}) {
+    auto convolution = std::make_unique<Convolution>(map, stage.channels, stage.stride, shape.start, random);
+    map = convolution->out();
+    network.add(std::move(convolution));
+    add_norm_and_relu(network, norm, map);
+  }
+  if (shape.hidden > 0) {
+    network.add(std::make_unique<Linear>(map.size(), shape.hidden, shape.start, random));
+    add_norm_and_relu(network, norm, {shape.hidden});
+  }
+  network.add(std::make_unique<Linear>(shape.hidden > 0 ? shape.hidden : map.size(), classes, shape.start, random));
   return network;
 }
 

@@ -21,15 +21,15 @@ class Progress {
   }
 
   /// Some network finished an epoch. Called from any thread.
-  void epoch(const NormChoice& norm, std::uint64_t seed, const Score& test) {
+  void epoch(const NormChoice& norm, Eigen::Index batch, std::uint64_t seed, const Score& test) {
     const std::lock_guard lock(mutex_);
     ++done_;
     if (!visible_) return;
     const int filled = done_ * width_ / total_;
     const std::string bar =
         std::string(static_cast<std::size_t>(filled), '#') + std::string(static_cast<std::size_t>(width_ - filled), '.');
-    std::printf("\r\033[K[%s] %3d %%  %s, seed %d: %.1f %% right", bar.c_str(), 100 * done_ / total_, norm.title.data(),
-                static_cast<int>(seed), 100 * test.accuracy);
+    std::printf("\r\033[K[%s] %3d %%  %s, batch %d, seed %d: %.1f %% right", bar.c_str(), 100 * done_ / total_, norm.title.data(),
+                static_cast<int>(batch), static_cast<int>(seed), 100 * test.accuracy);
     std::fflush(stdout);
   }
 
