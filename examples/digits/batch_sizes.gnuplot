@@ -1,12 +1,12 @@
 # Draws accuracy against batch size, and the learning curves of two sizes:
-#   gnuplot -c batch_sizes.gnuplot batch_sizes.csv learning_curves.csv batch_sizes.png 2 32 BatchNorm GroupNorm
+#   gnuplot -c batch_sizes.gnuplot batch_sizes.csv learning_curves.csv batch_sizes.png 2 32 '"no norm" "GroupNorm"'
 # Lines are means over the seeds, bands and bars reach from the least to the most.
 
 grid = ARG1
 curves = ARG2
-norms = ARGC - 5
+norms = words(ARG6)  # in one argument, because gnuplot takes no more than nine
 array name[norms]
-do for [i = 1:norms] { name[i] = value(sprintf("ARG%d", i + 5)) }
+do for [i = 1:norms] { name[i] = word(ARG6, i) }
 array color = ["#555555", "#d55e00", "#009e73", "#0072b2", "#cc79a7", "#e69f00"]
 
 set terminal pngcairo size 1400, 480 font "DejaVu Sans,11" enhanced

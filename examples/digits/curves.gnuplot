@@ -1,10 +1,10 @@
-# Draws the learning curves: gnuplot -c curves.gnuplot learning_curves.csv learning_curves.png "no norm" LayerNorm RMSNorm
+# Draws the learning curves: gnuplot -c curves.gnuplot learning_curves.csv learning_curves.png '"no norm" "LayerNorm"'
 # Left the loss, right the test accuracy; lines are means over the seeds, bands reach from the least to the most.
 
 curves = ARG1
-norms = ARGC - 2
+norms = words(ARG3)
 array name[norms]
-do for [i = 1:norms] { name[i] = value(sprintf("ARG%d", i + 2)) }
+do for [i = 1:norms] { name[i] = word(ARG3, i) }
 array color = ["#555555", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"]
 
 set terminal pngcairo size 1200, 500 font "DejaVu Sans,11" enhanced

@@ -147,7 +147,8 @@ inline void write_report(const std::vector<Trained>& all, const std::vector<Eige
     const Eigen::Index usual = above == batches.begin() + 1 ? batches.back() : *(above - 1);
     words = {scripts + "/batch_sizes.gnuplot", grid, curves, picture, std::to_string(batches.front()), std::to_string(usual)};
   }
-  for (std::size_t i = 0; i < all.size(); i += batches.size()) words.emplace_back(all[i].norm.title);
+  std::string& norms = words.emplace_back();
+  for (std::size_t i = 0; i < all.size(); i += batches.size()) norms.append("\"").append(all[i].norm.title).append("\" ");
   draw(words, picture);
 }
 
