@@ -72,6 +72,13 @@ inline std::vector<Eigen::Index> parse_batches(std::string_view numbers) {
   return batches;
 }
 
+/// GroupNorm's groups must divide it.
+inline Eigen::Index parse_width(std::string_view text) {
+  const auto width = number<Eigen::Index>(text, 0, 1024);
+  if (width % groups != 0) throw std::invalid_argument("'" + std::string(text) + "' is not a multiple of " + std::to_string(groups));
+  return width;
+}
+
 /// What --network knows, and what the other options are unless given.
 struct NetworkChoice {
   std::string_view name;
@@ -114,7 +121,7 @@ inline constexpr std::array option_table = {
     Option{"--rate", "X", "learning rate at batch 32, proportional to the batch; cnn: 0.05 falling to 0, mlp: 0.01",
            [](Options& o, std::string_view v) { o.recipe.rate = number(v, 0.0F, 10.0F); }},
     Option{"--hidden", "N", "cnn: width of the linear layer behind the convolutions, 0 for none; 64",
-           [](Options& o, std::string_view v) { o.recipe.shape.hidden = number<Eigen::Index>(v, 0, 1024); }},
+           [](Options& o, std::string_view v) { o.recipe.shape.hidden = parse_width(v); }},
     Option{"--depth", "N", "mlp: hidden layers; 6",
            [](Options& o, std::string_view v) { o.recipe.shape.depth = number<Eigen::Index>(v, 1, 100); }},
     Option{"--init", "NAME", "first weights: plain (as torch.nn.Linear) or he; plain",
