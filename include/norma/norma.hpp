@@ -2,6 +2,7 @@
 #pragma once
 
 // What a tensor is
+#include <norma/core/communicator.hpp>
 #include <norma/core/execution.hpp>
 #include <norma/core/tensor_view.hpp>
 #include <norma/core/view.hpp>
@@ -16,6 +17,7 @@
 #include <norma/layers/instance_norm.hpp>
 #include <norma/layers/mean_only_batch_norm.hpp>
 #include <norma/layers/switchable_norm.hpp>
+#include <norma/layers/sync_batch_norm.hpp>
 
 // Norms over the axes of a sample
 #include <norma/layers/layer_norm.hpp>

@@ -19,9 +19,13 @@ struct BatchLayerOptions {
 /// F says the sets: F::roles(extents), F::least_rank; F::check_training(extents), if it has one, refuses batches it cannot learn from.
 /// Layer gives `train` and `pull`, and its own `infer` and `pull_frozen` if these do not fit.
 template <class Layer, class F, Parameter T>
-class BatchLayer : public AffineParameters<T>, public RunningStatistics<T>, public LayerCalls<Layer, T> {
+class BatchLayer : public AffineParameters<T>, public RunningStatistics<T>, public LayerCalls<Layer, T>, public SharedCalls<Layer, T> {
  public:
   using RunningStatistics<T>::for_each_buffer;
+  using LayerCalls<Layer, T>::forward;
+  using LayerCalls<Layer, T>::backward;
+  using SharedCalls<Layer, T>::forward;
+  using SharedCalls<Layer, T>::backward;
 
   double eps() const { return formula_.eps; }
 
@@ -88,6 +92,10 @@ class BatchLayer : public AffineParameters<T>, public RunningStatistics<T>, publ
   void learn(const Saved<T>& saved, const Extents& x, const Roles& roles) {
     if (!this->tracks() || x.product() == 0) return;
     update_running_of(saved, x, roles, next_step(), this->mean_view(), this->variance_view());
+  }
+  /// The same where the statistics are those of all ranks, over m elements.
+  void learn_shared(const Saved<T>& saved, index_t m) {
+    if (this->tracks() && m > 0) update_running(saved, 1, m, next_step(), this->mean_view(), this->variance_view());
   }
   RunningStep next_step() { return RunningStatistics<T>::next_step(momentum_, convention_); }
 

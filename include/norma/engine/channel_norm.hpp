@@ -100,9 +100,6 @@ inline GivenStatistics<P> given_statistics(const TensorView<const P>& mean, cons
   return {mean.data(), mean.stride(0), variance.data(), variance.stride(0), {eps}};
 }
 
-/// The sets of statistics that are shared by all samples.
-inline Roles batch_roles(int rank) { return batch_axis | spatial_axes(rank); }
-
 /// How many values a channel has in (N, C, spatial...).
 inline index_t values_per_channel(const Extents& x) {
   index_t values = x[0];

@@ -1,6 +1,7 @@
 // What the layers share: owned affine parameters, and the calls with and without an executor.
 #pragma once
 
+#include <norma/core/communicator.hpp>
 #include <norma/core/view.hpp>
 #include <norma/engine/normalize.hpp>
 
@@ -126,6 +127,32 @@ class LayerCalls {
 
  private:
   const Layer& self() const { return static_cast<const Layer&>(*this); }
+  Layer& self() { return static_cast<Layer&>(*this); }
+};
+
+/// The calls of a training whose statistics span processes: a communicator where an executor stands, or behind it. Layer gives
+/// `train_shared` and `pull_shared`; one that does not has no such calls.
+template <class Layer, class T>
+class SharedCalls {
+ public:
+  template <Communicator C, class X, class Y>
+  void forward(const C& ranks, X&& x, Y&& y, Saved<T>& saved) {
+    forward(sequential, ranks, x, y, saved);
+  }
+  template <Executor E, Communicator C, class X, class Y>
+  void forward(const E& executor, const C& ranks, X&& x, Y&& y, Saved<T>& saved) {
+    self().train_shared(ExecutorRef(executor), CommunicatorRef(ranks), norma::view(x), norma::output_view(y), saved);
+  }
+  template <Communicator C, class DY, class X, class DX>
+  void backward(const C& ranks, DY&& dy, X&& x, Saved<T>& saved, DX&& dx) {
+    backward(sequential, ranks, dy, x, saved, dx);
+  }
+  template <Executor E, Communicator C, class DY, class X, class DX>
+  void backward(const E& executor, const C& ranks, DY&& dy, X&& x, Saved<T>& saved, DX&& dx) {
+    self().pull_shared(ExecutorRef(executor), CommunicatorRef(ranks), norma::view(dy), norma::view(x), saved, norma::output_view(dx));
+  }
+
+ private:
   Layer& self() { return static_cast<Layer&>(*this); }
 };
 

@@ -10,6 +10,9 @@ inline constexpr AxisSet batch_axis = 1u << 0;
 inline constexpr AxisSet channel_axis = 1u << 1;
 constexpr AxisSet spatial_axes(int rank) { return ((1u << rank) - 1u) & ~(batch_axis | channel_axis); }
 
+/// The sets of statistics that are shared by all samples.
+inline Roles batch_roles(int rank) { return batch_axis | spatial_axes(rank); }
+
 /// The `count` last of `rank` axes.
 constexpr AxisSet trailing_axes(int rank, int count) { return ((1u << rank) - 1u) & ~((1u << (rank - count)) - 1u); }
 

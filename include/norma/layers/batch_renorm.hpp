@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include <norma/engine/batch_layer.hpp>
-#include <norma/engine/batch_statistics.hpp>
+#include <norma/engine/exchange.hpp>
 
 namespace norma {
 
@@ -79,6 +79,7 @@ class BatchRenorm : public BatchLayer<BatchRenorm<T>, BatchRenormFormula, T> {
  private:
   using F = BatchRenormFormula;
   friend LayerCalls<BatchRenorm<T>, T>;
+  friend SharedCalls<BatchRenorm<T>, T>;
   friend Base;
 
   template <class X, class Y>
@@ -103,6 +104,41 @@ class BatchRenorm : public BatchLayer<BatchRenorm<T>, BatchRenormFormula, T> {
     const double* const table = saved.table().data();
     pull_back(executor, algebra_of(this->formula()), roles, dy, x, saved.statistics(), saved.scratch(), dx,
               this->operands_with_gradients(F::layer, x.extents(), channel_axis), Reshape{table, table + this->channels()});
+  }
+
+  /// The same with the statistics of all ranks. The table holds their elements of a channel behind r and d.
+  template <class X, class Y>
+  void train_shared(const ExecutorRef& executor, const CommunicatorRef& ranks, const TensorView<X>& x, const TensorView<Y>& y,
+                    Saved<T>& saved) {
+    AffineOperands affine;
+    const std::string error = error_of([&] {
+      this->checked_roles(x.extents());
+      check_forward(F::layer, x, y);
+      affine = this->operands(F::layer, x.extents(), channel_axis);
+    });
+    const auto renorm = [&](auto& forward, const CellSlice& slice) {
+      Renorm{saved.prepare_table(2 * this->channels() + 1).first(static_cast<std::size_t>(2 * this->channels())), this->running(),
+             schedule_(this->num_batches_tracked())}(forward, slice);
+    };
+    const index_t m =
+        normalize_shared(executor, ranks, F::layer, error, algebra_of(this->formula()), this->channels(), x, y, affine, saved, renorm);
+    this->learn_shared(saved, m);
+    if (x.size() == 0) saved.prepare_table(2 * this->channels() + 1);
+    saved.table().back() = static_cast<double>(m);
+    commit(saved, this->formula(), x.extents(), batch_roles(x.rank()));
+  }
+  template <class DY, class X, class DX>
+  void pull_shared(const ExecutorRef& executor, const CommunicatorRef& ranks, const TensorView<DY>& dy, const TensorView<X>& x,
+                   Saved<T>& saved, const TensorView<DX>& dx) {
+    AffineOperands affine;
+    const std::string error = error_of([&] {
+      check_backward(F::layer, dy, x, saved, dx, this->checked_roles(x.extents()));
+      affine = this->operands_with_gradients(F::layer, x.extents(), channel_axis);
+    });
+    const SharedSums sums(F::layer, ranks, this->channels(), error.empty() ? saved.table().back() : 0);
+    if (!error.empty()) sums.take_part(error);
+    const double* const table = saved.table().data();
+    pull_back_shared(executor, algebra_of(this->formula()), dy, x, saved, dx, affine, Reshape{table, table + this->channels()}, sums);
   }
 
   /// r and d of each channel, between its statistics and its map.

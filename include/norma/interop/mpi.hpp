@@ -1,0 +1,45 @@
+// norma::mpi(comm): a communicator on a caller's MPI_Comm, through MPI's C interface. Not part of norma.hpp.
+#pragma once
+
+#include <mpi.h>
+
+#include <stdexcept>
+
+#include <norma/core/communicator.hpp>
+
+namespace norma {
+
+/// Keeps the handle; never initialises, duplicates or finalises MPI. std::runtime_error if MPI reports a failure (by default MPI aborts
+/// before it does).
+class MpiCommunicator {
+ public:
+  explicit MpiCommunicator(MPI_Comm comm) : comm_(comm) {
+    check(MPI_Comm_rank(comm_, &rank_));
+    check(MPI_Comm_size(comm_, &size_));
+  }
+  int rank() const { return rank_; }
+  int size() const { return size_; }
+  void all_gather(std::span<const double> mine, std::span<double> all) const {
+    const int count = static_cast<int>(mine.size());
+    check(MPI_Allgather(mine.data(), count, MPI_DOUBLE, all.data(), count, MPI_DOUBLE, comm_));
+  }
+
+ private:
+  static void check(int status) {
+    if (status != MPI_SUCCESS) {
+#if NORMA_EXCEPTIONS
+      throw std::runtime_error("norma::mpi: an MPI call failed");
+#else
+      std::abort();
+#endif
+    }
+  }
+
+  MPI_Comm comm_;
+  int rank_ = 0;
+  int size_ = 1;
+};
+
+inline MpiCommunicator mpi(MPI_Comm comm) { return MpiCommunicator(comm); }
+
+}  // namespace norma
