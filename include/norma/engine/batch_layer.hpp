@@ -16,16 +16,27 @@ struct BatchLayerOptions {
   double first_variance = 1;
 };
 
+/// What most of them tell: each channel of the batch is a set, and one value has no variance to learn from. Name::layer is the layer's
+/// name.
+template <class Name>
+struct BatchFormula : InverseSigma {
+  using Algebra = InverseSigma;
+  static constexpr const char* layer = Name::layer;
+  static constexpr int least_rank = 2;
+
+  static Roles roles(const Extents& x) {
+    check_channel_rank(layer, x, least_rank);
+    return batch_roles(x.size());
+  }
+  static void check_training(const Extents& x) { check_more_than_one_value(layer, x); }
+};
+
 /// F says the sets: F::roles(extents), F::least_rank; F::check_training(extents), if it has one, refuses batches it cannot learn from.
 /// Layer gives `train` and `pull`, and its own `infer` and `pull_frozen` if these do not fit.
 template <class Layer, class F, Parameter T>
-class BatchLayer : public AffineParameters<T>, public RunningStatistics<T>, public LayerCalls<Layer, T>, public SharedCalls<Layer, T> {
+class BatchLayer : public AffineParameters<T>, public RunningStatistics<T>, public LayerCalls<Layer, T> {
  public:
   using RunningStatistics<T>::for_each_buffer;
-  using LayerCalls<Layer, T>::forward;
-  using LayerCalls<Layer, T>::backward;
-  using SharedCalls<Layer, T>::forward;
-  using SharedCalls<Layer, T>::backward;
 
   double eps() const { return formula_.eps; }
 
@@ -93,9 +104,18 @@ class BatchLayer : public AffineParameters<T>, public RunningStatistics<T>, publ
     if (!this->tracks() || x.product() == 0) return;
     update_running_of(saved, x, roles, next_step(), this->mean_view(), this->variance_view());
   }
-  /// The same where the statistics are those of all ranks, over m elements.
-  void learn_shared(const Saved<T>& saved, index_t m) {
-    if (this->tracks() && m > 0) update_running(saved, 1, m, next_step(), this->mean_view(), this->variance_view());
+  /// The same from of_channel(c), mean and population variance of a channel of m elements.
+  template <class OfChannel>
+  void learn_from(index_t m, bool unbiased, const OfChannel& of_channel) {
+    if (!this->tracks()) return;
+    RunningStep step = next_step();
+    step.unbiased = step.unbiased && unbiased;
+    const TensorView<T> mean = this->mean_view(), variance = this->variance_view();
+    for (index_t c = 0; c < channels(); ++c) {
+      const SetStatistics batch = of_channel(c);
+      mean(c) = static_cast<T>(step.blend(static_cast<double>(mean(c)), batch.mean.high + batch.mean.low));
+      variance(c) = static_cast<T>(step.blend(static_cast<double>(variance(c)), step.averaged_variance(batch.second, m)));
+    }
   }
   RunningStep next_step() { return RunningStatistics<T>::next_step(momentum_, convention_); }
 

@@ -48,7 +48,7 @@ inline void pull_back_with(const ExecutorRef& executor, const Roles& roles, cons
   });
 }
 
-/// (N, C) seen as (N, C, 1), so that planes have an axis.
+/// (N, C) seen as (N, C, 1), so that planes have an axis. An absent tensor stays absent.
 template <class X>
 inline TensorView<X> with_planes(const TensorView<X>& x) {
   return x.rank() == 2 ? TensorView<X>(x.data(), {x.extent(0), x.extent(1), 1}, {x.stride(0), x.stride(1), 1}) : x;
@@ -77,5 +77,25 @@ struct PlaneMoments {
   SetStatistics of_sample(index_t n) const { return merged(n * channels, 1, channels); }
   SetStatistics of_channel(index_t c) const { return merged(c, channels, samples); }
 };
+
+/// Statistics of `n` planes of a slice's forward together, `stride` places apart from `first` on.
+template <class Forward, Formula F>
+inline SetStatistics merged_planes(const Forward& forward, const F& formula, index_t first, index_t stride, index_t n) {
+  const SetStatistics origin = forward.statistics(first);
+  const auto relative = [&](index_t i) {
+    const SetStatistics s = forward.statistics(first + i * stride);
+    return (s.mean.high - origin.mean.high) + s.mean.low;
+  };
+  const double inverse = 1.0 / static_cast<double>(n);
+  double mean = 0, variance = 0;
+  for (index_t i = 0; i < n; ++i) mean += relative(i);
+  mean = mul(mean, inverse);
+  for (index_t i = 0; i < n; ++i) {
+    const double deviation = relative(i) - mean;
+    variance += std::fma(deviation, deviation, forward.statistics(first + i * stride).second);
+  }
+  variance = mul(variance, inverse);
+  return {two_sum(origin.mean.high, mean), finite_rstd(variance, formula.rstd(variance)), variance};
+}
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

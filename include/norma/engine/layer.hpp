@@ -81,6 +81,16 @@ class AffineParameters {
     return result;
   }
 
+  /// For norms whose backward comes down to a number per channel.
+  double weight_of(index_t channel) const { return weight_.data() == nullptr ? 1.0 : static_cast<double>(weight_.data()[channel]); }
+  void add_gradients(index_t channel, double of_weight, double of_bias) {
+    add_to(weight_grad_, channel, of_weight);
+    add_to(bias_grad_, channel, of_bias);
+  }
+  static void add_to(Buffer<T>& gradient, index_t channel, double value) {
+    if (gradient.data() != nullptr) gradient.data()[channel] = static_cast<T>(static_cast<double>(gradient.data()[channel]) + value);
+  }
+
  private:
   Operand operand(const char* layer, const T* data, const Extents& x, AxisSet axes) const {
     return parameter_operand(layer, "parameter", TensorView<const T>(data, shape_), x, axes);

@@ -3,21 +3,12 @@
 
 #include <algorithm>
 
-#include <norma/engine/batch_layer.hpp>
-#include <norma/engine/batch_statistics.hpp>
+#include <norma/engine/plane_layer.hpp>
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
-struct BatchInstanceNormFormula : InverseSigma {
-  using Algebra = InverseSigma;
+struct BatchInstanceNormName {
   static constexpr const char* layer = "BatchInstanceNorm";
-  static constexpr int least_rank = 2;
-
-  static Roles roles(const Extents& x) {
-    check_channel_rank(layer, x, least_rank);
-    return batch_roles(x.size());
-  }
-  static void check_training(const Extents& x) { check_more_than_one_value(layer, x); }
 };
 
 /// momentum std::nullopt: the cumulative average of all batches.
@@ -33,8 +24,9 @@ struct BatchInstanceNormOptions {
 /// channel, to be kept in [0, 1] with clamp_gate() after each optimizer step. Inference takes running statistics for the batch half, if it
 /// tracks; the instance half always uses x's own. Everything else is BatchNorm's. T: float or double.
 template <Parameter T>
-class BatchInstanceNorm : public BatchLayer<BatchInstanceNorm<T>, BatchInstanceNormFormula, T> {
-  using Base = BatchLayer<BatchInstanceNorm<T>, BatchInstanceNormFormula, T>;
+class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchFormula<BatchInstanceNormName>, T> {
+  using F = BatchFormula<BatchInstanceNormName>;
+  using Base = PlaneLayer<BatchInstanceNorm<T>, F, T>;
 
  public:
   explicit BatchInstanceNorm(index_t channels, const BatchInstanceNormOptions& options = {})
@@ -66,40 +58,20 @@ class BatchInstanceNorm : public BatchLayer<BatchInstanceNorm<T>, BatchInstanceN
   }
 
  private:
-  using F = BatchInstanceNormFormula;
-  friend LayerCalls<BatchInstanceNorm<T>, T>;
   friend Base;
-
-  template <class X, class Y>
-  void infer(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y) const {
-    this->checked_roles(x.extents());
-    check_forward(F::layer, x, y);
-    if (x.size() == 0) return;
-    Saved<T> none;
-    blend(executor, with_planes(x), with_planes(y), none, this->tracks());
-  }
-  template <class X, class Y>
-  void train(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
-    const Roles roles = this->checked_training(x, y);
-    saved.prepare(x.extent(0) * x.extent(1), true);
-    if (x.size() > 0) {
-      blend(executor, with_planes(x), with_planes(y), saved, false);
-      learn_from(saved.table(), values_per_channel(x.extents()));
-    }
-    commit(saved, this->formula(), x.extents(), roles);
-  }
 
   /// Statistics of planes and channels, y. With running statistics, they stand for the batch's. The table then holds mean, rstd and
   /// variance of the batch half for each channel.
   template <class X, class Y>
-  void blend(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved, bool running) const {
+  void map_planes(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved, bool running) const {
     const index_t samples = x.extent(0), channels = this->channels();
     const std::span<double> table = saved.prepare_table(3 * channels);
     const auto between = [&](auto& forward, const CellSlice& slice) {
       const index_t of_slice = slice.sets_per_sample;
       for (index_t i = 0; i < of_slice; ++i) {
         const index_t c = slice.place(i);
-        const SetStatistics batch = running ? this->running()[c] : merged(forward, i, of_slice, samples);
+        const SetStatistics batch =
+            running ? this->running()[c] : merged_planes(forward, algebra_of(this->formula()), i, of_slice, samples);
         const double gate = static_cast<double>(gate_.data()[c]);
         for (index_t n = 0; n < samples; ++n) {
           // The slope is the sum of both halves'; the shift is how far the batch half is from the instance's centre.
@@ -119,58 +91,19 @@ class BatchInstanceNorm : public BatchLayer<BatchInstanceNorm<T>, BatchInstanceN
                       channel_slices, between);
   }
 
-  /// Statistics of a channel from those of its planes.
-  template <class Forward>
-  SetStatistics merged(const Forward& forward, index_t first, index_t stride, index_t samples) const {
-    const SetStatistics origin = forward.statistics(first);
-    const auto relative = [&](index_t n) {
-      const SetStatistics s = forward.statistics(first + n * stride);
-      return (s.mean.high - origin.mean.high) + s.mean.low;
-    };
-    const double inverse = 1.0 / static_cast<double>(samples);
-    double mean = 0, variance = 0;
-    for (index_t n = 0; n < samples; ++n) mean += relative(n);
-    mean *= inverse;
-    for (index_t n = 0; n < samples; ++n) {
-      const double deviation = relative(n) - mean;
-      variance += std::fma(deviation, deviation, forward.statistics(first + n * stride).second);
-    }
-    variance *= inverse;
-    return {two_sum(origin.mean.high, mean), finite_rstd(variance, this->formula().rstd(variance)), variance};
+  void learn_planes(Saved<T>& saved, index_t, index_t m) {
+    this->learn_from(m, true, [&](index_t c) {
+      const double* const of_channel = saved.table().data() + 3 * c;
+      return SetStatistics{{of_channel[0], 0}, of_channel[1], of_channel[2]};
+    });
   }
 
-  void learn_from(std::span<const double> table, index_t m) {
-    if (!this->tracks()) return;
-    const RunningStep step = this->next_step();
-    const TensorView<T> mean = this->mean_view(), variance = this->variance_view();
-    for (index_t c = 0; c < this->channels(); ++c) {
-      const double* const of_channel = table.data() + 3 * c;
-      mean(c) = static_cast<T>(step.blend(static_cast<double>(mean(c)), of_channel[0]));
-      variance(c) = static_cast<T>(step.blend(static_cast<double>(variance(c)), step.averaged_variance(of_channel[2], m)));
-    }
-  }
-
+  /// dx = gate * (BatchNorm's dx) + (1 - gate) * (InstanceNorm's dx), both told in terms of the instance's x_hat. Running statistics
+  /// are constants: the batch half is then dy times a number.
   template <class DY, class X, class DX>
-  void pull(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx) {
-    const Roles roles = this->checked_roles(x.extents());
-    check_backward(F::layer, dy, x, saved, dx, roles);
-    if (x.size() > 0)
-      unblend(executor, with_planes(dy), with_planes(x), saved, dx.data() == nullptr ? TensorView<DX>() : with_planes(dx), 1);
-  }
-  template <class DY, class X, class DX>
-  void pull_frozen(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx) {
-    this->check_frozen(dy, x, dx);
-    if (x.size() == 0) return;
-    Saved<T> saved;
-    blend(executor, with_planes(x), TensorView<T>(), saved, true);
-    unblend(executor, with_planes(dy), with_planes(x), saved, dx.data() == nullptr ? TensorView<DX>() : with_planes(dx), 0);
-  }
-
-  /// dx = gate * (BatchNorm's dx) + (1 - gate) * (InstanceNorm's dx), both told in terms of the instance's x_hat. `of_batch` is 0 where the
-  /// batch half's statistics are constants.
-  template <class DY, class X, class DX>
-  void unblend(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx,
-               double of_batch) {
+  void pull_planes(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx,
+                   bool running) {
+    const double of_batch = running ? 0.0 : 1.0;
     const index_t samples = x.extent(0);
     const double s = static_cast<double>(x.size() / (samples * this->channels())), m = s * static_cast<double>(samples);
     const StatisticArrays<T> own = saved.statistics();
@@ -180,7 +113,7 @@ class BatchInstanceNorm : public BatchLayer<BatchInstanceNorm<T>, BatchInstanceN
         const double batch_mean = saved.table()[static_cast<std::size_t>(3 * c)],
                      batch_rstd = saved.table()[static_cast<std::size_t>(3 * c + 1)];
         const double gate = static_cast<double>(gate_.data()[c]);
-        const double w = this->weight().empty() ? 1.0 : static_cast<double>(this->weight()[static_cast<std::size_t>(c)]);
+        const double w = this->weight_of(c);
         // x_hat_batch = stretch * x_hat_instance + apart, plane by plane.
         const auto plane = [&](index_t n) {
           const index_t set = n * slice.sets_per_sample + i;
@@ -195,9 +128,8 @@ class BatchInstanceNorm : public BatchLayer<BatchInstanceNorm<T>, BatchInstanceN
           dy_own += sum_dy_x_hat[p.set];
           dy_batch += p.stretch * sum_dy_x_hat[p.set] + p.apart * sum_dy[p.set];
         }
-        add(this->weight_grad(), c, gate * dy_batch + (1 - gate) * dy_own);
-        add(this->bias_grad(), c, dy_all);
-        add(gate_grad(), c, w * (dy_batch - dy_own));
+        this->add_gradients(c, gate * dy_batch + (1 - gate) * dy_own, dy_all);
+        this->add_to(gate_grad_, c, w * (dy_batch - dy_own));
         for (index_t n = 0; n < samples; ++n) {
           const Plane p = plane(n);
           const double batch = w * gate * batch_rstd, instance = s > 1 ? w * (1 - gate) * p.rstd : 0.0;
@@ -212,10 +144,6 @@ class BatchInstanceNorm : public BatchLayer<BatchInstanceNorm<T>, BatchInstanceN
     index_t set;
     double rstd, stretch, apart;
   };
-
-  static void add(std::span<T> grad, index_t c, double value) {
-    if (!grad.empty()) grad[static_cast<std::size_t>(c)] = static_cast<T>(static_cast<double>(grad[static_cast<std::size_t>(c)]) + value);
-  }
 
   /// All samples of as many channels as BatchNorm takes at once.
   static constexpr auto channel_slices = [](const CellPlan& plan) { return plan.of_near_channels(); };

@@ -3,8 +3,7 @@
 
 #include <algorithm>
 
-#include <norma/engine/batch_layer.hpp>
-#include <norma/engine/exchange.hpp>
+#include <norma/engine/shared_layer.hpp>
 
 namespace norma {
 
@@ -38,16 +37,8 @@ struct RenormSchedule {
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
-struct BatchRenormFormula : InverseSigma {
-  using Algebra = InverseSigma;
+struct BatchRenormName {
   static constexpr const char* layer = "BatchRenorm";
-  static constexpr int least_rank = 2;
-
-  static Roles roles(const Extents& x) {
-    check_channel_rank(layer, x, least_rank);
-    return batch_roles(x.size());
-  }
-  static void check_training(const Extents& x) { check_more_than_one_value(layer, x); }
 };
 
 /// momentum std::nullopt: the cumulative average of all batches.
@@ -64,8 +55,9 @@ struct BatchRenormOptions {
 /// statistics are those before this step, r and d constants in backward. Unclipped, that is the output of inference. Inference and all else
 /// is BatchNorm's; statistics are always tracked. T: float or double.
 template <Parameter T>
-class BatchRenorm : public BatchLayer<BatchRenorm<T>, BatchRenormFormula, T> {
-  using Base = BatchLayer<BatchRenorm<T>, BatchRenormFormula, T>;
+class BatchRenorm : public SharedBatchLayer<BatchRenorm<T>, BatchFormula<BatchRenormName>, T> {
+  using F = BatchFormula<BatchRenormName>;
+  using Base = SharedBatchLayer<BatchRenorm<T>, F, T>;
 
  public:
   explicit BatchRenorm(index_t channels, const BatchRenormOptions& options = {})
@@ -77,21 +69,19 @@ class BatchRenorm : public BatchLayer<BatchRenorm<T>, BatchRenormFormula, T> {
   const RenormSchedule& schedule() const { return schedule_; }
 
  private:
-  using F = BatchRenormFormula;
+  friend BatchLayer<BatchRenorm<T>, F, T>;
   friend LayerCalls<BatchRenorm<T>, T>;
-  friend SharedCalls<BatchRenorm<T>, T>;
   friend Base;
 
   template <class X, class Y>
   void train(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
     const Roles roles = this->checked_training(x, y);
     const StatisticArrays<T> statistics = saved.prepare(this->channels(), true);
-    const std::span<double> table = saved.prepare_table(2 * this->channels());
+    double* const table = this->prepare_table(saved);
     if (x.size() > 0) {
-      const Renorm renorm{table, this->running(), schedule_(this->num_batches_tracked())};
       normalize_between(
           executor, algebra_of(this->formula()), roles, x, y, this->operands(F::layer, x.extents(), channel_axis), statistics,
-          saved.scratch(), [](const CellPlan& plan) { return plan; }, renorm);
+          saved.scratch(), [](const CellPlan& plan) { return plan; }, between(table));
       this->learn(saved, x.extents(), roles);
     }
     commit(saved, this->formula(), x.extents(), roles);
@@ -101,65 +91,28 @@ class BatchRenorm : public BatchLayer<BatchRenorm<T>, BatchRenormFormula, T> {
   void pull(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx) {
     const Roles roles = this->checked_roles(x.extents());
     check_backward(F::layer, dy, x, saved, dx, roles);
-    const double* const table = saved.table().data();
     pull_back(executor, algebra_of(this->formula()), roles, dy, x, saved.statistics(), saved.scratch(), dx,
-              this->operands_with_gradients(F::layer, x.extents(), channel_axis), Reshape{table, table + this->channels()});
+              this->operands_with_gradients(F::layer, x.extents(), channel_axis), reshape(saved.table().data()));
   }
 
-  /// The same with the statistics of all ranks. The table holds their elements of a channel behind r and d.
-  template <class X, class Y>
-  void train_shared(const ExecutorRef& executor, const CommunicatorRef& ranks, const TensorView<X>& x, const TensorView<Y>& y,
-                    Saved<T>& saved) {
-    AffineOperands affine;
-    const std::string error = error_of([&] {
-      this->checked_roles(x.extents());
-      check_forward(F::layer, x, y);
-      affine = this->operands(F::layer, x.extents(), channel_axis);
-    });
-    const auto renorm = [&](auto& forward, const CellSlice& slice) {
-      Renorm{saved.prepare_table(2 * this->channels() + 1).first(static_cast<std::size_t>(2 * this->channels())), this->running(),
-             schedule_(this->num_batches_tracked())}(forward, slice);
-    };
-    const index_t m =
-        normalize_shared(executor, ranks, F::layer, error, algebra_of(this->formula()), this->channels(), x, y, affine, saved, renorm);
-    this->learn_shared(saved, m);
-    if (x.size() == 0) saved.prepare_table(2 * this->channels() + 1);
-    saved.table().back() = static_cast<double>(m);
-    commit(saved, this->formula(), x.extents(), batch_roles(x.rank()));
-  }
-  template <class DY, class X, class DX>
-  void pull_shared(const ExecutorRef& executor, const CommunicatorRef& ranks, const TensorView<DY>& dy, const TensorView<X>& x,
-                   Saved<T>& saved, const TensorView<DX>& dx) {
-    AffineOperands affine;
-    const std::string error = error_of([&] {
-      check_backward(F::layer, dy, x, saved, dx, this->checked_roles(x.extents()));
-      affine = this->operands_with_gradients(F::layer, x.extents(), channel_axis);
-    });
-    const SharedSums sums(F::layer, ranks, this->channels(), error.empty() ? saved.table().back() : 0);
-    if (!error.empty()) sums.take_part(error);
-    const double* const table = saved.table().data();
-    pull_back_shared(executor, algebra_of(this->formula()), dy, x, saved, dx, affine, Reshape{table, table + this->channels()}, sums);
-  }
-
-  /// r and d of each channel, between its statistics and its map.
-  struct Renorm {
-    std::span<double> table;  // r, then d
-    GivenStatistics<T> running;
-    RenormLimits limits;
-
-    template <class Forward>
-    void operator()(Forward& forward, const CellSlice& slice) const {
+  /// r and d of each channel, in two columns.
+  static constexpr index_t table_columns = 2;
+  Reshape reshape(const double* table) const { return {table, table + this->channels()}; }
+  auto between(double* table) const {
+    return [table, channels = this->channels(), running = this->running(), limits = schedule_(this->num_batches_tracked())](
+               auto& forward, const CellSlice& slice) {
       for (index_t s = 0; s < forward.set_count(); ++s) {
-        const SetStatistics batch = forward.statistics(s), before = running[slice.place(s)];
+        const index_t c = slice.place(s);
+        const SetStatistics batch = forward.statistics(s), before = running[c];
         const double distance = (batch.mean.high - before.mean.high) + batch.mean.low;
         const double r = std::clamp(before.rstd / batch.rstd, 1 / limits.r_max, limits.r_max);
         const double d = std::clamp(distance * before.rstd, -limits.d_max, limits.d_max);
         forward.reshape(s, batch.rstd * r, d);
-        table[static_cast<std::size_t>(slice.place(s))] = r;
-        table[static_cast<std::size_t>(slice.place(s)) + table.size() / 2] = d;
+        table[c] = r;
+        table[channels + c] = d;
       }
-    }
-  };
+    };
+  }
 
   RenormSchedule schedule_;
 };

@@ -3,8 +3,7 @@
 
 #include <array>
 
-#include <norma/engine/batch_layer.hpp>
-#include <norma/engine/batch_statistics.hpp>
+#include <norma/engine/plane_layer.hpp>
 
 namespace norma {
 
@@ -16,16 +15,8 @@ enum class SwitchableVariance : unsigned char { population, authors };
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
-struct SwitchableNormFormula : InverseSigma {
-  using Algebra = InverseSigma;
+struct SwitchableNormName {
   static constexpr const char* layer = "SwitchableNorm";
-  static constexpr int least_rank = 2;
-
-  static Roles roles(const Extents& x) {
-    check_channel_rank(layer, x, least_rank);
-    return batch_roles(x.size());
-  }
-  static void check_training(const Extents& x) { check_more_than_one_value(layer, x); }
 };
 
 /// momentum std::nullopt: the cumulative average of all batches.
@@ -42,8 +33,9 @@ struct SwitchableNormOptions {
 /// channel of (N, C) or (N, C, spatial...). Inference takes the running statistics for the batch's, if it tracks. Everything else is
 /// BatchNorm's. T: float or double.
 template <Parameter T>
-class SwitchableNorm : public BatchLayer<SwitchableNorm<T>, SwitchableNormFormula, T> {
-  using Base = BatchLayer<SwitchableNorm<T>, SwitchableNormFormula, T>;
+class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchFormula<SwitchableNormName>, T> {
+  using F = BatchFormula<SwitchableNormName>;
+  using Base = PlaneLayer<SwitchableNorm<T>, F, T>;
 
  public:
   explicit SwitchableNorm(index_t channels, const SwitchableNormOptions& options = {})
@@ -78,9 +70,7 @@ class SwitchableNorm : public BatchLayer<SwitchableNorm<T>, SwitchableNormFormul
   }
 
  private:
-  using F = SwitchableNormFormula;
   using Logits = std::array<T, 3>;
-  friend LayerCalls<SwitchableNorm<T>, T>;
   friend Base;
 
   /// The statistics a plane is mixed of, and the mix.
@@ -98,31 +88,12 @@ class SwitchableNorm : public BatchLayer<SwitchableNorm<T>, SwitchableNormFormul
     }
   };
 
-  template <class X, class Y>
-  void infer(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y) const {
-    this->checked_roles(x.extents());
-    check_forward(F::layer, x, y);
-    if (x.size() == 0) return;
-    Saved<T> none;
-    mix(executor, with_planes(x), with_planes(y), none, this->tracks());
-  }
-  template <class X, class Y>
-  void train(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
-    const Roles roles = this->checked_training(x, y);
-    saved.prepare(x.extent(0) * x.extent(1), true);
-    if (x.size() > 0) {
-      const PlaneMoments planes = mix(executor, with_planes(x), with_planes(y), saved, false);
-      learn_from(planes, values_per_channel(x.extents()));
-    }
-    commit(saved, this->formula(), x.extents(), roles);
-  }
-
   /// Moments of all planes, mixed statistics, y. With running statistics, they stand for the batch's.
   template <class X, class Y>
-  PlaneMoments mix(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved, bool running) const {
+  void map_planes(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved, bool running) const {
     const index_t samples = x.extent(0), channels = x.extent(1), planes = samples * channels;
-    double* const table = saved.prepare_table(2 * planes + 2 * (samples + channels)).data();
-    const PlaneMoments moments{samples, channels, table, table + planes};
+    saved.prepare_table(2 * (planes + channels));
+    const PlaneMoments moments = table_of(saved, samples);
     const auto between = [&](auto& forward, const CellSlice&) {
       const double factor = instance_factor(x.size() / planes);
       for (index_t i = 0; i < planes; ++i) {
@@ -136,7 +107,6 @@ class SwitchableNorm : public BatchLayer<SwitchableNorm<T>, SwitchableNormFormul
     normalize_between(
         executor, algebra_of(this->formula()), spatial_axes(x.rank()), x, y, this->operands(F::layer, x.extents(), channel_axis),
         saved.prepare(planes, true), saved.scratch(), [](const CellPlan& plan) { return plan.in_one_slice(); }, between);
-    return moments;
   }
 
   /// f(plane, statistics of (instance, layer, batch)).
@@ -158,57 +128,37 @@ class SwitchableNorm : public BatchLayer<SwitchableNorm<T>, SwitchableNormFormul
     }
   }
 
-  void learn_from(const PlaneMoments& planes, index_t m) {
-    if (!this->tracks()) return;
-    RunningStep step = this->next_step();
-    step.unbiased = variance_ == SwitchableVariance::population;
-    const TensorView<T> mean = this->mean_view(), variance = this->variance_view();
-    for (index_t c = 0; c < planes.channels; ++c) {
-      const SetStatistics batch = planes.of_channel(c);
-      mean(c) = static_cast<T>(step.blend(static_cast<double>(mean(c)), batch.mean.high));
-      variance(c) = static_cast<T>(step.blend(static_cast<double>(variance(c)), step.averaged_variance(batch.second, m)));
-    }
+  void learn_planes(Saved<T>& saved, index_t samples, index_t m) {
+    const PlaneMoments moments = table_of(saved, samples);
+    this->learn_from(m, variance_ == SwitchableVariance::population, [&](index_t c) { return moments.of_channel(c); });
   }
-
-  template <class DY, class X, class DX>
-  void pull(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx) {
-    const Roles roles = this->checked_roles(x.extents());
-    check_backward(F::layer, dy, x, saved, dx, roles);
-    if (x.size() > 0)
-      unmix(executor, with_planes(dy), with_planes(x), saved, dx.data() == nullptr ? TensorView<DX>() : with_planes(dx), false);
-  }
-  template <class DY, class X, class DX>
-  void pull_frozen(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx) {
-    this->check_frozen(dy, x, dx);
-    if (x.size() == 0) return;
-    Saved<T> saved;
-    mix(executor, with_planes(x), TensorView<T>(), saved, true);
-    unmix(executor, with_planes(dy), with_planes(x), saved, dx.data() == nullptr ? TensorView<DX>() : with_planes(dx), true);
+  PlaneMoments table_of(Saved<T>& saved, index_t samples) const {
+    double* const table = saved.table().data();
+    return {samples, this->channels(), table, table + samples * this->channels()};
   }
 
   /// Sums over planes become gradients of mean and variance of each plane, those of the statistics they were mixed of, those of x.
   template <class DY, class X, class DX>
-  void unmix(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx,
-             bool running) {
+  void pull_planes(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx,
+                   bool running) {
     const index_t samples = x.extent(0), channels = x.extent(1), planes = samples * channels;
     const double s = static_cast<double>(x.size() / planes), factor = instance_factor(x.size() / planes);
-    double* const table = saved.table().data();
-    const PlaneMoments moments{samples, channels, table, table + planes};
+    const PlaneMoments moments = table_of(saved, samples);
     const auto resolve = [&](const CellSlice&, double* sum_dy, double* sum_dy_x_hat, const auto& put) {
       Gradients gradients{Buffer<double>(2 * (samples + channels)), samples, {}, {}};
       const Mix mix = mixes();
       each_plane(moments, running, [&](index_t i, const std::array<SetStatistics, 3>& k) {
         const SetStatistics mixed = mix.of(k, this->formula());
         const index_t c = i % channels;
-        add_parameter_gradients(c, sum_dy[i], sum_dy_x_hat[i]);
-        const double of_mean = -mixed.rstd * weight_of(c) * sum_dy[i];
-        const double of_variance = -0.5 * mixed.rstd * mixed.rstd * weight_of(c) * sum_dy_x_hat[i];
+        this->add_gradients(c, sum_dy_x_hat[i], sum_dy[i]);
+        const double of_mean = -mixed.rstd * this->weight_of(c) * sum_dy[i];
+        const double of_variance = -0.5 * mixed.rstd * mixed.rstd * this->weight_of(c) * sum_dy_x_hat[i];
         gradients.add(i / channels, c, of_mean, of_variance, k, mixed);
       });
       each_plane(moments, running, [&](index_t i, const std::array<SetStatistics, 3>& k) {
         const SetStatistics mixed = mix.of(k, this->formula());
         const index_t n = i / channels, c = i % channels;
-        const double w = weight_of(c), batch = running ? 0.0 : 1.0;
+        const double w = this->weight_of(c), batch = running ? 0.0 : 1.0;
         const double sizes[3] = {s, s * static_cast<double>(channels), s * static_cast<double>(samples)};
         const double of_mean[3] = {-mixed.rstd * w * sum_dy[i], gradients.of_sample(n)[0], batch * gradients.of_channel(c)[0]};
         const double of_variance[3] = {-0.5 * mixed.rstd * mixed.rstd * w * sum_dy_x_hat[i], gradients.of_sample(n)[1],
@@ -251,17 +201,6 @@ class SwitchableNorm : public BatchLayer<SwitchableNorm<T>, SwitchableNormFormul
       }
     }
   };
-
-  void add_parameter_gradients(index_t c, double sum_dy, double sum_dy_x_hat) {
-    const auto add = [&](std::span<T> grad, double value) {
-      if (!grad.empty()) grad[static_cast<std::size_t>(c)] = static_cast<T>(static_cast<double>(grad[static_cast<std::size_t>(c)]) + value);
-    };
-    add(this->weight_grad(), sum_dy_x_hat);
-    add(this->bias_grad(), sum_dy);
-  }
-  double weight_of(index_t c) const {
-    return this->weight().empty() ? 1.0 : static_cast<double>(this->weight()[static_cast<std::size_t>(c)]);
-  }
 
   /// What the population variance of a plane of s elements is multiplied with. A single element has variance 0 in either convention.
   double instance_factor(index_t s) const {

@@ -1,0 +1,58 @@
+// PlaneLayer: a batch layer whose statistics are made of those of the planes (n, c), and its doors.
+#pragma once
+
+#include <norma/engine/batch_layer.hpp>
+#include <norma/engine/batch_statistics.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// x, y, dy, dx reach Layer with an axis for planes, x with elements. Layer gives
+///   map_planes(executor, x, y, saved, running)       statistics and y; an absent y is not computed
+///   learn_planes(saved, samples, m)                  the step of the running statistics after that
+///   pull_planes(executor, dy, x, saved, dx, running) its backward
+/// where `running` says that running statistics stand for the batch's, as constants.
+template <class Layer, class F, Parameter T>
+class PlaneLayer : public BatchLayer<Layer, F, T> {
+ protected:
+  using BatchLayer<Layer, F, T>::BatchLayer;
+
+ private:
+  friend LayerCalls<Layer, T>;
+  friend BatchLayer<Layer, F, T>;
+
+  template <class X, class Y>
+  void infer(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y) const {
+    this->checked_roles(x.extents());
+    check_forward(F::layer, x, y);
+    if (x.size() == 0) return;
+    Saved<T> none;
+    static_cast<const Layer&>(*this).map_planes(executor, with_planes(x), with_planes(y), none, this->tracks());
+  }
+  template <class X, class Y>
+  void train(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
+    const Roles roles = this->checked_training(x, y);
+    saved.prepare(x.extent(0) * x.extent(1), true);
+    if (x.size() > 0) {
+      self().map_planes(executor, with_planes(x), with_planes(y), saved, false);
+      self().learn_planes(saved, x.extent(0), values_per_channel(x.extents()));
+    }
+    commit(saved, this->formula(), x.extents(), roles);
+  }
+  template <class DY, class X, class DX>
+  void pull(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx) {
+    check_backward(F::layer, dy, x, saved, dx, this->checked_roles(x.extents()));
+    if (x.size() > 0) self().pull_planes(executor, with_planes(dy), with_planes(x), saved, with_planes(dx), false);
+  }
+  template <class DY, class X, class DX>
+  void pull_frozen(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx) {
+    this->check_frozen(dy, x, dx);
+    if (x.size() == 0) return;
+    Saved<T> saved;
+    self().map_planes(executor, with_planes(x), TensorView<T>(), saved, true);
+    self().pull_planes(executor, with_planes(dy), with_planes(x), saved, with_planes(dx), true);
+  }
+
+  Layer& self() { return static_cast<Layer&>(*this); }
+};
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

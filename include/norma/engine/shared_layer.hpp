@@ -1,0 +1,68 @@
+// SharedBatchLayer: a batch layer whose training may span processes.
+#pragma once
+
+#include <norma/engine/batch_layer.hpp>
+#include <norma/engine/exchange.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// Layer gives
+///   table_columns    numbers per channel that its backward wants of its own, in columns of saved's table
+///   between(table)   what happens between statistics and map (see normalize_between)
+///   reshape(table)   what that made of the statistics
+template <class Layer, class F, Parameter T>
+class SharedBatchLayer : public BatchLayer<Layer, F, T>, public SharedCalls<Layer, T> {
+ public:
+  using LayerCalls<Layer, T>::forward;
+  using LayerCalls<Layer, T>::backward;
+  using SharedCalls<Layer, T>::forward;
+  using SharedCalls<Layer, T>::backward;
+
+ protected:
+  using BatchLayer<Layer, F, T>::BatchLayer;
+
+  /// The table, with one number more: the elements of a channel on all ranks.
+  double* prepare_table(Saved<T>& saved) const { return saved.prepare_table(Layer::table_columns * this->channels() + 1).data(); }
+
+ private:
+  friend SharedCalls<Layer, T>;
+
+  template <class X, class Y>
+  void train_shared(const ExecutorRef& executor, const CommunicatorRef& ranks, const TensorView<X>& x, const TensorView<Y>& y,
+                    Saved<T>& saved) {
+    AffineOperands affine;
+    const std::string error = error_of([&] {
+      this->checked_roles(x.extents());
+      check_forward(F::layer, x, y);
+      affine = this->operands(F::layer, x.extents(), channel_axis);
+    });
+    double* table = nullptr;
+    const auto between = [&](auto& pass, const CellSlice& slice) {
+      table = prepare_table(saved);
+      self().between(table)(pass, slice);
+    };
+    const index_t m =
+        normalize_shared(executor, ranks, F::layer, error, algebra_of(this->formula()), this->channels(), x, y, affine, saved, between);
+    if (table == nullptr) table = prepare_table(saved);
+    table[Layer::table_columns * this->channels()] = static_cast<double>(m);
+    if (this->tracks() && m > 0) update_running(saved, 1, m, this->next_step(), this->mean_view(), this->variance_view());
+    commit(saved, this->formula(), x.extents(), batch_roles(x.rank()));
+  }
+
+  template <class DY, class X, class DX>
+  void pull_shared(const ExecutorRef& executor, const CommunicatorRef& ranks, const TensorView<DY>& dy, const TensorView<X>& x,
+                   Saved<T>& saved, const TensorView<DX>& dx) {
+    AffineOperands affine;
+    const std::string error = error_of([&] {
+      check_backward(F::layer, dy, x, saved, dx, this->checked_roles(x.extents()));
+      affine = this->operands_with_gradients(F::layer, x.extents(), channel_axis);
+    });
+    const SharedSums sums(F::layer, ranks, this->channels(), error.empty() ? saved.table().back() : 0);
+    if (!error.empty()) sums.take_part(error);
+    pull_back_shared(executor, algebra_of(this->formula()), dy, x, saved, dx, affine, self().reshape(saved.table().data()), sums);
+  }
+
+  Layer& self() { return static_cast<Layer&>(*this); }
+};
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE
