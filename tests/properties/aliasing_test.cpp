@@ -52,8 +52,8 @@ TEST_P(AliasingByLength, InPlaceEqualsOutOfPlace) {
   const std::ptrdiff_t length = GetParam().length;
   with_element(entry, [&](auto zero) {
     using T = decltype(zero);
-    for (const std::ptrdiff_t rows : {1, 2, 9}) check_in_place<T>(entry, rows_of(rows, length), {});
-    check_accumulation<T>(entry, rows_of(3, length));
+    for (const std::ptrdiff_t sets : {1, 2, 9}) check_in_place<T>(entry, entry.sets_of(sets, length), {});
+    check_accumulation<T>(entry, entry.sets_of(3, length));
   });
 }
 INSTANTIATE_TEST_SUITE_P(All, AliasingByLength, testing::ValuesIn(length_cases()), CaseName());
@@ -95,9 +95,7 @@ TEST_P(AbsentGradients, OthersKeepTheirBits) {
     Tensor<T> x(s.extents, {}, inputs.x), dy(s.extents, {}, inputs.dy), y(s.extents, {});
     Tensor<T> weight(parameter_extents(s.weight, s), {}, inputs.weight);
     typename Norm<T, T>::Saved saved;
-    Options<T> options;
-    options.axes = s.axes;
-    options.eps = s.eps;
+    Options<T> options = options_of(s, inputs);
     options.weight = weight.view();
     norm.train(nullptr, x.view(), y.view(), saved, options);
     for (unsigned wanted = 0; wanted < 8; ++wanted) {

@@ -35,8 +35,8 @@ TEST_P(ExecutorsByLength, GiveTheSameBits) {
   const std::ptrdiff_t length = GetParam().length;
   with_element(entry, [&](auto zero) {
     using T = decltype(zero);
-    check_executors<T>(entry, rows_of(1, length), {});
-    check_executors<T>(entry, rows_of(length > 2000 ? 5 : 150, length), {});
+    check_executors<T>(entry, entry.sets_of(1, length), {});
+    check_executors<T>(entry, entry.sets_of(length > 2000 ? 5 : 150, length), {});
   });
 }
 INSTANTIATE_TEST_SUITE_P(All, ExecutorsByLength, testing::ValuesIn(length_cases()), CaseName());
@@ -64,36 +64,87 @@ INSTANTIATE_TEST_SUITE_P(All, ExecutorsByShape, testing::ValuesIn(shape_cases())
 
 class Batch : public testing::TestWithParam<LengthCase> {};
 
-// A row alone, and the same row anywhere in a batch of many.
-TEST_P(Batch, RowAloneEqualsRowInBatch) {
+std::vector<LengthCase> batch_cases() {
+  return length_cases(entries_where([](const Family& family) { return family.per_sample; }), all_lengths());
+}
+
+// A sample alone (of norms over rows: a row), and the same sample anywhere in a batch of many.
+TEST_P(Batch, SampleAloneEqualsSampleInBatch) {
   const Entry& entry = GetParam().entry;
   const std::ptrdiff_t length = GetParam().length;
   with_element(entry, [&](auto zero) {
     using T = decltype(zero);
     const auto& norm = entry.get<T>();
     const std::size_t rows = length > 2000 ? 11 : length > 200 ? 101 : 1000;
-    const std::size_t n = static_cast<std::size_t>(length);
-    const Setting s = rows_of(static_cast<std::ptrdiff_t>(rows), length), one = rows_of(1, length);
+    const Setting s = entry.sets_of(static_cast<std::ptrdiff_t>(rows), length);
+    Setting one = s;
+    one.extents[0] = s.extents[0] == 0 ? 0 : 1;
+    const auto samples = static_cast<std::size_t>(s.extents[0]);
     const auto inputs = random_inputs<T, T, T>(s, 42, 1);
     const auto batch = run(norm, s, inputs);
-    for (const std::size_t r : {std::size_t(0), std::size_t(1), std::size_t(2), std::size_t(3), rows / 2, rows - 2, rows - 1}) {
-      const auto row = [&](const std::vector<T>& v) {
-        return std::vector<T>(v.begin() + static_cast<std::ptrdiff_t>(r * n), v.begin() + static_cast<std::ptrdiff_t>((r + 1) * n));
+    for (const std::size_t r : {std::size_t(0), std::size_t(1), std::size_t(2), std::size_t(3), samples / 2, samples - 2, samples - 1}) {
+      if (r >= samples) continue;
+      // The part of sample r of values in the order of samples.
+      const auto sample = [&](const std::vector<T>& v) {
+        const auto n = static_cast<std::ptrdiff_t>(v.size() / samples), first = static_cast<std::ptrdiff_t>(r) * n;
+        return std::vector<T>(v.begin() + first, v.begin() + first + n);
       };
       Inputs<T, T, T> alone = inputs;
-      alone.x = row(inputs.x);
-      alone.dy = row(inputs.dy);
+      alone.x = sample(inputs.x);
+      alone.dy = sample(inputs.dy);
       const auto expected = run(norm, one, alone);
-      EXPECT_TRUE(same(row(batch.y), expected.y)) << "y of row " << r;
-      EXPECT_TRUE(same(row(batch.dx), expected.dx)) << "dx of row " << r;
-      EXPECT_TRUE(same(std::vector<T>{batch.rstd[r]}, expected.rstd)) << "rstd of row " << r;
-      if (norm.centred) {
-        EXPECT_TRUE(same(std::vector<T>{batch.mean[r]}, expected.mean)) << "mean of row " << r;
-      }
+      EXPECT_TRUE(same(sample(batch.y), expected.y)) << "y of sample " << r;
+      EXPECT_TRUE(same(sample(batch.dx), expected.dx)) << "dx of sample " << r;
+      EXPECT_TRUE(same(sample(batch.rstd), expected.rstd)) << "rstd of sample " << r;
+      EXPECT_TRUE(same(sample(batch.mean), expected.mean)) << "mean of sample " << r;
     }
   });
 }
-INSTANTIATE_TEST_SUITE_P(All, Batch, testing::ValuesIn(length_cases()), CaseName());
+INSTANTIATE_TEST_SUITE_P(All, Batch, testing::ValuesIn(batch_cases()), CaseName());
+
+class BatchByShape : public testing::TestWithParam<LayoutCase> {};
+
+// The same for every shape and layout whose first axis is one of samples.
+TEST_P(BatchByShape, SampleAloneEqualsSampleInBatch) {
+  const Entry& entry = GetParam().entry;
+  with_element(entry, [&](auto zero) {
+    using T = decltype(zero);
+    const auto& norm = entry.get<T>();
+    const Setting s = GetParam().shape.setting();
+    Setting one = s;
+    one.extents[0] = 1;
+    const auto samples = static_cast<std::size_t>(s.extents[0]);
+    const auto inputs = random_inputs<T, T, T>(s, 45, 1);
+    Where where;
+    where.layout = GetParam().layout;
+    const auto batch = run(norm, s, inputs, everywhere(where));
+    for (const std::size_t r : {std::size_t(0), samples / 2, samples - 1}) {
+      const auto sample = [&](const std::vector<T>& v) {
+        const auto n = static_cast<std::ptrdiff_t>(v.size() / samples), first = static_cast<std::ptrdiff_t>(r) * n;
+        return std::vector<T>(v.begin() + first, v.begin() + first + n);
+      };
+      Inputs<T, T, T> alone = inputs;
+      alone.x = sample(inputs.x);
+      alone.dy = sample(inputs.dy);
+      const auto expected = run(norm, one, alone, everywhere(where));
+      EXPECT_TRUE(same(sample(batch.y), expected.y)) << "y of sample " << r;
+      EXPECT_TRUE(same(sample(batch.dx), expected.dx)) << "dx of sample " << r;
+      EXPECT_TRUE(same(sample(batch.rstd), expected.rstd)) << "rstd of sample " << r;
+      EXPECT_TRUE(same(sample(batch.mean), expected.mean)) << "mean of sample " << r;
+    }
+  });
+}
+
+std::vector<LayoutCase> sample_cases() {
+  std::vector<LayoutCase> cases;
+  for (const LayoutCase& c : layout_cases()) {
+    const Family& family = c.entry.family();
+    if (family.has_axes || !family.per_sample || c.shape.extents[0] < 2) continue;
+    if (c.layout == Layout::contiguous || c.layout == Layout::channels_last || c.layout == Layout::sliced) cases.push_back(c);
+  }
+  return cases;
+}
+INSTANTIATE_TEST_SUITE_P(All, BatchByShape, testing::ValuesIn(sample_cases()), CaseName());
 
 struct MisalignmentCase {
   Entry entry;
@@ -112,11 +163,16 @@ TEST_P(Misalignment, GivesTheSameBits) {
     using T = decltype(zero);
     const auto& norm = entry.get<T>();
     for (const std::ptrdiff_t length : {1, 5, 16, 33, 64, 100, 131, 768, 1025, 8193}) {
-      const Setting s = rows_of(length > 2000 ? 2 : 6, length);
+      if (length < entry.family().least_length) continue;
+      const Setting s = entry.sets_of(length > 2000 ? 2 : 6, length);
       const auto inputs = random_inputs<T, T, T>(s, 43, 1);
       const auto expected = run(norm, s, inputs);
       Where where;
+      where.layout = Layout::channels_last;
+      const auto expected_in_channels_last = run(norm, s, inputs, everywhere(where));
       where.misalignment = offset;
+      expect_same(run(norm, s, inputs, everywhere(where)), expected_in_channels_last);
+      where.layout = Layout::contiguous;
       expect_same(run(norm, s, inputs, everywhere(where)), expected);
       for (Where Plan::*const tensor : {&Plan::x, &Plan::y, &Plan::dy, &Plan::dx, &Plan::weight, &Plan::bias}) {
         Plan plan;
@@ -145,8 +201,7 @@ INSTANTIATE_TEST_SUITE_P(All, Misalignment, testing::ValuesIn(misalignments()), 
 TEST(ExecutorUse, LargeTensorsAreSplitIntoTasks) {
   for (std::size_t n = 0; n < norm_names().size(); ++n) {
     const auto& norm = catalogue<float, float>()[n];
-    Setting s;
-    s.extents = {512, 1024};
+    const Setting s = norm.family.sets_of(512, 1024);
     const auto inputs = random_inputs<float, float, float>(s, 44);
     const ShuffledPool seven(7);
     Plan plan;

@@ -24,17 +24,14 @@ std::string name_of(const GradientCase& c) {
 }
 
 std::vector<GradientCase> gradient_cases() {
-  const std::vector<Shape> shapes = {
-      {{1, 1}, {1}}, {{3, 1}, {1}},    {{1, 2}, {1}},       {{2, 5}, {-1}},      {{1, 37}, {-1}},
-      {{3, 4}, {0}}, {{2, 3, 4}, {1}}, {{2, 3, 4}, {0, 2}}, {{2, 3, 4}, {1, 2}}, {{2, 3, 4}, {0, 1, 2}},
-  };
   const std::vector<Form> forms = {Form::absent, Form::normalized, Form::per_set, Form::full};
   std::vector<GradientCase> cases;
   for (std::size_t norm = 0; norm < norm_names().size(); ++norm) {
-    for (const Shape& shape : shapes) {
+    const Family& family = catalogue<double, double>()[norm].family;
+    for (const Shape& shape : family.small_shapes) {
       for (const Form weight : forms) {
         for (const Form bias : forms) {
-          const bool outside = catalogue<double, double>()[norm].has_eps_outside_sqrt;
+          const bool outside = family.has_eps_outside_sqrt;
           cases.push_back({norm, shape, weight, bias, false, false});
           if (weight != Form::absent && weight == bias) cases.push_back({norm, shape, weight, bias, true, false});
           if (outside && weight == bias) cases.push_back({norm, shape, weight, bias, false, true});

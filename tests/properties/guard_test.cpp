@@ -29,12 +29,10 @@ TEST_P(GuardsByLength, NothingOutsideIsTouched) {
   with_element(entry, [&](auto zero) {
     using T = decltype(zero);
     for (const std::ptrdiff_t rows : length > 2000 ? std::vector<std::ptrdiff_t>{1} : std::vector<std::ptrdiff_t>{1, 3, 8})
-      check_guarded<T>(entry, rows_of(rows, length), Layout::contiguous);
-    // The row's elements as neighbours of other rows' elements: each lane is its own set.
-    Setting columns;
-    columns.extents = {length, 5};
-    columns.axes = {0};
-    check_guarded<T>(entry, columns, Layout::contiguous);
+      check_guarded<T>(entry, entry.sets_of(rows, length), Layout::contiguous);
+    // A set's elements as neighbours of other sets' elements: each lane is its own set.
+    check_guarded<T>(entry, entry.sets_of(5, length), Layout::reversed);
+    if (!entry.family().has_axes) check_guarded<T>(entry, entry.sets_of(6, length), Layout::channels_last);
   });
 }
 INSTANTIATE_TEST_SUITE_P(All, GuardsByLength, testing::ValuesIn(length_cases()), CaseName());

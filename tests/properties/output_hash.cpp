@@ -42,14 +42,15 @@ void print(const Norm<X, Y>& norm, const std::string& name, const Setting& s, La
 template <class T>
 void print_lengths(const Norm<T, T>& norm, const std::string& entry) {
   for (const std::ptrdiff_t length : all_lengths()) {
+    if (length < norm.family.least_length) continue;
     for (const std::ptrdiff_t rows : {1, length > 2000 ? 3 : 70}) {
       const std::string name = entry + "_" + std::to_string(rows) + "x" + std::to_string(length);
-      print(norm, name, rows_of(rows, length), Layout::contiguous, 0.5, 1);
-      print(norm, name, rows_of(rows, length), Layout::reversed, 1e3, 1);
+      print(norm, name, norm.family.sets_of(rows, length), Layout::contiguous, 0.5, 1);
+      print(norm, name, norm.family.sets_of(rows, length), norm.family.has_axes ? Layout::reversed : Layout::channels_last, 1e3, 1);
     }
-    Setting s = rows_of(3, length);
+    Setting s = norm.family.sets_of(3, length);
     s.unit_offset = true;
-    s.eps_outside_sqrt = norm.has_eps_outside_sqrt;
+    s.eps_outside_sqrt = norm.family.has_eps_outside_sqrt;
     print(norm, entry + "_small_" + std::to_string(length), s, Layout::strided, 0, sizeof(T) == 4 ? 1e-30 : 1e-200);
     print(norm, entry + "_large_" + std::to_string(length), s, Layout::contiguous, 0, sizeof(T) == 4 ? 1e30 : 1e200);
   }
@@ -57,7 +58,7 @@ void print_lengths(const Norm<T, T>& norm, const std::string& entry) {
 
 template <class X, class Y>
 void print_shapes(const Norm<X, Y>& norm, const std::string& entry) {
-  for (const Shape& shape : all_shapes()) {
+  for (const Shape& shape : norm.family.shapes) {
     for (const Layout layout : all_layouts) {
       // Each layout gets its share of the parameter forms, all of them together all.
       for (std::size_t p = static_cast<std::size_t>(layout) % 3; p < all_parameters().size(); p += 3) {

@@ -20,15 +20,15 @@ TEST_P(ReferenceByLength, ForwardAndBackward) {
   with_element(entry, [&](auto zero) {
     const auto& norm = entry.get<decltype(zero)>();
     const bool is_long = length > 2000;
-    for (const std::ptrdiff_t rows : {is_long ? 2 : 1, is_long ? 1 : 7}) {
-      Setting s = rows_of(rows, length);
+    for (const std::ptrdiff_t sets : {is_long ? 2 : 1, is_long ? 1 : 7}) {
+      Setting s = entry.sets_of(sets, length);
       check(norm, s, {}, static_cast<std::uint64_t>(length));
       s.weight = s.bias = Form::absent;
       check(norm, s, {}, 17);
       s.weight = Form::normalized;
       s.unit_offset = true;
       check(norm, s, {}, 18);
-      s.eps_outside_sqrt = norm.has_eps_outside_sqrt;
+      s.eps_outside_sqrt = norm.family.has_eps_outside_sqrt;
       s.eps = 0.25;
       s.bias = Form::per_set;
       check(norm, s, {}, 19);
@@ -48,9 +48,10 @@ TEST_P(ReferenceByLayout, EveryTensorInThisLayout) {
     Where where;
     where.layout = layout;
     // Each layout gets its share of the parameter forms, all of them together all.
-    for (std::size_t p = static_cast<std::size_t>(layout) % 3; p < all_parameters().size(); p += 3) {
+    const std::vector<Parameters> parameters = parameters_of(entry);
+    for (std::size_t p = static_cast<std::size_t>(layout) % 3; p < parameters.size(); p += 3) {
       Setting s = shape.setting();
-      set_parameters(s, all_parameters()[p]);
+      set_parameters(s, parameters[p]);
       check(norm, s, everywhere(where), p + 1);
     }
   });
@@ -59,9 +60,8 @@ INSTANTIATE_TEST_SUITE_P(All, ReferenceByLayout, testing::ValuesIn(layout_cases(
 
 // Shapes of real models, too large for the long lists of cases.
 TEST(ReferenceOfModels, ForwardAndBackward) {
-  const std::vector<Shape> shapes = {{{512, 1024}, {-1}}, {{16, 12, 768}, {-1}}, {{2, 96, 28, 28}, {1}}, {{4, 320, 16, 16}, {1, 2, 3}}};
   for (const Entry& entry : all_entries()) {
-    for (const Shape& shape : shapes) {
+    for (const Shape& shape : entry.family().model_shapes) {
       with_element(entry, [&](auto zero) { check(entry.get<decltype(zero)>(), shape.setting(), {}, 9); });
     }
   }
@@ -81,10 +81,10 @@ TEST_P(ReferenceByParameters, EveryTensorInAnotherLayout) {
       where.misalignment = static_cast<std::ptrdiff_t>(random.below(8));
       return where;
     };
-    for (const Parameters& parameters : all_parameters()) {
+    for (const Parameters& parameters : parameters_of(entry)) {
       Setting s = shape.setting();
       set_parameters(s, parameters);
-      s.eps_outside_sqrt = norm.has_eps_outside_sqrt && random.below(2) == 0;
+      s.eps_outside_sqrt = norm.family.has_eps_outside_sqrt && random.below(2) == 0;
       check(norm, s, {any(), any(), any(), any(), any(), any()}, random.bits());
     }
   });
@@ -102,7 +102,7 @@ TEST_P(ReferenceMixedTypes, ForwardAndBackward) {
     where.layout = layout;
     Plan plan;
     plan.x = plan.dx = where;
-    for (const Parameters& parameters : all_parameters()) {
+    for (const Parameters& parameters : parameters_of(entry)) {
       Setting s = shape.setting();
       set_parameters(s, parameters);
       if (entry.f64) {

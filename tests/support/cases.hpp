@@ -22,15 +22,32 @@ struct Entry {
   const Norm<T, T>& get() const {
     return catalogue<T, T>()[norm];
   }
+  const Family& family() const { return catalogue<float, float>()[norm].family; }
+  Setting sets_of(std::ptrdiff_t sets, std::ptrdiff_t length) const { return family().sets_of(sets, length); }
 };
 
-inline std::vector<Entry> all_entries() {
+/// The entries of the families that `wanted` says yes to.
+template <class F>
+std::vector<Entry> entries_where(F wanted) {
   std::vector<Entry> entries;
   for (std::size_t n = 0; n < norm_names().size(); ++n) {
-    entries.push_back({n, false});
-    entries.push_back({n, true});
+    for (const bool f64 : {false, true}) {
+      const Entry entry = {n, f64};
+      if (wanted(entry.family())) entries.push_back(entry);
+    }
   }
   return entries;
+}
+inline std::vector<Entry> all_entries() {
+  return entries_where([](const Family&) { return true; });
+}
+/// Norms over .axes.
+inline std::vector<Entry> row_entries() {
+  return entries_where([](const Family& family) { return family.has_axes; });
+}
+/// Norms whose statistics are those of x.
+inline std::vector<Entry> computing_entries() {
+  return entries_where([](const Family& family) { return !family.given_statistics; });
 }
 
 /// Calls f(0.0f) or f(0.0).
@@ -50,35 +67,6 @@ inline std::vector<std::ptrdiff_t> all_lengths() {
   for (const std::ptrdiff_t n : {255, 256, 257, 383, 384, 509, 768, 1023, 1024, 1025, 4096, 8191, 8192, 8193, 16389, 70000})
     lengths.push_back(n);
   return lengths;
-}
-
-/// A shape and the axes to average over.
-struct Shape {
-  Extents extents;
-  std::vector<std::ptrdiff_t> axes;
-
-  std::string name() const { return to_string(extents) + "_over_" + to_string(axes, "_"); }
-  Setting setting() const {
-    Setting s;
-    s.extents = extents;
-    s.axes = axes;
-    return s;
-  }
-};
-
-/// Empty, tiny, prime and real shapes; trailing, leading, middle, all, and non-adjacent axes.
-inline std::vector<Shape> all_shapes() {
-  return {
-      {{1, 768}, {-1}},       {{8, 64}, {-1}},          {{40, 1024}, {-1}},       {{5, 3, 7}, {-1}},
-      {{5, 3, 7}, {1, 2}},    {{5, 3, 7}, {2, 1}},      {{5, 3, 7}, {0, 1, 2}},   {{5, 3, 7}, {0, 2}},
-      {{5, 3, 7}, {1}},       {{5, 3, 7}, {0}},         {{5, 3, 7}, {0, 1}},      {{2, 96, 7, 9}, {1}},
-      {{2, 96, 7, 9}, {-3}},  {{2, 5, 33, 17}, {2, 3}}, {{2, 5, 33, 17}, {1, 3}}, {{3, 64, 4, 4}, {1, 2, 3}},
-      {{1, 1, 1}, {1}},       {{1, 1, 1}, {0, 1, 2}},   {{2, 1, 3}, {1}},         {{0, 5}, {1}},
-      {{5, 0}, {1}},          {{5, 0, 3}, {2}},         {{0, 0}, {0, 1}},         {{67}, {0}},
-      {{1031, 13}, {0}},      {{13, 1031}, {1}},        {{1031, 3}, {1}},         {{300, 2}, {-1}},
-      {{2, 3, 4, 5}, {0, 2}}, {{2, 3, 4, 5}, {1, 2}},   {{2, 3, 4, 5}, {3, 0}},   {{2, 2, 3, 2, 2, 3, 2, 3}, {1, 4, 7}},
-      {{2, 40, 37}, {1}},     {{4, 37, 40}, {0, 2}},    {{6, 1, 50}, {1, 2}},     {{17, 130}, {1}},
-  };
 }
 
 /// The combinations of parameters worth a test of their own.
@@ -103,6 +91,16 @@ inline const std::vector<Parameters>& all_parameters() {
       {Form::normalized, Form::single},
       {Form::full, Form::absent},
   };
+  return list;
+}
+
+/// For norms of channels a parameter may also be a map of the positions.
+inline std::vector<Parameters> parameters_of(const Entry& entry) {
+  std::vector<Parameters> list = all_parameters();
+  if (!entry.family().has_axes) {
+    list.push_back({Form::spatial, Form::per_set});
+    list.push_back({Form::absent, Form::spatial, true});
+  }
   return list;
 }
 
@@ -131,18 +129,21 @@ inline std::string name_of(const LengthCase& c) { return c.entry.name() + "_" + 
 inline std::string name_of(const ShapeCase& c) { return c.entry.name() + "_" + c.shape.name(); }
 inline std::string name_of(const LayoutCase& c) { return c.entry.name() + "_" + c.shape.name() + "_" + name_of(c.layout); }
 
-inline std::vector<LengthCase> length_cases() {
+inline std::vector<LengthCase> length_cases(const std::vector<Entry>& entries, const std::vector<std::ptrdiff_t>& lengths) {
   std::vector<LengthCase> cases;
-  for (const Entry& entry : all_entries()) {
-    for (const std::ptrdiff_t length : all_lengths()) cases.push_back({entry, length});
+  for (const Entry& entry : entries) {
+    for (const std::ptrdiff_t length : lengths) {
+      if (length >= entry.family().least_length) cases.push_back({entry, length});
+    }
   }
   return cases;
 }
+inline std::vector<LengthCase> length_cases() { return length_cases(all_entries(), all_lengths()); }
 
-inline std::vector<ShapeCase> shape_cases() {
+inline std::vector<ShapeCase> shape_cases(const std::vector<Entry>& entries = all_entries()) {
   std::vector<ShapeCase> cases;
-  for (const Entry& entry : all_entries()) {
-    for (const Shape& shape : all_shapes()) cases.push_back({entry, shape});
+  for (const Entry& entry : entries) {
+    for (const Shape& shape : entry.family().shapes) cases.push_back({entry, shape});
   }
   return cases;
 }
@@ -153,13 +154,6 @@ inline std::vector<LayoutCase> layout_cases() {
     for (const Layout layout : all_layouts) cases.push_back({c.entry, c.shape, layout});
   }
   return cases;
-}
-
-/// `rows` rows of one length, normalized along the row.
-inline Setting rows_of(std::ptrdiff_t rows, std::ptrdiff_t length) {
-  Setting s;
-  s.extents = {rows, length};
-  return s;
 }
 
 }  // namespace norma_test

@@ -8,6 +8,7 @@
 #include <norma/norma.hpp>
 
 #include "support/executors.hpp"
+#include "support/families.hpp"
 #include "support/reference.hpp"
 
 namespace norma_test {
@@ -16,7 +17,7 @@ namespace norma_test {
 template <class P>
 struct Options {
   std::vector<norma::index_t> axes;
-  norma::TensorView<const P> weight, bias;
+  norma::TensorView<const P> weight, bias, mean, variance;
   norma::TensorView<P> weight_grad, bias_grad;
   double eps = 0;
   bool unit_offset = false, eps_outside_sqrt = false;
@@ -30,6 +31,8 @@ struct Options {
     if constexpr (requires { o.groups; }) o.groups = groups;
     if constexpr (requires { o.weight; }) o.weight = weight;
     if constexpr (requires { o.bias; }) o.bias = bias;
+    if constexpr (requires { o.mean; }) o.mean = mean;
+    if constexpr (requires { o.variance; }) o.variance = variance;
     if constexpr (requires { o.eps; }) o.eps = eps;
     if constexpr (requires { o.unit_offset; }) o.unit_offset = unit_offset;
     if constexpr (requires { o.eps_outside_sqrt; }) o.eps_outside_sqrt = eps_outside_sqrt;
@@ -39,15 +42,32 @@ struct Options {
   }
 };
 
+/// The options of a setting but for its parameters. Given statistics are seen where the inputs have them.
+template <class X, class Y, class P>
+Options<P> options_of(const Setting& s, const Inputs<X, Y, P>& inputs) {
+  Options<P> options;
+  options.axes = s.axes;
+  options.groups = s.groups;
+  options.eps = s.eps;
+  options.unit_offset = s.unit_offset;
+  options.eps_outside_sqrt = s.eps_outside_sqrt;
+  options.mean = {inputs.mean.data(), inputs.mean.size()};
+  options.variance = {inputs.variance.data(), inputs.variance.size()};
+  return options;
+}
+
 /// One norm for x of element type X and y of element type Y, behind calls of one signature. A null pool: no executor is named.
 template <class X, class Y>
 struct Norm {
   using P = norma::ParameterFor<X>;
   using Saved = norma::Saved<P>;
 
+  /// As its messages say it.
+  std::string layer() const { return name.substr(0, name.find('_')); }
+
   std::string name;
   reference::Answer (*reference)(const reference::Problem&);
-  bool has_eps_outside_sqrt;
+  Family family;
   bool centred;  // subtracts a mean
   std::function<void(const Pool*, norma::TensorView<const X> x, norma::TensorView<Y> y, const Options<P>&)> infer;
   std::function<void(const Pool*, norma::TensorView<const X> x, norma::TensorView<Y> y, Saved&, const Options<P>&)> train;
@@ -56,7 +76,7 @@ struct Norm {
       backward;
 };
 
-/// The whole list. Instantiated for (float, float), (double, double), (float, double) and (double, float) in catalogue.cpp.
+/// The whole list. Instantiated for (float, float), (double, double), (float, double) and (double, float) in catalogue_*.cpp.
 template <class X, class Y>
 const std::vector<Norm<X, Y>>& catalogue();
 

@@ -21,8 +21,8 @@ struct ExactRow {
 
 /// Pairs x_i + x_j = 2 * mean, an odd one at the end is the mean itself. Deviations are k * step, 1 <= k <= largest: with a mean of few
 /// bits and up to 16,000 elements every partial sum of x, (x - mean), x^2 and (x - mean)^2 fits 24 bits. Partners lie within the same
-/// 64 elements, so that the mean of leading elements, which an algorithm may subtract first, is the row's mean as well.
-inline ExactRow exact_row(std::size_t n, double mean, double step, unsigned largest, std::uint64_t seed) {
+/// `block` elements, so that the mean of leading elements, which an algorithm may subtract first, is the row's mean as well.
+inline ExactRow exact_row(std::size_t n, double mean, double step, unsigned largest, std::uint64_t seed, std::size_t block = 64) {
   Random random(seed);
   ExactRow row;
   row.mean = mean;
@@ -32,8 +32,8 @@ inline ExactRow exact_row(std::size_t n, double mean, double step, unsigned larg
     row.x.push_back(mean - d);
     row.m2 += 2 * d * d;
   }
-  for (std::size_t first = 0; first < row.x.size(); first += 64) {
-    const std::size_t size = std::min<std::size_t>(64, row.x.size() - first);
+  for (std::size_t first = 0; first < row.x.size(); first += block) {
+    const std::size_t size = std::min<std::size_t>(block, row.x.size() - first);
     for (std::size_t i = size; i > 1; --i) std::swap(row.x[first + i - 1], row.x[first + random.below(i)]);
   }
   if (row.x.size() < n) row.x.push_back(mean);

@@ -21,7 +21,8 @@ struct Problem {
   std::size_t weight_cells = 0, bias_cells = 0;
   double eps = 0;
   bool unit_offset = false, eps_outside_sqrt = false;
-  std::ptrdiff_t groups = 1;  // of axis 1, for norms over groups of channels
+  std::ptrdiff_t groups = 1;                     // of axis 1, for norms over groups of channels
+  std::vector<real> given_mean, given_variance;  // of each channel, for norms that do not compute them
 
   /// What multiplies x_hat at element i.
   real scale(std::size_t i) const { return weight[i] + (unit_offset ? 1 : 0); }
@@ -32,6 +33,7 @@ struct Answer {
   std::vector<real> mean, variance, rstd;      // one per set; RMSNorm: mean 0, variance = mean square
   std::vector<real> x_hat, y, dx, dweight, dbias;
   bool centred = false;
+  bool given = false;  // statistics are constants: neither results nor functions of x
 };
 
 /// The statistic sets of a norm over p.axes.
@@ -116,6 +118,54 @@ inline Answer rms_norm(const Problem& p) {
     for (const std::size_t i : set) a.dx[i] = rstd * (p.dy[i] * p.scale(i) - a.x_hat[i] * ratio * mean_gx);
     a.variance[s] = mean_square;
     a.rstd[s] = rstd;
+  }
+  return a;
+}
+
+/// Elements of (N, C, spatial..) by the set that `set_of(n, c)` numbers.
+template <class F>
+std::vector<std::vector<std::size_t>> channel_sets(const Problem& p, std::size_t count_of_sets, F set_of) {
+  std::vector<std::vector<std::size_t>> sets(count_of_sets);
+  for_each_index(p.extents, [&](const Extents& i) { sets[set_of(i[0], i[1])].push_back(position(i, p.extents)); });
+  return sets;
+}
+
+inline std::size_t batch_of(const Problem& p) { return p.extents.empty() ? 0 : static_cast<std::size_t>(p.extents[0]); }
+inline std::size_t channels_of(const Problem& p) { return p.extents.size() < 2 ? 0 : static_cast<std::size_t>(p.extents[1]); }
+
+/// Ioffe, Szegedy 2015: a set is a channel, over batch and positions.
+inline Answer batch_norm(const Problem& p) {
+  return centred_norm(p, channel_sets(p, channels_of(p), [](auto, auto c) { return static_cast<std::size_t>(c); }));
+}
+
+/// Wu, He 2018: a set is channels c with equal floor(c / (C / G)) of one sample.
+inline Answer group_norm(const Problem& p) {
+  const auto groups = static_cast<std::size_t>(p.groups);
+  const auto set_of = [&](auto n, auto c) {
+    return static_cast<std::size_t>(n) * groups + static_cast<std::size_t>(c) * groups / channels_of(p);
+  };
+  return centred_norm(p, channel_sets(p, batch_of(p) * groups, set_of));
+}
+
+/// Ulyanov, Vedaldi, Lempitsky 2016: a set is one channel of one sample.
+inline Answer instance_norm(const Problem& p) {
+  const auto set_of = [&](auto n, auto c) { return static_cast<std::size_t>(n) * channels_of(p) + static_cast<std::size_t>(c); };
+  return centred_norm(p, channel_sets(p, batch_of(p) * channels_of(p), set_of));
+}
+
+/// BatchNorm at inference: x_hat = (x - mean_c) / sqrt(variance_c + eps) with given statistics, so dx = dy weight rstd.
+inline Answer batch_norm_inference(const Problem& p) {
+  Answer a = empty_answer(p, channel_sets(p, channels_of(p), [](auto, auto c) { return static_cast<std::size_t>(c); }));
+  a.given = true;
+  for (std::size_t c = 0; c < a.sets.size(); ++c) {
+    a.mean[c] = p.given_mean[c];
+    a.variance[c] = p.given_variance[c];
+    a.rstd[c] = 1 / std::sqrt(a.variance[c] + p.eps);
+    for (const std::size_t i : a.sets[c]) {
+      a.x_hat[i] = (p.x[i] - a.mean[c]) * a.rstd[c];
+      apply_parameters(p, i, a);
+      a.dx[i] = p.dy[i] * p.scale(i) * a.rstd[c];
+    }
   }
   return a;
 }

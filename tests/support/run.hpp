@@ -97,12 +97,14 @@ class Rig {
         y_(setting.extents, plan.y),
         dx_(setting.extents, plan.dx),
         weight_(setting, setting.weight, plan.weight, inputs.weight, grad_start),
-        bias_(setting, setting.bias, plan.bias, inputs.bias, grad_start) {
-    options_.axes = setting.axes;
-    options_.groups = setting.groups;
-    options_.eps = setting.eps;
-    options_.unit_offset = setting.unit_offset;
-    options_.eps_outside_sqrt = setting.eps_outside_sqrt;
+        bias_(setting, setting.bias, plan.bias, inputs.bias, grad_start),
+        mean_({static_cast<std::ptrdiff_t>(inputs.mean.size())}, plan.weight, inputs.mean),
+        variance_({static_cast<std::ptrdiff_t>(inputs.variance.size())}, plan.bias, inputs.variance),
+        options_(options_of(setting, inputs)) {
+    if (setting.given_statistics) {
+      options_.mean = mean_.view();
+      options_.variance = variance_.view();
+    }
     options_.weight = weight_.value();
     options_.bias = bias_.value();
     options_.weight_grad = weight_.grad();
@@ -160,6 +162,10 @@ class Rig {
     run_detail::check_surroundings("dx", dx_);
     weight_.check("weight", inputs_.weight);
     bias_.check("bias", inputs_.bias);
+    run_detail::check_intact("mean", mean_, inputs_.mean);
+    run_detail::check_intact("variance", variance_, inputs_.variance);
+    run_detail::check_surroundings("mean", mean_);
+    run_detail::check_surroundings("variance", variance_);
   }
 
  private:
@@ -190,6 +196,7 @@ class Rig {
   Tensor<Y> dy_, y_;
   Tensor<X> dx_;
   ParameterTensor<P> weight_, bias_;
+  Tensor<P> mean_, variance_;  // given statistics, like parameters of one axis
   Options<P> options_;
   typename Norm<X, Y>::Saved saved_;
 };

@@ -74,12 +74,13 @@ inline void bound_set(const reference::Problem& p, const reference::Answer& a, s
   real mean_g = 0, mean_gx = 0, abs_g = 0, abs_gx = 0, g_times_error = 0, outside = 1;
   for (const std::size_t i : set) {
     const real g = p.dy[i] * p.scale(i);
+    b.y[i] = y_bound(arithmetic, a.y[i], p.bias[i], p.scale(i), k);
+    if (a.given) continue;  // dx has no other term than g
     mean_g += g / m;
     mean_gx += g * a.x_hat[i] / m;
     abs_g += std::abs(g) / m;
     abs_gx += std::abs(g * a.x_hat[i]) / m;
     g_times_error += std::abs(g) * tolerance_detail::x_hat_bound(arithmetic, a.x_hat[i], k) / m;
-    b.y[i] = y_bound(arithmetic, a.y[i], p.bias[i], p.scale(i), k);
   }
   if (p.eps_outside_sqrt && a.variance[s] > 0) outside = 1 / (a.rstd[s] * std::sqrt(a.variance[s]));
   const real growth = sum_growth(set.size());
