@@ -1,29 +1,12 @@
 // libtorch as oracle: LayerNorm forward and backward with all gradients, and RMSNorm composed from torch operators.
-#include <torch/torch.h>
-
 #include <cmath>
 #include <string>
 #include <vector>
 
-#include "support/compare.hpp"
+#include "oracles/torch_bridge.hpp"
 
 namespace norma_test {
 namespace {
-
-template <class T>
-constexpr auto torch_type = std::is_same_v<T, float> ? torch::kFloat32 : torch::kFloat64;
-
-template <class T>
-torch::Tensor to_torch(const std::vector<T>& values, const Extents& extents) {
-  const std::vector<std::int64_t> sizes(extents.begin(), extents.end());
-  return torch::from_blob(const_cast<T*>(values.data()), sizes, torch_type<T>).clone();
-}
-
-template <class T>
-std::vector<T> from_torch(const torch::Tensor& tensor) {
-  const torch::Tensor flat = tensor.detach().contiguous();
-  return {flat.data_ptr<T>(), flat.data_ptr<T>() + flat.numel()};
-}
 
 /// x normalized by torch; autograd does the rest. Over any axes, as an expression of elementary operators.
 torch::Tensor composed(const Norm<double, double>& norm, const torch::Tensor& x, const Setting& s) {
@@ -32,11 +15,6 @@ torch::Tensor composed(const Norm<double, double>& norm, const torch::Tensor& x,
   const torch::Tensor variance = centred.square().mean(axes, true);
   return s.eps_outside_sqrt ? centred / (variance.sqrt() + s.eps) : centred * torch::rsqrt(variance + s.eps);
 }
-
-template <class T>
-struct TorchResults {
-  std::vector<T> y, dx, dweight, dbias;
-};
 
 /// Everything of one setting by torch in T. Trailing axes of LayerNorm with plain parameters go to torch's own kernel.
 template <class T>
@@ -61,19 +39,6 @@ TorchResults<T> by_torch(const Norm<double, double>& norm, const Setting& s, con
   if (weight.defined()) r.dweight = from_torch<T>(weight.grad());
   if (bias.defined()) r.dbias = from_torch<T>(bias.grad());
   return r;
-}
-
-/// |ours - theirs| <= our bound + their error, measured against the exact answer: their mistakes are not held against us.
-template <class T>
-void expect_close(const char* what, const std::vector<T>& ours, const std::vector<T>& theirs, const std::vector<real>& exact,
-                  const std::vector<real>& bound) {
-  ASSERT_EQ(ours.size(), theirs.size()) << what;
-  for (std::size_t i = 0; i < ours.size(); ++i) {
-    const real their_error = std::abs(theirs[i] - exact[i]);
-    ASSERT_LE(std::abs(static_cast<real>(ours[i]) - theirs[i]), bound[i] + their_error) << what << " at " << i;
-    // An oracle far from the reference would say nothing: it must itself be right but for its last three digits.
-    ASSERT_LE(their_error, 1000 * bound[i]) << what << ": torch and the reference disagree at " << i;
-  }
 }
 
 template <class T>
