@@ -56,7 +56,7 @@ TEST_P(AliasingByLength, InPlaceEqualsOutOfPlace) {
     check_accumulation<T>(entry, entry.sets_of(3, length));
   });
 }
-INSTANTIATE_TEST_SUITE_P(All, AliasingByLength, testing::ValuesIn(length_cases()), CaseName());
+INSTANTIATE_TEST_SUITE_P(All, AliasingByLength, testing::ValuesIn(thinned_length_cases()), CaseName());
 
 class AliasingByShape : public testing::TestWithParam<ShapeCase> {};
 

@@ -35,7 +35,7 @@ TEST_P(GuardsByLength, NothingOutsideIsTouched) {
     if (!entry.family().has_axes) check_guarded<T>(entry, entry.sets_of(6, length), Layout::channels_last);
   });
 }
-INSTANTIATE_TEST_SUITE_P(All, GuardsByLength, testing::ValuesIn(length_cases()), CaseName());
+INSTANTIATE_TEST_SUITE_P(All, GuardsByLength, testing::ValuesIn(thinned_length_cases()), CaseName());
 
 class GuardsByShape : public testing::TestWithParam<ShapeCase> {};
 

@@ -99,12 +99,13 @@ TEST_P(BroadcastInput, StrideZeroAlongEachAxis) {
       Saved saved;
       const norma::TensorView<const T> x_view = x.view().broadcast(shape.extents), dy_view = dy.view().broadcast(shape.extents);
       norm.infer(nullptr, x_view, y.view(), options);
-      const auto is_right = [&] { return norm.family.has_axes ? same(y.values(), expected.y) : within(y.values(), exact.y, bound.y); };
+      // Long runs of a constant: four times the ordinary bound (kernels.md).
+      const auto is_right = [&] { return norm.family.has_axes ? same(y.values(), expected.y) : within(y.values(), exact.y, bound.y, 4); };
       EXPECT_TRUE(is_right()) << "inference, axis " << axis;
       norm.train(nullptr, x_view, y.view(), saved, options);
       EXPECT_TRUE(is_right()) << "training, axis " << axis;
       norm.backward(nullptr, dy_view, x_view, saved, dx.view(), options);
-      EXPECT_TRUE(within(dx.values(), exact.dx, bound.dx)) << "dx, axis " << axis;
+      EXPECT_TRUE(within(dx.values(), exact.dx, bound.dx, norm.family.has_axes ? 1 : 4)) << "dx, axis " << axis;
       EXPECT_TRUE(same(x.values(), x_values) && same(dy.values(), dy_values));
     }
   });
