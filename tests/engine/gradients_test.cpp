@@ -1,0 +1,102 @@
+// Parameter gradients: slots from the shape alone, sums in T that move to double, and their way to the parameters.
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include <norma/core/buffer.hpp>
+#include <norma/engine/gradients.hpp>
+
+namespace {
+
+using norma::index_t;
+
+TEST(SlotGrid, CoversEverySetOnceInWholeFlushes) {
+  for (const index_t set_size : {1, 768, 8192, 8193, 100000}) {
+    for (const index_t sets : {0, 1, 63, 64, 65, 128, 1000, 4096, 65536}) {
+      const norma::SlotGrid grid(sets, set_size);
+      EXPECT_EQ(grid.sets_per_slot % norma::SlotGrid::flush_interval, 0);
+      EXPECT_LE(grid.slots, set_size <= 8192 ? 32 : 8);
+      EXPECT_GE(grid.slots * grid.sets_per_slot, sets);
+      EXPECT_TRUE(sets == 0 ? grid.slots == 0 : (grid.slots - 1) * grid.sets_per_slot < sets) << "no slot is empty";
+    }
+  }
+}
+
+template <class T>
+class SlotSums : public testing::Test {};
+using Elements = testing::Types<float, double>;
+TYPED_TEST_SUITE(SlotSums, Elements);
+
+// The first flush replaces what was in memory, the next ones add; running sums start at 0 again each time.
+TYPED_TEST(SlotSums, FlushesReplaceThenAdd) {
+  for (const index_t width : {index_t(1), index_t(norma::lanes<TypeParam>)}) {
+    const index_t size = 37;
+    norma::Buffer<std::byte> memory(norma::SlotSums<TypeParam>::bytes(size, width));
+    for (index_t i = 0; i < memory.size(); ++i) memory.data()[i] = std::byte(0x3F);
+    norma::SlotSums<TypeParam> sums(size, width, memory.data());
+    sums.clear_running();
+    for (int flush = 1; flush <= 3; ++flush) {
+      for (index_t i = 0; i < size * width; ++i) {
+        EXPECT_EQ(sums.running.weight[i], TypeParam(0));
+        sums.running.weight[i] = static_cast<TypeParam>(i / width);
+        sums.running.bias[i] = TypeParam(-1);
+      }
+      sums.flush();
+      for (index_t i = 0; i < size; ++i) {
+        EXPECT_EQ(sums.weight[i], static_cast<double>(flush * i * width)) << "flush " << flush;
+        EXPECT_EQ(sums.bias[i], static_cast<double>(-flush * width)) << "flush " << flush;
+      }
+    }
+  }
+}
+
+// What a float cannot hold beside a larger sum is kept by the sums in double.
+TEST(SlotSumsInDouble, SmallSumsBesideLargeOnesSurvive) {
+  norma::Buffer<std::byte> memory(norma::SlotSums<float>::bytes(1, 1));
+  norma::SlotSums<float> sums(1, 1, memory.data());
+  sums.clear_running();
+  for (const float value : {0x1p30f, 1.0f, 1.0f, -0x1p30f}) {
+    sums.running.weight[0] = value;
+    sums.flush();
+  }
+  EXPECT_EQ(sums.weight[0], 2);
+}
+
+norma::AxisList axes(std::initializer_list<norma::Axis> list) {
+  norma::AxisList result;
+  for (const norma::Axis& axis : list) result.axis[result.count++] = axis;
+  return result;
+}
+norma::Axis axis(index_t extent, index_t gradient_stride) {
+  norma::Axis result{extent, {}};
+  result.stride[norma::stream_weight_grad] = gradient_stride;
+  return result;
+}
+
+const std::vector<double> partial = {1, 2, 3, 4, 5, 6};
+
+TEST(ScatterGradient, OneNumberPerElementIsAdded) {
+  std::vector<float> gradient(6, 10);
+  norma::scatter_gradient(axes({axis(2, 3), axis(3, 1)}), norma::stream_weight_grad, partial.data(), gradient.data());
+  EXPECT_EQ(gradient, (std::vector<float>{11, 12, 13, 14, 15, 16}));
+}
+
+TEST(ScatterGradient, ElementsThatShareAParameterAreSummed) {
+  std::vector<float> per_column(3, 10), per_row(2, 10), single(1, 10);
+  norma::scatter_gradient(axes({axis(2, 0), axis(3, 1)}), norma::stream_weight_grad, partial.data(), per_column.data());
+  norma::scatter_gradient(axes({axis(2, 1), axis(3, 0)}), norma::stream_weight_grad, partial.data(), per_row.data());
+  norma::scatter_gradient(axes({axis(2, 0), axis(3, 0)}), norma::stream_weight_grad, partial.data(), single.data());
+  EXPECT_EQ(per_column, (std::vector<float>{15, 17, 19}));
+  EXPECT_EQ(per_row, (std::vector<float>{16, 25}));
+  EXPECT_EQ(single, (std::vector<float>{31}));
+}
+
+TEST(ScatterGradient, StridesOfTheGradientAreItsOwn) {
+  std::vector<double> transposed(6, 0), backwards(7, 0);
+  norma::scatter_gradient(axes({axis(2, 1), axis(3, 2)}), norma::stream_weight_grad, partial.data(), transposed.data());
+  EXPECT_EQ(transposed, (std::vector<double>{1, 4, 2, 5, 3, 6}));
+  norma::scatter_gradient(axes({axis(6, -1)}), norma::stream_weight_grad, partial.data(), backwards.data() + 5);
+  EXPECT_EQ(backwards, (std::vector<double>{6, 5, 4, 3, 2, 1, 0}));
+}
+
+}  // namespace

@@ -1,0 +1,43 @@
+// The fixed grid: pivots of a power of two of elements, chunks of whole blocks, lanes of a register that a tail fills.
+#include <gtest/gtest.h>
+
+#include <norma/kernels/grid.hpp>
+
+namespace {
+
+TEST(Grid, APivotIsTheMeanOfAPowerOfTwoOfElements) {
+  norma::index_t before = 1;
+  for (norma::index_t n = 1; n <= 9000; ++n) {
+    const norma::index_t length = norma::pivot_length(n);
+    ASSERT_EQ(length & (length - 1), 0) << n;
+    ASSERT_LE(length, n);
+    ASSERT_LE(length, 64);
+    ASSERT_TRUE(2 * length > n || length == 64) << "the largest one for " << n;
+    ASSERT_GE(length, before);
+    before = length;
+  }
+}
+
+TEST(Grid, ChunksAreWholeBlocksAndBlocksWholeLanes) {
+  EXPECT_EQ(norma::chunk_length % norma::block_length, 0);
+  EXPECT_EQ(norma::block_length % norma::lanes<float>, 0);
+  EXPECT_EQ(norma::block_length % norma::lanes<double>, 0);
+  EXPECT_EQ(norma::lanes<float>, 32);
+  EXPECT_EQ(norma::lanes<double>, 16);
+}
+
+TEST(Grid, LanesLeftIsBetweenNoneAndAll) {
+  EXPECT_EQ(norma::lanes_left<8>(-3), 0);
+  EXPECT_EQ(norma::lanes_left<8>(0), 0);
+  EXPECT_EQ(norma::lanes_left<8>(1), 1);
+  EXPECT_EQ(norma::lanes_left<8>(7), 7);
+  EXPECT_EQ(norma::lanes_left<8>(8), 8);
+  EXPECT_EQ(norma::lanes_left<8>(9), 8);
+}
+
+TEST(Grid, TheFoldTreeOfInterleavedRowsHasRoomForFour) {
+  EXPECT_TRUE(norma::interleaved_rows<float> == 4 || norma::interleaved_rows<float> == 1);
+  EXPECT_EQ(norma::rows_of<3>, 3);
+}
+
+}  // namespace
