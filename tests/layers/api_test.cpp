@@ -1,4 +1,4 @@
-// The public contract: every line of api.md that applies to LayerNorm and RMSNorm compiles and does what it says.
+// The public contract: every line of api.md that applies to the five plain norms compiles and does what it says.
 #include <norma/norma.hpp>
 
 #include <norma/interop/openmp.hpp>
@@ -8,7 +8,10 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <optional>
 #include <span>
+#include <string>
 #include <type_traits>
 #include <vector>
 
@@ -260,6 +263,164 @@ TEST(Api, TemporaryViewsAreOutputs) {
   ln(xv.slice(1, 0, 2), yv.slice(1, 0, 2));
   ln(xv.slice(1, 0, 2), TensorView<float>(expected.data(), {2, 2}));
   EXPECT_EQ(y, (std::vector<float>{expected[0], expected[1], -1, -1, expected[2], expected[3], -1, -1}));
+}
+
+// --- Norms of channels ----------------------------------------------------------------------------------------------------------------
+
+TEST(ChannelApi, Construction) {
+  norma::BatchNorm<float> bn(64);
+  norma::GroupNorm<float> gn(32, 320);  // groups, channels: torch's order
+  norma::InstanceNorm<float> in(128, {.affine = true});
+  norma::BatchNorm<double> every_bn(4, {.eps = 1e-3,
+                                        .momentum = std::nullopt,
+                                        .affine = true,
+                                        .bias = false,
+                                        .track_running_stats = true,
+                                        .convention = norma::StatsConvention::keras});
+  norma::GroupNorm<double> every_gn(2, 4, {.eps = 1e-3, .affine = true, .bias = true, .unit_offset = true});
+  norma::InstanceNorm<double> every_in(4, {.eps = 1e-3, .momentum = 0.2, .affine = true, .bias = false, .track_running_stats = true});
+  EXPECT_EQ(bn.weight().size(), 64u);
+  EXPECT_EQ(bn.running_var().size(), 64u);
+  EXPECT_EQ(gn.bias().size(), 320u);
+  EXPECT_EQ(in.weight().size(), 128u);
+  EXPECT_TRUE(in.running_mean().empty());
+  EXPECT_TRUE(every_bn.bias().empty());
+  EXPECT_EQ(every_gn.weight()[0], 0.0) << "a unit-offset weight starts at 0";
+  EXPECT_EQ(every_in.running_mean().size(), 4u);
+  static_assert(std::is_same_v<decltype(std::declval<const norma::BatchNorm<float>&>().running_mean()), std::span<const float>>);
+  static_assert(std::is_copy_assignable_v<norma::InstanceNorm<double>> && std::is_nothrow_move_assignable_v<norma::BatchNorm<float>>);
+}
+
+/// The calls of api.md, with and without an executor, on any layer of four channels.
+template <class Layer>
+void check_calls(Layer layer) {
+  const std::vector<float> data = ramp(2 * 4 * 6), dy = ramp(48);
+  std::vector<float> y(48), again(48), dx(48), dx_again(48);
+  const TensorView<const float> x(data.data(), {2, 4, 6}), upstream(dy.data(), {2, 4, 6});
+  const auto out = [](std::vector<float>& v) { return TensorView<float>(v.data(), {2, 4, 6}); };
+  const Layer& constant = layer;
+  constant(x, out(y));
+  constant(norma::openmp(2), x, out(again));
+  EXPECT_EQ(y, again);
+  norma::Saved<float> saved;
+  layer.forward(x, out(y), saved);
+  layer.backward(upstream, x, saved, out(dx));
+  const std::vector<float> first(layer.weight_grad().begin(), layer.weight_grad().end());
+  EXPECT_NE(first, std::vector<float>(4, 0));
+  layer.forward(MyPool(), x, out(again), saved);
+  EXPECT_EQ(y, again);
+  layer.backward(MyPool(), upstream, x, saved, out(dx_again));
+  EXPECT_EQ(dx, dx_again);
+  for (std::size_t c = 0; c < 4; ++c) EXPECT_EQ(layer.weight_grad()[c], 2 * first[c]) << "gradients accumulate";
+  layer.zero_grad();
+  for (const float g : layer.weight_grad()) EXPECT_EQ(g, 0.0f);
+  // In place, the output through another layout, and temporaries as outputs.
+  std::vector<float> in_place = data, nhwc(48), sliced(48, -1);
+  constant(x, out(y));
+  constant(out(in_place), out(in_place));
+  EXPECT_EQ(in_place, y);
+  const TensorView<float> channels_last = norma::channels_last(nhwc.data(), {2, 4, 6});
+  constant(x, channels_last);
+  for (norma::index_t n = 0; n < 2; ++n) {
+    for (norma::index_t c = 0; c < 4; ++c) {
+      for (norma::index_t p = 0; p < 6; ++p) {
+        EXPECT_NEAR(channels_last(n, c, p), y[static_cast<std::size_t>((n * 4 + c) * 6 + p)], 8 * std::numeric_limits<float>::epsilon());
+      }
+    }
+  }
+  constant(x.slice(0, 1, 1), out(sliced).slice(0, 0, 1));
+  EXPECT_NE(sliced[0], -1);
+  EXPECT_EQ(sliced[24], -1);
+}
+
+TEST(ChannelApi, Calls) {
+  check_calls(norma::BatchNorm<float>(4));
+  check_calls(norma::BatchNorm<float>(4, {.track_running_stats = false}));
+  check_calls(norma::GroupNorm<float>(2, 4));
+  check_calls(norma::InstanceNorm<float>(4, {.affine = true}));
+}
+
+TEST(ChannelApi, FreeFunctions) {
+  const std::vector<float> data = ramp(2 * 4 * 6), w = {1, -2, 0.5f, 3}, b = {0, 1, 2, 3};
+  std::vector<float> y(48), z(48), dx(48), dw(4), db(4), m(4, 0), v(4, 1);
+  const TensorView<const float> x(data.data(), {2, 4, 6});
+  const auto out = [](std::vector<float>& values) { return TensorView<float>(values.data(), {2, 4, 6}); };
+  norma::Saved<float> saved;
+  norma::group_norm(x, out(y), {.groups = 2, .weight = w, .bias = b});
+  norma::group_norm(x, out(z), saved, {.groups = 2, .weight = w, .bias = b, .eps = 1e-5, .unit_offset = false});
+  EXPECT_EQ(y, z);
+  norma::group_norm_backward(x, x, saved, out(dx), {.groups = 2, .weight = w, .unit_offset = false, .weight_grad = dw, .bias_grad = db});
+  EXPECT_NE(dw, std::vector<float>(4, 0));
+  EXPECT_EQ(saved.mean().size(), 4u) << "two samples, two groups";
+  norma::instance_norm(x, out(y), {.weight = w, .bias = b});
+  norma::instance_norm(x, out(z), saved, {.weight = w, .bias = b, .eps = 1e-5, .unit_offset = false});
+  EXPECT_EQ(y, z);
+  norma::instance_norm_backward(x, x, saved, out(dx), {.weight = w, .unit_offset = false, .weight_grad = dw, .bias_grad = db});
+  EXPECT_EQ(saved.rstd().size(), 8u);
+  norma::instance_norm(x, out(y));
+  norma::batch_norm(x, out(y), {.mean = m, .variance = v, .weight = w, .bias = b, .eps = 1e-5, .unit_offset = false});
+  EXPECT_NEAR(y[6], data[6] * -2 + 1, 1e-3);
+  norma::batch_norm(x, out(y), saved,
+                    {.running_mean = m, .running_var = v, .momentum = 0.5, .weight = w, .bias = b, .eps = 1e-5, .unit_offset = false});
+  EXPECT_NE(m, std::vector<float>(4, 0));
+  norma::batch_norm(x, out(z), saved);
+  norma::batch_norm_backward(x, x, saved, out(dx), {.weight = w, .unit_offset = false, .weight_grad = dw, .bias_grad = db});
+  norma::batch_norm_backward_frozen(
+      x, x, out(dx), {.mean = m, .variance = v, .weight = w, .eps = 1e-5, .unit_offset = false, .weight_grad = dw, .bias_grad = db});
+  norma::batch_norm(norma::openmp(2), x, out(y), {.mean = m, .variance = v});
+}
+
+// FiLM, AdaIN, adaptive GroupNorm: y = x_hat * (1 + weight) + bias with a weight per sample and channel.
+TEST(ChannelApi, ConditioningTakesParametersPerSampleAndGivesGradientsOfTheirShape) {
+  const std::vector<float> data = ramp(2 * 4 * 3 * 2), dy = ramp(48), film_w = ramp(8), film_b = ramp(8);
+  const TensorView<const float> x(data.data(), {2, 4, 3, 2}), upstream(dy.data(), {2, 4, 3, 2});
+  const TensorView<const float> w(film_w.data(), {2, 4, 1, 1}), b(film_b.data(), {2, 4, 1, 1});
+  std::vector<float> plain(48), y(48), dx(48), dw(8, 0), db(8, 0);
+  const auto out = [](std::vector<float>& v) { return TensorView<float>(v.data(), {2, 4, 3, 2}); };
+  norma::Saved<float> saved;
+  norma::group_norm(x, out(plain), {.groups = 2});
+  norma::group_norm(x, out(y), saved, {.groups = 2, .weight = w, .bias = b, .unit_offset = true});
+  norma::group_norm_backward(upstream, x, saved, out(dx),
+                             {.groups = 2,
+                              .weight = w,
+                              .unit_offset = true,
+                              .weight_grad = TensorView<float>(dw.data(), {2, 4, 1, 1}),
+                              .bias_grad = TensorView<float>(db.data(), {2, 4, 1, 1})});
+  const float tolerance = 32 * std::numeric_limits<float>::epsilon();
+  for (std::size_t c = 0; c < 8; ++c) {
+    float weight_gradient = 0, bias_gradient = 0;
+    for (std::size_t p = 0; p < 6; ++p) {
+      const std::size_t i = c * 6 + p;
+      EXPECT_NEAR(y[i], plain[i] * (1 + film_w[c]) + film_b[c], tolerance * (1 + std::abs(film_w[c]) + std::abs(film_b[c])));
+      weight_gradient += dy[i] * plain[i];
+      bias_gradient += dy[i];
+    }
+    EXPECT_NEAR(dw[c], weight_gradient, 40 * tolerance) << "of six products of up to 7 times 3";
+    EXPECT_EQ(db[c], bias_gradient);
+  }
+}
+
+TEST(ChannelApi, RunningStatisticsSurviveInAStateDictionary) {
+  norma::BatchNorm<float> trained(4), loaded(4);
+  std::vector<float> x = ramp(48), y(48), z(48);
+  norma::Saved<float> saved;
+  trained.forward(TensorView<float>(x.data(), {2, 4, 6}), TensorView<float>(y.data(), {2, 4, 6}), saved);
+  std::map<std::string, std::vector<float>> state;
+  trained.for_each_parameter([&](std::string_view name, std::span<float> value, std::span<float>) {
+    state[std::string(name)].assign(value.begin(), value.end());
+  });
+  trained.for_each_buffer(
+      [&](std::string_view name, std::span<float> value) { state[std::string(name)].assign(value.begin(), value.end()); });
+  const auto load = [&](std::string_view name, std::span<float> value) {
+    std::copy(state.at(std::string(name)).begin(), state.at(std::string(name)).end(), value.begin());
+  };
+  loaded.for_each_parameter([&](std::string_view name, std::span<float> value, std::span<float>) { load(name, value); });
+  loaded.for_each_buffer(load);
+  loaded.set_num_batches_tracked(trained.num_batches_tracked());
+  trained(TensorView<float>(x.data(), {2, 4, 6}), TensorView<float>(y.data(), {2, 4, 6}));
+  loaded(TensorView<float>(x.data(), {2, 4, 6}), TensorView<float>(z.data(), {2, 4, 6}));
+  EXPECT_EQ(y, z);
+  EXPECT_EQ(loaded.num_batches_tracked(), 1);
 }
 
 }  // namespace
