@@ -22,3 +22,10 @@
 // Norms over the axes of a sample
 #include <norma/layers/layer_norm.hpp>
 #include <norma/layers/rms_norm.hpp>
+
+// Queries and keys of attention
+#include <norma/layers/qk_norm.hpp>
+
+// Weights
+#include <norma/weights/spectral_norm.hpp>
+#include <norma/weights/weight_norm.hpp>

@@ -12,8 +12,9 @@ namespace norma::inline NORMA_ISA_NAMESPACE {
 template <class A, class P, Formula F>
 class BackwardPass {
  public:
+  /// adds: dx += ...; no streaming then.
   BackwardPass(const F& formula, const Layout& layout, const Operands& operands, A weight_offset, const StatisticArrays<P>& statistics,
-               bool streaming)
+               bool streaming, bool adds = false)
       : formula_(formula),
         layout_(layout),
         dy_(operands, layout, stream_dy),
@@ -26,10 +27,13 @@ class BackwardPass {
         statistics_(statistics),
         wants_dx_(operands[stream_y].present()),
         streaming_(streaming),
-        across_lanes_(LaneBackward<A, P, F>::suits(layout, operands)),
+        adds_(adds),
+        across_lanes_(!adds && LaneBackward<A, P, F>::suits(layout, operands)),
         lanes_pass_(formula, layout, operands, weight_offset, statistics) {
     direct_ = dy_.direct() && x_.direct() && (!wants_dx_ || dx_.direct()) && operands[stream_weight].type == element_type_of<A> &&
               (weight_.constant() || weight_.direct());
+    per_set_ = !across_lanes_ && weight_.constant() && layout.averaged.broadcasts(stream_weight_grad) &&
+               layout.averaged.broadcasts(stream_bias_grad);
   }
 
   bool wants_gradients() const { return weight_grad_.present() || bias_grad_.present(); }
@@ -42,6 +46,7 @@ class BackwardPass {
 
   /// Parameter gradients (and dx) of all sets. `scratch` grows to what the slots need and is kept between calls.
   void run_with_gradients(const ExecutorRef& executor, Buffer<std::byte>& scratch) const {
+    if (per_set_) return run_with_set_gradients(executor, scratch);
     const index_t group_size = layout_.sets / layout_.groups;
     const SlotGrid grid(group_size, layout_.set_size);
     const index_t width = across_lanes_ ? lanes<A> : 1;
@@ -80,6 +85,25 @@ class BackwardPass {
  private:
   static constexpr std::size_t interleaved = interleaved_rows<A>;
 
+  /// Where a set shares one weight and one bias, their gradients are sums that the sweep takes anyhow.
+  void run_with_set_gradients(const ExecutorRef& executor, Buffer<std::byte>& scratch) const {
+    const index_t sets = layout_.sets, group_size = sets / layout_.groups, tasks = sets < 32 ? sets : 32;
+    scratch.resize(2 * sets * static_cast<index_t>(sizeof(double)));
+    double* const sums = reinterpret_cast<double*>(scratch.data());
+    const SetGradients gradients{sums, sums + sets};
+    executor.parallel_for(tasks, [&](index_t task) {
+      sweep(sets * task / tasks, sets * (task + 1) / tasks, nullptr, gradients);
+      if (streaming_) streaming_fence();
+    });
+    for (index_t set = 0; set < sets; set += group_size) {
+      const auto add = [&](const Operand& gradient, Stream stream, const double* partial) {
+        if (gradient.present()) add_gradients(partial + set, group_size, static_cast<P*>(gradient.data)[layout_.kept.offset(stream, set)]);
+      };
+      add(weight_grad_, stream_weight_grad, gradients.weight);
+      add(bias_grad_, stream_bias_grad, gradients.bias);
+    }
+  }
+
   void sum_slot(index_t first, index_t last, SlotSums<A>& sums) const {
     sums.clear_running();
     const index_t interval = SlotGrid::flush_interval * sums.width;
@@ -103,21 +127,21 @@ class BackwardPass {
   }
 
   /// Both sweeps over sets [first, last), several sets side by side where memory allows.
-  void sweep(index_t first, index_t last, const GradientRun<A>* gradient) const {
+  void sweep(index_t first, index_t last, const GradientRun<A>* gradient, const SetGradients& per_set = {}) const {
     if (across_lanes_) {
       lanes_pass_.sweep(first, last, gradient);
       return;
     }
     if (!direct_) {
-      for (; first < last; ++first) sweep_set(first, gradient);
+      for (; first < last; ++first) sweep_set(first, gradient, per_set);
       return;
     }
     const index_t tile = layout_.set_size <= 128 ? rows_of<tile_rows> : 2 * rows_of<interleaved>;
-    for (; first < last; first += tile) sweep_tile(first, last - first < tile ? last - first : tile, gradient);
+    for (; first < last; first += tile) sweep_tile(first, last - first < tile ? last - first : tile, gradient, per_set);
   }
 
   /// Several sets straight on the tensors, as many side by side as share a weight and fit the registers.
-  void sweep_tile(index_t set, index_t sets, const GradientRun<A>* gradient) const {
+  void sweep_tile(index_t set, index_t sets, const GradientRun<A>* gradient, const SetGradients& per_set) const {
     CoefficientTable<A, tile_rows> table;
     read_coefficients(layout_, statistics_, set, sets, table);
     index_t dy[tile_rows], x[tile_rows], dx[tile_rows], weight[tile_rows];
@@ -150,14 +174,16 @@ class BackwardPass {
               px[i] = x_.data(x[r + i]) + first;
             }
             const A* weights = weight_.data(weight[r]) + (weight_.constant() ? 0 : first);
-            backward_fold_rows(!weight_.constant(), pdy, px, count, table.coefficients().from(r), {weights, nullptr, weight_offset_},
-                               block_of(gradient, first), total);
+            const AffineRun<A> affine = per_set.present() ? unweighted : AffineRun<A>{weights, nullptr, weight_offset_};
+            backward_fold_rows(!weight_.constant(), pdy, px, count, table.coefficients().from(r), affine, block_of(gradient, first), total);
           }
           for (index_t i = 0; i < rows_of<R>; ++i) {
             sum_g.sum[r + i] = total.g[i];
             sum_g_x_hat.sum[r + i] = total.g_x_hat[i];
           }
         });
+    for (index_t r = 0; per_set.present() && r < sets; ++r)
+      take_set_gradients(per_set, set + r, *weight_.data(weight[r]), sum_g.sum[r], sum_g_x_hat.sum[r]);
     if (!wants_dx_) return;
     const PullTable<A, tile_rows> pulls(formula_, layout_.set_size, sets, sum_g.sum, sum_g_x_hat.sum, table.rstd_double);
     // Stores that straddle cache lines want one row at a time, as in the forward.
@@ -176,12 +202,12 @@ class BackwardPass {
           bool stream = streaming_;
           for (index_t i = 0; i < rows_of<R>; ++i) stream = stream && lines_up(pdx[i]);
           backward_map_rows(!weight_.constant(), stream, pdy, px, pdx, layout_.set_size, table.coefficients().from(r), affine,
-                            pulls.pull().from(r));
+                            pulls.pull().from(r), adds_);
         });
   }
 
   /// One set, block by block through tiles where its memory asks for it.
-  void sweep_set(index_t set, const GradientRun<A>* gradient) const {
+  void sweep_set(index_t set, const GradientRun<A>* gradient, const SetGradients& per_set) const {
     Tile<A> dy_tile, x_tile, weight_tile, dx_tile;
     CoefficientTable<A, tile_rows> table;
     read_coefficients(layout_, statistics_, set, 1, table);
@@ -201,16 +227,28 @@ class BackwardPass {
     };
     PullSums<1> total{};
     each_block([&](index_t first, index_t count, const AffineRun<A>& affine) {
-      backward_fold_rows(!weight_.constant(), pdy, px, count, table.coefficients(), affine, block_of(gradient, first), total);
+      backward_fold_rows(!weight_.constant(), pdy, px, count, table.coefficients(), per_set.present() ? unweighted : affine,
+                         block_of(gradient, first), total);
     });
+    if (per_set.present()) take_set_gradients(per_set, set, one_weight, total.g[0], total.g_x_hat[0]);
     if (!wants_dx_) return;
     const PullTable<A, tile_rows> pulls(formula_, layout_.set_size, 1, total.g, total.g_x_hat, table.rstd_double);
     each_block([&](index_t first, index_t count, const AffineRun<A>& affine) {
       A* pdx[1] = {dx_.target(dx, first, dx_tile.element)};
+      if (adds_) dx_.read(dx, first, count, dx_tile.element);
       backward_map_rows(!weight_.constant(), streaming_ && lines_up(pdx[0]), pdy, px, pdx, count, table.coefficients(), affine,
-                        pulls.pull());
+                        pulls.pull(), adds_);
       dx_.write(dx, first, count, pdx[0]);
     });
+  }
+
+  /// In the sweep that takes gradients per set, sums are of dy itself; dx then wants them of dy * weight.
+  static constexpr AffineRun<A> unweighted{&one<A>, nullptr, negative_zero<A>};
+  void take_set_gradients(const SetGradients& per_set, index_t set, A weight, double& sum_g, double& sum_g_x_hat) const {
+    per_set.put(set, sum_g_x_hat, sum_g);
+    const double factor = static_cast<double>(weight + weight_offset_);
+    sum_g *= factor;
+    sum_g_x_hat *= factor;
   }
 
   static GradientRun<A> block_of(const GradientRun<A>* gradient, index_t first) {
@@ -225,6 +263,8 @@ class BackwardPass {
   StatisticArrays<P> statistics_;
   bool wants_dx_;
   bool streaming_;
+  bool adds_;
+  bool per_set_;
   bool across_lanes_;
   LaneBackward<A, P, F> lanes_pass_;
   bool direct_;

@@ -74,6 +74,26 @@ struct SlotSums {
   }
 };
 
+/// Gradients of parameters that a whole set shares, one number per set.
+struct SetGradients {
+  double* weight = nullptr;
+  double* bias = nullptr;
+
+  bool present() const { return weight != nullptr; }
+  NORMA_INLINE void put(index_t set, double weight_sum, double bias_sum) const {
+    weight[set] = weight_sum;
+    bias[set] = bias_sum;
+  }
+};
+
+/// gradient += the sum of n partial ones.
+template <class P>
+inline void add_gradients(const double* partial, index_t n, P& gradient) {
+  double sum = 0;
+  for (index_t i = 0; i < n; ++i) sum += partial[i];
+  gradient = static_cast<P>(static_cast<double>(gradient) + sum);
+}
+
 /// Adds `partial`, one number per element of a set in the order of `averaged`, to the gradient at `gradient`; elements that share a
 /// parameter are summed in double first.
 template <class P>

@@ -45,28 +45,26 @@ inline Operands forward_operands(const TensorView<X>& x, const TensorView<Y>& y,
   return operands;
 }
 
-/// y = normalized x over the averaged axes. P is the type of statistics; the arithmetic type is the wider of P and X. With `saved`,
-/// statistics are left there (the caller commits it). y may be exactly x. Shapes have been checked.
+/// y = normalized x over the averaged axes. P is the type of statistics, which are left in the arrays unless those are null; the arithmetic
+/// type is the wider of P and X. Allocates only in `scratch`, if there is one. y may be exactly x. Shapes have been checked.
 template <class P, Formula F, class X, class Y>
 inline void normalize(const ExecutorRef& executor, const F& formula, const Roles& roles, const TensorView<X>& x, const TensorView<Y>& y,
-                      const AffineOperands& affine, Saved<P>* saved) {
+                      const AffineOperands& affine, const StatisticArrays<P>& statistics, Buffer<std::byte>* scratch) {
   using A = Wider<P, std::remove_const_t<X>>;
   const Operands operands = forward_operands<A>(x, y, affine);
   const Layout layout(x.extents(), roles, operands);
-  const StatisticArrays<P> statistics = saved != nullptr ? saved->prepare(layout.sets, F::centred) : StatisticArrays<P>{};
   if (x.size() == 0) {
-    for (index_t set = 0; set < layout.sets && saved != nullptr; ++set) statistics.put(set, SetStatistics{});
+    for (index_t set = 0; set < layout.sets; ++set) statistics.put(set, SetStatistics{});
     return;
   }
   const A weight_offset = affine.template offset<A>();
   const bool streaming =
       streams_output(executor.streaming(), operands[stream_y], x.size() * static_cast<index_t>(sizeof(Y)), operands[stream_x], Operand());
   if constexpr (F::centred) {
-    const CellPlan plan(x.extents(), roles, operands, saved != nullptr);
+    const CellPlan plan(x.extents(), roles, operands, scratch != nullptr);
     // Planes of one statistic set each that lie as rows are as well normalized while hot.
     if (plan.suits() && (plan.roles().merged != 0 || LaneForward<A, P, F>::lanes_wanted(layout))) {
-      normalize_cells<A>(executor, formula, plan, static_cast<double>(weight_offset), statistics,
-                         saved == nullptr ? nullptr : &saved->scratch(), streaming);
+      normalize_cells<A>(executor, formula, plan, static_cast<double>(weight_offset), statistics, scratch, streaming);
       return;
     }
   }
@@ -77,6 +75,14 @@ inline void normalize(const ExecutorRef& executor, const F& formula, const Roles
   } else {
     parallel_sets(executor, layout.sets, x.size(), [&](index_t first, index_t last) { pass.run(first, last); });
   }
+}
+
+/// With `saved`, statistics are left there; the caller commits it.
+template <class P, Formula F, class X, class Y>
+inline void normalize(const ExecutorRef& executor, const F& formula, const Roles& roles, const TensorView<X>& x, const TensorView<Y>& y,
+                      const AffineOperands& affine, Saved<P>* saved) {
+  if (saved == nullptr) return normalize<P>(executor, formula, roles, x, y, affine, StatisticArrays<P>{}, nullptr);
+  normalize<P>(executor, formula, roles, x, y, affine, saved->prepare(set_count(x.extents(), roles), F::centred), &saved->scratch());
 }
 
 /// True if weight and bias gradients repeat along different kept axes, so that no one grouping of sets serves both.
@@ -103,21 +109,25 @@ inline Operands backward_operands(const TensorView<DY>& dy, const TensorView<X>&
   return operands;
 }
 
-/// dx = ..., weight and bias gradients += ..., each where present. dx may be exactly dy or x. Shapes have been checked. `scratch` grows to
-/// what is needed. `reshape` is for norms that are always over cells.
+/// Whether a backward replaces dx or adds to it.
+enum class Result : unsigned char { replaced, added };
+
+/// dx = ... (or += ...), weight and bias gradients += ..., each where present. dx may be exactly dy or x. Shapes have been checked. `scratch`
+/// grows to what is needed. `reshape` is for norms that are always over cells.
 template <class P, Formula F, class DY, class X, class DX>
 inline void pull_back(const ExecutorRef& executor, const F& formula, const Roles& roles, const TensorView<DY>& dy, const TensorView<X>& x,
                       const StatisticArrays<P>& statistics, Buffer<std::byte>& scratch, const TensorView<DX>& dx,
-                      const AffineOperands& affine, const Reshape& reshape = {}) {
+                      const AffineOperands& affine, const Reshape& reshape = {}, Result result = Result::replaced) {
   using A = Wider<P, std::remove_const_t<X>>;
   if (x.size() == 0) return;
   const Operands operands = backward_operands<A>(dy, x, dx, affine);
   const A weight_offset = affine.template offset<A>();
-  const bool streaming =
-      dx.data() != nullptr && streams_output(executor.streaming(), operands[stream_y], x.size() * static_cast<index_t>(sizeof(DX)),
-                                             operands[stream_x], operands[stream_dy]);
+  const bool adds = result == Result::added;
+  const bool streaming = dx.data() != nullptr && !adds &&
+                         streams_output(executor.streaming(), operands[stream_y], x.size() * static_cast<index_t>(sizeof(DX)),
+                                        operands[stream_x], operands[stream_dy]);
   const CellPlan plan(x.extents(), roles, operands, true);
-  if (plan.suits()) {
+  if (plan.suits() && !adds) {
     pull_back_cells<A, P>(executor, formula, x.extents(), plan, operands, static_cast<double>(weight_offset), statistics, scratch,
                           streaming, reshape);
     return;
@@ -128,11 +138,11 @@ inline void pull_back(const ExecutorRef& executor, const F& formula, const Roles
     the_rest.bias_grad = Operand();
     // dx last: it may overwrite dy or x.
     pull_back(executor, formula, roles, dy, x, statistics, scratch, TensorView<DX>(), bias_only);
-    pull_back(executor, formula, roles, dy, x, statistics, scratch, dx, the_rest);
+    pull_back(executor, formula, roles, dy, x, statistics, scratch, dx, the_rest, reshape, result);
     return;
   }
   const Layout layout(x.extents(), roles, operands);
-  const BackwardPass<A, P, F> pass(formula, layout, operands, weight_offset, statistics, streaming);
+  const BackwardPass<A, P, F> pass(formula, layout, operands, weight_offset, statistics, streaming, adds);
   if (pass.wants_gradients()) {
     pass.run_with_gradients(executor, scratch);
   } else if (dx.data() != nullptr) {

@@ -16,6 +16,13 @@ inline Roles batch_roles(int rank) { return batch_axis | spatial_axes(rank); }
 /// The `count` last of `rank` axes.
 constexpr AxisSet trailing_axes(int rank, int count) { return ((1u << rank) - 1u) & ~((1u << (rank - count)) - 1u); }
 
+/// The number of statistic sets: combinations of kept axes and of groups.
+inline index_t set_count(const Extents& extents, const Roles& roles) {
+  index_t sets = 1;
+  for (int a = 0; a < extents.size(); ++a) sets *= roles.splits(a) ? roles.groups : roles.keeps(a) ? extents[a] : 1;
+  return sets;
+}
+
 /// A set of axes from a list that may count from the back. ShapeError if empty, out of range or repeated.
 inline AxisSet axis_set(const char* layer, const Extents& axes, int rank) {
   if (axes.size() == 0) raise_shape_error(layer, ": axes is empty; at least one axis must be normalized");

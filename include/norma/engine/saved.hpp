@@ -54,13 +54,20 @@ class Saved {
     roles_ = roles;
     eps_ = eps;
     eps_outside_sqrt_ = eps_outside_sqrt;
+    second_ = Extents();
   }
+  /// For layers with two inputs: the extents of the second, behind commit().
+  void commit_second(const Extents& extents) { second_ = extents; }
   /// For layers: ShapeError unless this was written by a forward of the same layer kind, axes, groups and extents.
   void check(std::string_view layer, const Extents& extents, std::uint64_t roles) const {
     if (layer_.empty()) raise_shape_error(layer, ": backward wants the Saved of a forward, this one was never filled");
     if (layer_ != layer) raise_shape_error(layer, ": saved was written by ", layer_);
     if (extents_ != extents) raise_shape_error(layer, ": saved belongs to x of extents ", extents_, ", x has ", extents);
     if (roles_ != roles) raise_shape_error(layer, ": saved was written for other axes or groups");
+  }
+  /// For layers with two inputs, behind check(): the same for the extents of the second, called `name`.
+  void check_second(const char* name, const Extents& extents) const {
+    if (second_ != extents) raise_shape_error(layer_, ": saved belongs to ", name, " of extents ", second_, ", it has ", extents);
   }
   double eps() const { return eps_; }
   bool eps_outside_sqrt() const { return eps_outside_sqrt_; }
@@ -73,7 +80,7 @@ class Saved {
   index_t sets_ = 0;
   bool centred_ = false;
   std::string_view layer_;
-  Extents extents_;
+  Extents extents_, second_;
   std::uint64_t roles_ = 0;
   double eps_ = 0;
   bool eps_outside_sqrt_ = false;

@@ -90,8 +90,8 @@ struct Pull {
   NORMA_INLINE Pull from(index_t row) const { return {scale + row, slope + row, offset + row}; }
 };
 
-/// Sweep two. dx[r] may be exactly dy[r] or x[r].
-template <bool WeightRuns, bool Stream, std::size_t R, class T>
+/// Sweep two. dx[r] may be exactly dy[r] or x[r]. Adds: dx += ... instead of dx = ....
+template <bool WeightRuns, bool Stream, bool Adds, std::size_t R, class T>
 NORMA_INLINE void backward_map_run(const T* const (&dy)[R], const T* const (&x)[R], T* const (&dx)[R], index_t n, const Coefficients<T>& c,
                                    const AffineRun<T>& affine, const Pull<T>& pull) {
   constexpr int W = pack_size<T>;
@@ -106,7 +106,8 @@ NORMA_INLINE void backward_map_run(const T* const (&dy)[R], const T* const (&x)[
   for (; i + W <= n; i += W) {
     const Pack<T> weight = WeightRuns ? load(weights + i) + offset : weight_of_run;
     unroll<R>([&](auto r) __attribute__((always_inline)) {
-      const Pack<T> v = gradient(r, load(dy[r] + i), load(x[r] + i), weight);
+      Pack<T> v = gradient(r, load(dy[r] + i), load(x[r] + i), weight);
+      if constexpr (Adds) v = v + load(dx[r] + i);
       if constexpr (Stream) {
         store_streaming(dx[r] + i, v);
       } else {
@@ -118,7 +119,9 @@ NORMA_INLINE void backward_map_run(const T* const (&dy)[R], const T* const (&x)[
     const int count = static_cast<int>(n - i);
     const Pack<T> weight = WeightRuns ? load_first(weights + i, count) + offset : weight_of_run;
     unroll<R>([&](auto r) __attribute__((always_inline)) {
-      store_first(dx[r] + i, gradient(r, load_first(dy[r] + i, count), load_first(x[r] + i, count), weight), count);
+      Pack<T> v = gradient(r, load_first(dy[r] + i, count), load_first(x[r] + i, count), weight);
+      if constexpr (Adds) v = v + load_first(dx[r] + i, count);
+      store_first(dx[r] + i, v, count);
     });
   }
 }
@@ -141,9 +144,10 @@ void backward_fold_rows(bool weight_runs, const T* const (&dy)[R], const T* cons
 /// backward_map_run for flags known at run time.
 template <std::size_t R, class T>
 void backward_map_rows(bool weight_runs, bool stream, const T* const (&dy)[R], const T* const (&x)[R], T* const (&dx)[R], index_t n,
-                       const Coefficients<T>& c, const AffineRun<T>& affine, const Pull<T>& pull) {
+                       const Coefficients<T>& c, const AffineRun<T>& affine, const Pull<T>& pull, bool adds = false) {
   with_bool(weight_runs, [&](auto runs) {
-    with_bool(stream, [&](auto streams) { backward_map_run<runs.value, streams.value>(dy, x, dx, n, c, affine, pull); });
+    if (adds) return backward_map_run<runs.value, false, true>(dy, x, dx, n, c, affine, pull);
+    with_bool(stream, [&](auto streams) { backward_map_run<runs.value, streams.value, false>(dy, x, dx, n, c, affine, pull); });
   });
 }
 

@@ -1,0 +1,91 @@
+// The public calls of a layer with two inputs, queries and keys, and their checks.
+#pragma once
+
+#include <norma/engine/layer.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// Layer gives `run` (forward, with a Saved or without) and `pull` on views that have been checked, its `name`, head_dim() and identity(),
+/// a number that tells its kinds apart in a Saved.
+template <class Layer, class T>
+class QueryKeyCalls {
+ public:
+  /// Inference: const, allocates nothing, thread-safe. Each output may be exactly its input.
+  template <class Q, class K, class QHat, class KHat>
+  void operator()(Q&& q, K&& k, QHat&& q_hat, KHat&& k_hat) const {
+    (*this)(sequential, q, k, q_hat, k_hat);
+  }
+  template <Executor E, class Q, class K, class QHat, class KHat>
+  void operator()(const E& executor, Q&& q, K&& k, QHat&& q_hat, KHat&& k_hat) const {
+    checked_run(executor, norma::view(q), norma::view(k), norma::output_view(q_hat), norma::output_view(k_hat), nullptr);
+  }
+
+  /// Training forward: leaves in `saved` what backward needs, rstd (and mean) of q's rows, then of k's.
+  template <class Q, class K, class QHat, class KHat>
+  void forward(Q&& q, K&& k, QHat&& q_hat, KHat&& k_hat, Saved<T>& saved) {
+    forward(sequential, q, k, q_hat, k_hat, saved);
+  }
+  template <Executor E, class Q, class K, class QHat, class KHat>
+  void forward(const E& executor, Q&& q, K&& k, QHat&& q_hat, KHat&& k_hat, Saved<T>& saved) {
+    const auto queries = norma::view(q);
+    const auto keys = norma::view(k);
+    checked_run(executor, queries, keys, norma::output_view(q_hat), norma::output_view(k_hat), &saved);
+    saved.commit(Layer::name, queries.extents(), identity(queries.rank()), 0);
+    saved.commit_second(keys.extents());
+  }
+
+  /// dq, dk = ..., each where present; parameter gradients += .... dq may be exactly dq_hat or q; dk likewise.
+  template <class DQHat, class DKHat, class Q, class K, class DQ, class DK>
+  void backward(DQHat&& dq_hat, DKHat&& dk_hat, Q&& q, K&& k, Saved<T>& saved, DQ&& dq, DK&& dk) {
+    backward(sequential, dq_hat, dk_hat, q, k, saved, dq, dk);
+  }
+  template <Executor E, class DQHat, class DKHat, class Q, class K, class DQ, class DK>
+  void backward(const E& executor, DQHat&& dq_hat, DKHat&& dk_hat, Q&& q, K&& k, Saved<T>& saved, DQ&& dq, DK&& dk) {
+    checked_pull(executor, norma::view(dq_hat), norma::view(dk_hat), norma::view(q), norma::view(k), saved, norma::output_view(dq),
+                 norma::output_view(dk));
+  }
+
+ private:
+  const Layer& self() const { return static_cast<const Layer&>(*this); }
+
+  unsigned identity(int rank) const { return static_cast<unsigned>(rank) | self().identity() << 8; }
+
+  template <class E, class Q, class K, class QHat, class KHat>
+  void checked_run(const E& executor, const TensorView<Q>& q, const TensorView<K>& k, const TensorView<QHat>& q_hat,
+                   const TensorView<KHat>& k_hat, Saved<T>* saved) const {
+    check_input("q", q);
+    check_input("k", k);
+    check_like("q_hat", q_hat, "q", q);
+    check_like("k_hat", k_hat, "k", k);
+    self().run(ExecutorRef(executor), q, k, q_hat, k_hat, saved);
+  }
+
+  template <class E, class DQHat, class DKHat, class Q, class K, class DQ, class DK>
+  void checked_pull(const E& executor, const TensorView<DQHat>& dq_hat, const TensorView<DKHat>& dk_hat, const TensorView<Q>& q,
+                    const TensorView<K>& k, Saved<T>& saved, const TensorView<DQ>& dq, const TensorView<DK>& dk) {
+    check_input("q", q);
+    check_input("k", k);
+    check_like("dq_hat", dq_hat, "q", q);
+    check_like("dk_hat", dk_hat, "k", k);
+    if (dq.data() != nullptr) check_like("dq", dq, "q", q);
+    if (dk.data() != nullptr) check_like("dk", dk, "k", k);
+    saved.check(Layer::name, q.extents(), identity(q.rank()));
+    saved.check_second("k", k.extents());
+    static_cast<Layer&>(*this).pull(ExecutorRef(executor), dq_hat, dk_hat, q, k, saved, dq, dk);
+  }
+
+  template <class X>
+  void check_input(const char* what, const TensorView<X>& x) const {
+    if (x.rank() == 0 || x.extent(-1) != self().head_dim())
+      raise_shape_error(Layer::name, ": ", what, " has extents ", x.extents(), ", head_dim is ", self().head_dim());
+    check_same_shape(Layer::name, what, x, x.extents());
+  }
+  template <class Y, class X>
+  void check_like(const char* what, const TensorView<Y>& y, const char* input, const TensorView<X>& x) const {
+    if (y.extents() != x.extents())
+      raise_shape_error(Layer::name, ": ", what, " has extents ", y.extents(), ", ", input, " has ", x.extents());
+    check_same_shape(Layer::name, what, y, x.extents());
+  }
+};
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

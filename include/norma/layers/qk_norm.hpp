@@ -1,0 +1,139 @@
+// QKNorm: queries and keys normalized per head, so that attention logits cannot grow without bound (Henry et al. 2020, arXiv 2010.04245;
+// with RMSNorm or LayerNorm per head as in today's models).
+#pragma once
+
+#include <norma/engine/query_key_calls.hpp>
+#include <norma/engine/unit_norm.hpp>
+#include <norma/layers/layer_norm.hpp>
+#include <norma/layers/rms_norm.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// rms: x / sqrt(mean(x^2) + eps) * weight. layer: LayerNorm with weight and bias. l2: the paper's k / sqrt(sum(k^2) + eps) and
+/// scale * q / sqrt(sum(q^2) + eps), whose products are the logits with nothing more.
+enum class QKForm : unsigned char { rms, layer, l2 };
+
+/// affine = false: no weights, no scale. bias: of the layer form. sequence_length L >= 2: scale starts at log2(L^2 - L).
+struct QKNormOptions {
+  QKForm form = QKForm::rms;
+  double eps = 1e-6;
+  bool affine = true;
+  bool bias = true;
+  bool unit_offset = false;
+  index_t sequence_length = 1024;
+};
+
+/// Normalizes the last axis, of head_dim elements, of q (B, T, H, D) and k (B, S, H_kv, D), any strides, any other axes. Weights have
+/// head_dim elements and are shared by the heads. T: float or double.
+template <Parameter T>
+class QKNorm : public QueryKeyCalls<QKNorm<T>, T> {
+ public:
+  static constexpr const char* name = "QKNorm";
+
+  explicit QKNorm(index_t head_dim, const QKNormOptions& options = {})
+      : options_(options), q_(checked(head_dim, options), options), k_(head_dim, options) {
+    if (options.form != QKForm::l2 || !options.affine) return;
+    const double length = static_cast<double>(options.sequence_length);
+    scale_ = Buffer<T>(1, static_cast<T>(std::log2(length * length - length)));
+    scale_grad_ = Buffer<T>(1);
+  }
+
+  std::span<T> q_weight() { return q_.weight(); }
+  std::span<T> q_bias() { return q_.bias(); }
+  std::span<T> k_weight() { return k_.weight(); }
+  std::span<T> k_bias() { return k_.bias(); }
+  std::span<T> scale() { return scale_.span(); }
+  std::span<T> q_weight_grad() { return q_.weight_grad(); }
+  std::span<T> q_bias_grad() { return q_.bias_grad(); }
+  std::span<T> k_weight_grad() { return k_.weight_grad(); }
+  std::span<T> k_bias_grad() { return k_.bias_grad(); }
+  std::span<T> scale_grad() { return scale_grad_.span(); }
+
+  void zero_grad() {
+    for_each_parameter([](std::string_view, std::span<T>, std::span<T> grad) { std::fill(grad.begin(), grad.end(), T(0)); });
+  }
+
+  /// f(name, value, grad) for each parameter that the form has.
+  template <class F>
+  void for_each_parameter(F&& f) {
+    const auto visit = [&](const char* parameter, std::span<T> value, std::span<T> grad) {
+      if (value.data() != nullptr) f(std::string_view(parameter), value, grad);
+    };
+    visit("q_norm.weight", q_weight(), q_weight_grad());
+    visit("q_norm.bias", q_bias(), q_bias_grad());
+    visit("k_norm.weight", k_weight(), k_weight_grad());
+    visit("k_norm.bias", k_bias(), k_bias_grad());
+    visit("scale", scale(), scale_grad());
+  }
+  template <class F>
+  void for_each_buffer(F&&) {}
+
+ private:
+  friend QueryKeyCalls<QKNorm<T>, T>;
+
+  /// Weight and bias of one side; the l2 form has none.
+  struct Side : AffineParameters<T> {
+    Side(index_t head_dim, const QKNormOptions& o)
+        : AffineParameters<T>(Extents{head_dim}, o.affine && o.form != QKForm::l2, o.affine && o.bias && o.form == QKForm::layer,
+                              o.unit_offset && o.form != QKForm::l2) {}
+    using AffineParameters<T>::operands;
+    using AffineParameters<T>::operands_with_gradients;
+    using AffineParameters<T>::parameter_shape;
+  };
+
+  static index_t checked(index_t head_dim, const QKNormOptions& options) {
+    if (head_dim < 0) raise_shape_error(name, ": head_dim is ", head_dim);
+    if (options.form == QKForm::l2 && options.sequence_length < 2)
+      raise_shape_error(name, ": sequence_length is ", options.sequence_length, "; 2 or more is wanted");
+    return head_dim;
+  }
+
+  index_t head_dim() const { return q_.parameter_shape()[0]; }
+  unsigned identity() const { return static_cast<unsigned>(options_.form); }
+  static AxisSet last_axis(int rank) { return 1u << (rank - 1); }
+
+  template <class F>
+  void with_formula(F&& f) const {
+    if (options_.form == QKForm::l2) return f(UnitNormFormula{static_cast<double>(head_dim()), options_.eps});
+    if (options_.form == QKForm::layer) return f(LayerNormFormula{options_.eps});
+    f(RMSNormFormula{options_.eps, false});
+  }
+
+  template <class Q, class K, class QHat, class KHat>
+  void run(const ExecutorRef& executor, const TensorView<Q>& q, const TensorView<K>& k, const TensorView<QHat>& q_hat,
+           const TensorView<KHat>& k_hat, Saved<T>* saved) const {
+    const AxisSet q_axes = last_axis(q.rank()), k_axes = last_axis(k.rank());
+    AffineOperands q_affine = q_.operands(name, q.extents(), q_axes);
+    if (scale_.size() > 0) q_affine.weight = constant_operand(*scale_.data(), q.rank());
+    with_formula([&]<class F>(const F& formula) {
+      const index_t q_sets = set_count(q.extents(), q_axes);
+      StatisticArrays<T> statistics;
+      if (saved != nullptr) statistics = saved->prepare(q_sets + set_count(k.extents(), k_axes), F::centred);
+      normalize<T>(executor, formula, q_axes, q, q_hat, q_affine, statistics);
+      normalize<T>(executor, formula, k_axes, k, k_hat, k_.operands(name, k.extents(), k_axes), statistics.from(q_sets));
+    });
+  }
+
+  template <class DQHat, class DKHat, class Q, class K, class DQ, class DK>
+  void pull(const ExecutorRef& executor, const TensorView<DQHat>& dq_hat, const TensorView<DKHat>& dk_hat, const TensorView<Q>& q,
+            const TensorView<K>& k, Saved<T>& saved, const TensorView<DQ>& dq, const TensorView<DK>& dk) {
+    const AxisSet q_axes = last_axis(q.rank()), k_axes = last_axis(k.rank());
+    AffineOperands q_affine = q_.operands_with_gradients(name, q.extents(), q_axes);
+    if (scale_.size() > 0) {
+      q_affine.weight = constant_operand(*scale_.data(), q.rank());
+      q_affine.weight_grad = constant_operand(*scale_grad_.data(), q.rank());
+    }
+    with_formula([&](const auto& formula) {
+      const StatisticArrays<T> of_q = saved.statistics(), of_k = of_q.from(set_count(q.extents(), q_axes));
+      normalize_backward<T>(executor, formula, q_axes, dq_hat, q, of_q, saved.scratch(), dq, q_affine);
+      normalize_backward<T>(executor, formula, k_axes, dk_hat, k, of_k, saved.scratch(), dk,
+                            k_.operands_with_gradients(name, k.extents(), k_axes));
+    });
+  }
+
+  QKNormOptions options_;
+  Side q_, k_;
+  Buffer<T> scale_, scale_grad_;
+};
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

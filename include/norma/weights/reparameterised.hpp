@@ -1,0 +1,90 @@
+// What the reparameterised weights share: a shape with one distinguished axis, and the calls that write w.
+#pragma once
+
+#include <vector>
+
+#include <norma/core/view.hpp>
+#include <norma/engine/paired_blocks.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// The public calls. Layer gives `infer`, `train` and `pull` on views that have been checked, and its `name`.
+template <class Layer, class T>
+class Reparameterised {
+ public:
+  /// Inference: writes w, any view of the weight's shape. Const, thread-safe.
+  template <class W>
+  void operator()(W&& w) const {
+    (*this)(sequential, w);
+  }
+  template <Executor E, class W>
+  void operator()(const E& executor, W&& w) const {
+    self().infer(ExecutorRef(executor), checked("w", norma::output_view(w)));
+  }
+
+  /// Training forward: writes w and leaves in `saved` what backward needs.
+  template <class W>
+  void forward(W&& w, Saved<T>& saved) {
+    forward(sequential, w, saved);
+  }
+  template <Executor E, class W>
+  void forward(const E& executor, W&& w, Saved<T>& saved) {
+    self().train(ExecutorRef(executor), checked("w", norma::output_view(w)), saved);
+    saved.commit(Layer::name, extents_, axes_, 0);
+  }
+
+  /// Parameter gradients += ..., from the gradient of the w that the forward of `saved` wrote.
+  template <class DW>
+  void backward(DW&& dw, Saved<T>& saved) {
+    backward(sequential, dw, saved);
+  }
+  template <Executor E, class DW>
+  void backward(const E& executor, DW&& dw, Saved<T>& saved) {
+    const auto gradient = checked("dw", norma::view(dw));
+    saved.check(Layer::name, extents_, axes_);
+    self().pull(ExecutorRef(executor), gradient, saved);
+  }
+
+  /// The w of inference as plain numbers, row-major: the layer may then be thrown away.
+  std::vector<T> bake() const {
+    std::vector<T> w(static_cast<std::size_t>(extents_.product()));
+    (*this)(TensorView<T>(w.data(), extents_));
+    return w;
+  }
+
+  const Extents& extents() const { return extents_; }
+
+ protected:
+  /// axes identify the distinguished axis in a Saved.
+  Reparameterised(const Extents& extents, AxisSet axes) : extents_(extents), axes_(axes) {}
+
+  AxisSet axes() const { return axes_; }
+  /// The owned numbers as a tensor of the weight's shape.
+  template <class B>
+  auto tensor(B& buffer) const {
+    return TensorView(buffer.data(), extents_);
+  }
+
+  template <class W>
+  const TensorView<W>& checked(const char* what, const TensorView<W>& w) const {
+    if (w.extents() != extents_) raise_shape_error(Layer::name, ": ", what, " has extents ", w.extents(), ", the weight has ", extents_);
+    check_same_shape(Layer::name, what, w, extents_);
+    return w;
+  }
+  /// The weight a layer is built from.
+  template <class W>
+  static const TensorView<W>& checked_origin(const TensorView<W>& w) {
+    if (w.rank() == 0) raise_shape_error(Layer::name, ": the weight has rank 0; 1 to ", max_rank, " axes are wanted");
+    check_same_shape(Layer::name, "the weight", w, w.extents());
+    return w;
+  }
+
+ private:
+  const Layer& self() const { return static_cast<const Layer&>(*this); }
+  Layer& self() { return static_cast<Layer&>(*this); }
+
+  Extents extents_;
+  AxisSet axes_;
+};
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE
