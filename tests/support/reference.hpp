@@ -34,6 +34,7 @@ struct Answer {
   std::vector<real> x_hat, y, dx, dweight, dbias;
   bool centred = false;
   bool given = false;  // statistics are constants: neither results nor functions of x
+  bool unit = false;  // x_hat has length 1, not mean square 1
 };
 
 /// The statistic sets of a norm over p.axes.
@@ -166,6 +167,27 @@ inline Answer batch_norm_inference(const Problem& p) {
       apply_parameters(p, i, a);
       a.dx[i] = p.dy[i] * p.scale(i) * a.rstd[c];
     }
+  }
+  return a;
+}
+
+/// x_hat = x / sqrt(sum(x^2) + eps), dx = rstd (g - x_hat sum(g x_hat)); Salimans, Kingma 2016 with eps = 0, Henry et al. 2020.
+inline Answer unit_norm(const Problem& p) {
+  Answer a = empty_answer(p, sets_over_axes(p));
+  a.unit = true;
+  for (std::size_t s = 0; s < a.sets.size(); ++s) {
+    const std::vector<std::size_t>& set = a.sets[s];
+    real squares = 0, sum_gx = 0;
+    for (const std::size_t i : set) squares += p.x[i] * p.x[i];
+    const real rstd = squares + p.eps == 0 ? 0 : 1 / std::sqrt(squares + p.eps);
+    for (const std::size_t i : set) {
+      a.x_hat[i] = p.x[i] * rstd;
+      apply_parameters(p, i, a);
+      sum_gx += p.dy[i] * p.scale(i) * a.x_hat[i];
+    }
+    for (const std::size_t i : set) a.dx[i] = rstd * (p.dy[i] * p.scale(i) - a.x_hat[i] * sum_gx);
+    a.variance[s] = squares;
+    a.rstd[s] = rstd;
   }
   return a;
 }

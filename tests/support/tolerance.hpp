@@ -50,6 +50,8 @@ inline real y_bound(const Precision& p, real y, real bias, real weight, real kap
 
 /// sqrt(1 + mean^2 / (variance + eps)): how much larger than its deviations an element is.
 inline real kappa(real mean, real rstd) { return std::sqrt(1 + mean * mean * rstd * rstd); }
+/// That of a set. A vector brought to length 1 has errors relative to its elements alone.
+inline real kappa(const reference::Answer& a, std::size_t s) { return a.unit ? 0 : kappa(a.mean[s], a.rstd[s]); }
 
 /// Rounding of a sum of n terms, in eps times the sum of the terms' magnitudes: 32 lanes accumulate n / 32 terms each, whose roundings walk
 /// randomly (sqrt), with 1/2 eps per step; the fold tree and the conversion add a few more.
@@ -67,7 +69,7 @@ inline real x_hat_bound(const Precision& p, real x_hat, real kappa_of_set) {
 /// Statistics, output and dx of one set.
 inline void bound_set(const reference::Problem& p, const reference::Answer& a, std::size_t s, const Precision& arithmetic, Bounds& b) {
   const std::vector<std::size_t>& set = a.sets[s];
-  const real k = kappa(a.mean[s], a.rstd[s]), m = static_cast<real>(set.size()), eps = arithmetic.eps;
+  const real k = kappa(a, s), m = static_cast<real>(set.size()), eps = arithmetic.eps;
   // The same relative to sigma as the y bound's kappa term, so that a backward from saved statistics is as good as the forward.
   b.mean[s] = 2 * eps * std::sqrt(a.mean[s] * a.mean[s] + a.variance[s]) + arithmetic.tiny;
   b.rstd[s] = 4 * eps * a.rstd[s] + arithmetic.tiny;
@@ -83,6 +85,7 @@ inline void bound_set(const reference::Problem& p, const reference::Answer& a, s
     g_times_error += std::abs(g) * tolerance_detail::x_hat_bound(arithmetic, a.x_hat[i], k) / m;
   }
   if (p.eps_outside_sqrt && a.variance[s] > 0) outside = 1 / (a.rstd[s] * std::sqrt(a.variance[s]));
+  if (a.unit) outside = m;  // sum(g x_hat) where the other norms have the mean
   const real growth = sum_growth(set.size());
   const real mean_g_error = a.centred ? growth * eps * abs_g : 0;
   const real mean_gx_error = (growth * eps * abs_gx + g_times_error) * outside;
@@ -100,7 +103,7 @@ inline void bound_gradients(const reference::Problem& p, const reference::Answer
   std::vector<std::size_t> weight_terms(p.weight_cells, 0), bias_terms(p.bias_cells, 0);
   std::vector<real> weight_size(p.weight_cells, 0), bias_size(p.bias_cells, 0);
   for (std::size_t s = 0; s < a.sets.size(); ++s) {
-    const real k = kappa(a.mean[s], a.rstd[s]);
+    const real k = kappa(a, s);
     for (const std::size_t i : a.sets[s]) {
       if (p.weight_cells > 0) {
         const std::size_t c = p.weight_cell[i];

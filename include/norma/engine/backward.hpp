@@ -173,8 +173,8 @@ class BackwardPass {
               pdy[i] = dy_.data(dy[r + i]) + first;
               px[i] = x_.data(x[r + i]) + first;
             }
-            const A* weights = weight_.data(weight[r]) + (weight_.constant() ? 0 : first);
-            const AffineRun<A> affine = per_set.present() ? unweighted : AffineRun<A>{weights, nullptr, weight_offset_};
+            const AffineRun<A> affine =
+                weight_.constant() ? unweighted : AffineRun<A>{weight_.data(weight[r]) + first, nullptr, weight_offset_};
             backward_fold_rows(!weight_.constant(), pdy, px, count, table.coefficients().from(r), affine, block_of(gradient, first), total);
           }
           for (index_t i = 0; i < rows_of<R>; ++i) {
@@ -182,8 +182,8 @@ class BackwardPass {
             sum_g_x_hat.sum[r + i] = total.g_x_hat[i];
           }
         });
-    for (index_t r = 0; per_set.present() && r < sets; ++r)
-      take_set_gradients(per_set, set + r, *weight_.data(weight[r]), sum_g.sum[r], sum_g_x_hat.sum[r]);
+    for (index_t r = 0; weight_.constant() && r < sets; ++r)
+      weigh(*weight_.data(weight[r]), per_set, set + r, sum_g.sum[r], sum_g_x_hat.sum[r]);
     if (!wants_dx_) return;
     const PullTable<A, tile_rows> pulls(formula_, layout_.set_size, sets, sum_g.sum, sum_g_x_hat.sum, table.rstd_double);
     // Stores that straddle cache lines want one row at a time, as in the forward.
@@ -227,10 +227,10 @@ class BackwardPass {
     };
     PullSums<1> total{};
     each_block([&](index_t first, index_t count, const AffineRun<A>& affine) {
-      backward_fold_rows(!weight_.constant(), pdy, px, count, table.coefficients(), per_set.present() ? unweighted : affine,
+      backward_fold_rows(!weight_.constant(), pdy, px, count, table.coefficients(), weight_.constant() ? unweighted : affine,
                          block_of(gradient, first), total);
     });
-    if (per_set.present()) take_set_gradients(per_set, set, one_weight, total.g[0], total.g_x_hat[0]);
+    if (weight_.constant()) weigh(one_weight, per_set, set, total.g[0], total.g_x_hat[0]);
     if (!wants_dx_) return;
     const PullTable<A, tile_rows> pulls(formula_, layout_.set_size, 1, total.g, total.g_x_hat, table.rstd_double);
     each_block([&](index_t first, index_t count, const AffineRun<A>& affine) {
@@ -242,10 +242,10 @@ class BackwardPass {
     });
   }
 
-  /// In the sweep that takes gradients per set, sums are of dy itself; dx then wants them of dy * weight.
+  /// Where a set has one weight, sweep one sums dy itself: these sums are the gradients per set, and dx wants them times the weight.
   static constexpr AffineRun<A> unweighted{&one<A>, nullptr, negative_zero<A>};
-  void take_set_gradients(const SetGradients& per_set, index_t set, A weight, double& sum_g, double& sum_g_x_hat) const {
-    per_set.put(set, sum_g_x_hat, sum_g);
+  void weigh(A weight, const SetGradients& per_set, index_t set, double& sum_g, double& sum_g_x_hat) const {
+    if (per_set.present()) per_set.put(set, sum_g_x_hat, sum_g);
     const double factor = static_cast<double>(weight + weight_offset_);
     sum_g *= factor;
     sum_g_x_hat *= factor;

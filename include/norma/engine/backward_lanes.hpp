@@ -93,12 +93,15 @@ class LaneBackward {
     const auto rows = [&](Stream stream) { return lane_rows<A>(layout_, operands_, stream, set); };
     const LaneRows<A> dy = rows(stream_dy), x = rows(stream_x), weight = rows(stream_weight);
     const WeightColumn<A> weights{weight.first, weight.stride, weight_offset_};
+    const bool one_weight = weight.stride == 0;  // as in BackwardPass::weigh
     TileSums<columns> total[2], sums[2];
     total[0].clear();
     total[1].clear();
     for (index_t first = 0; first < layout_.set_size; first += block_length) {
       const index_t n = layout_.set_size - first < block_length ? layout_.set_size - first : block_length;
-      const WeightColumn<A> block_weights{weight.first + first * weight.stride, weight.stride, weight_offset_};
+      const WeightColumn<A> block_weights = one_weight
+                                                ? WeightColumn<A>{&one<A>, 0, negative_zero<A>}
+                                                : WeightColumn<A>{weight.first + first * weight.stride, weight.stride, weight_offset_};
       with_bool(gradient != nullptr, [&](auto gradients) {
         const index_t begin = first * lanes<A>;
         const GradientLanes<A> block =
@@ -112,6 +115,12 @@ class LaneBackward {
       }
     }
     if (!operands_[stream_y].present()) return;
+    if (one_weight) {
+      const Pack<double> factor(static_cast<double>(*weight.first + weight_offset_));
+      for (TileSums<columns>& sum : total) {
+        for (int p = 0; p < tile_positions<A>; p += pack_size<double>) store(sum.sum + p, mul(load(sum.sum + p), factor));
+      }
+    }
     const PullTable<A, columns> pulls(formula_, layout_.set_size, count, total[0].sum, total[1].sum, table.rstd_double);
     const LaneRows<A> dx = rows(stream_y);
     backward_map_lanes<Whole, false, 1, A>({dy.first, dy.stride}, {x.first, x.stride}, dx, layout_.set_size, count, c, weights,
