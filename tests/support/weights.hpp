@@ -67,18 +67,28 @@ struct WeightCase {
 };
 inline std::string name_of(const WeightCase& c) { return c.shape.name() + (c.f64 ? "_f64_" : "_f32_") + name_of(c.layout); }
 
-/// Every shape and dim in the layouts that differ for its rank.
+/// Every shape and dim in layouts that differ for its rank; fewer of them in double, one where dim counts from the back.
 inline std::vector<WeightCase> weight_cases(bool with_none) {
   std::vector<WeightCase> cases;
   for (const WeightShape& shape : weight_shapes(with_none)) {
-    for (const bool f64 : {false, true}) {
-      for (const Layout layout : all_layouts) {
-        const std::size_t rank = shape.extents.size();
-        if (rank < 2 && (layout == Layout::reversed || layout == Layout::rotated || layout == Layout::flipped_all)) continue;
-        if (rank < 3 && layout == Layout::channels_last) continue;
-        cases.push_back({shape, f64, layout});
-      }
+    const bool from_back = shape.dim && *shape.dim < 0;
+    for (const Layout layout :
+         {Layout::contiguous, Layout::reversed, Layout::channels_last, Layout::sliced, Layout::strided, Layout::flipped_all}) {
+      const std::size_t rank = shape.extents.size();
+      const bool repeats = (rank < 2 && layout == Layout::reversed) || (rank < 3 && layout == Layout::channels_last);
+      if (repeats || (from_back && layout != Layout::contiguous)) continue;
+      cases.push_back({shape, false, layout});
+      if (layout == Layout::contiguous || layout == Layout::flipped_all) cases.push_back({shape, true, layout});
     }
+  }
+  return cases;
+}
+
+/// Every shape and dim, contiguous, in both types.
+inline std::vector<WeightCase> contiguous_weight_cases(bool with_none) {
+  std::vector<WeightCase> cases;
+  for (const WeightShape& shape : weight_shapes(with_none)) {
+    for (const bool f64 : {false, true}) cases.push_back({shape, f64, Layout::contiguous});
   }
   return cases;
 }
