@@ -8,6 +8,12 @@
 
 namespace bench {
 
+/// Queries and keys (batch, length, heads, head_dim): keys behind the queries, or both in a packed (batch, length, 3, heads, head_dim).
+struct HeadProblem {
+  index_t batch, length, heads, head_dim;
+  bool packed;
+};
+
 #ifdef NORMA_BENCH_HAS_ONEDNN
 inline constexpr bool has_onednn = true;
 #else
@@ -56,6 +62,8 @@ Work rms_norm_forward(const Problem& problem, const Operands<T>& o);
 template <class T>
 Work rms_norm_backward(const Problem& problem, const Operands<T>& o);
 Work channel_norm(ChannelNorm norm, Pass pass, const Problem& problem, const Operands<float>& o);
+/// layer_norm over the heads' last axis, of queries and of keys.
+Work qk_norm(Pass pass, const HeadProblem& heads, const Problem& problem, const Operands<float>& o);
 }  // namespace libtorch
 
 /// Eigen: what a user would write by hand, array expressions in a loop over rows.
@@ -68,6 +76,8 @@ template <class T>
 Work rms_norm_forward(const Problem& problem, const Operands<T>& o);
 template <class T>
 Work rms_norm_backward(const Problem& problem, const Operands<T>& o);
+/// Forward only.
+Work qk_norm(Pass pass, const HeadProblem& heads, const Problem& problem, const Operands<float>& o);
 }  // namespace eigen
 
 }  // namespace bench

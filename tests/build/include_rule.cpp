@@ -29,8 +29,9 @@ const std::map<std::string, std::vector<std::string>> allowed_rooms = {
     {"", {"core", "simd", "stats", "kernels", "engine", "layers", "weights", "interop"}},
 };
 
-/// The one pair of layers that may know each other: (who, whom).
-constexpr std::array<const char*, 2> composed_layers = {"layers/qk_norm.hpp", "layers/rms_norm.hpp"};
+/// The one layer that is made of others, and those.
+constexpr const char* composed_layer = "layers/qk_norm.hpp";
+constexpr std::array<const char*, 2> its_parts = {"layers/rms_norm.hpp", "layers/layer_norm.hpp"};
 /// What norma.hpp leaves to those who use it.
 constexpr std::array<const char*, 3> separate_interop = {"interop/openmp.hpp", "interop/tbb.hpp", "interop/mpi.hpp"};
 constexpr const char* xsimd_header = "simd/pack.hpp";
@@ -50,8 +51,7 @@ std::string own_include_violation(const std::string& header, const std::string& 
   if (to.empty()) return "includes norma.hpp, which is for users only";
   if (from.empty() && contains(separate_interop, included)) return "includes an interop header that brings a dependency along";
   if (from == "layers" && to == "layers" && header != included) {
-    const bool composed = header == composed_layers[0] && included == composed_layers[1];
-    return composed ? "" : "is a layer that includes another layer";
+    return header == composed_layer && contains(its_parts, included) ? "" : "is a layer that includes another layer";
   }
   if (from == to || contains(allowed_rooms.at(from), to)) return "";
   return "stands in " + from + "/, which must not know " + to + "/";
@@ -122,6 +122,10 @@ constexpr std::array breaches = {
     Breach{"norma.hpp", "#include <norma/interop/openmp.hpp>", true},
     Breach{"layers/layer_norm.hpp", "#include <norma/core/view.hpp>", false},
     Breach{"layers/qk_norm.hpp", "#include <norma/layers/rms_norm.hpp>", false},
+    Breach{"layers/rms_norm.hpp", "#include <norma/layers/qk_norm.hpp>", true},
+    Breach{"weights/weight_norm.hpp", "#include <norma/layers/rms_norm.hpp>", true},
+    Breach{"weights/weight_norm.hpp", "#include <Eigen/Core>", true},
+    Breach{"weights/spectral_norm.hpp", "#include <Eigen/Core>", false},
     Breach{"engine/fold.hpp", "#include \"../core/view.hpp\"", false},
 };
 

@@ -1,12 +1,13 @@
-// The public calls of a layer with two inputs, queries and keys, and their checks.
+// The calls of a layer with two inputs, queries and keys: their checks, and their passes over both.
 #pragma once
 
 #include <norma/engine/layer.hpp>
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
-/// Layer gives `run` (forward, with a Saved or without) and `pull` on views that have been checked, its `name`, head_dim() and identity(),
-/// a number that tells its kinds apart in a Saved.
+/// Both are normalized over their last axis by one formula. Layer gives its `name`, head_dim(), identity() (a number that tells its kinds
+/// apart in a Saved), with_formula(f), which calls f(formula), and the parameters of either side: q_operands(extents, axes), k_operands,
+/// and both with _with_gradients.
 template <class Layer, class T>
 class QueryKeyCalls {
  public:
@@ -57,7 +58,15 @@ class QueryKeyCalls {
     check_input("k", k);
     check_like("q_hat", q_hat, "q", q);
     check_like("k_hat", k_hat, "k", k);
-    self().run(ExecutorRef(executor), q, k, q_hat, k_hat, saved);
+    const AxisSet q_axes = last_axis(q), k_axes = last_axis(k);
+    const ExecutorRef tasks(executor);
+    self().with_formula([&]<class F>(const F& formula) {
+      const index_t q_sets = set_count(q.extents(), q_axes);
+      StatisticArrays<T> statistics;
+      if (saved != nullptr) statistics = saved->prepare(q_sets + set_count(k.extents(), k_axes), F::centred);
+      normalize<T>(tasks, formula, q_axes, q, q_hat, self().q_operands(q.extents(), q_axes), statistics);
+      normalize<T>(tasks, formula, k_axes, k, k_hat, self().k_operands(k.extents(), k_axes), statistics.from(q_sets));
+    });
   }
 
   template <class E, class DQHat, class DKHat, class Q, class K, class DQ, class DK>
@@ -71,7 +80,21 @@ class QueryKeyCalls {
     if (dk.data() != nullptr) check_like("dk", dk, "k", k);
     saved.check(Layer::name, q.extents(), identity(q.rank()));
     saved.check_second("k", k.extents());
-    static_cast<Layer&>(*this).pull(ExecutorRef(executor), dq_hat, dk_hat, q, k, saved, dq, dk);
+    Layer& layer = static_cast<Layer&>(*this);
+    const AxisSet q_axes = last_axis(q), k_axes = last_axis(k);
+    const ExecutorRef tasks(executor);
+    layer.with_formula([&](const auto& formula) {
+      const StatisticArrays<T> of_q = saved.statistics(), of_k = of_q.from(set_count(q.extents(), q_axes));
+      normalize_backward<T>(tasks, formula, q_axes, dq_hat, q, of_q, saved.scratch(), dq,
+                            layer.q_operands_with_gradients(q.extents(), q_axes));
+      normalize_backward<T>(tasks, formula, k_axes, dk_hat, k, of_k, saved.scratch(), dk,
+                            layer.k_operands_with_gradients(k.extents(), k_axes));
+    });
+  }
+
+  template <class X>
+  static AxisSet last_axis(const TensorView<X>& x) {
+    return 1u << (x.rank() - 1);
   }
 
   template <class X>

@@ -90,7 +90,6 @@ class QKNorm : public QueryKeyCalls<QKNorm<T>, T> {
 
   index_t head_dim() const { return q_.parameter_shape()[0]; }
   unsigned identity() const { return static_cast<unsigned>(options_.form); }
-  static AxisSet last_axis(int rank) { return 1u << (rank - 1); }
 
   template <class F>
   void with_formula(F&& f) const {
@@ -99,37 +98,20 @@ class QKNorm : public QueryKeyCalls<QKNorm<T>, T> {
     f(RMSNormFormula{options_.eps, false});
   }
 
-  template <class Q, class K, class QHat, class KHat>
-  void run(const ExecutorRef& executor, const TensorView<Q>& q, const TensorView<K>& k, const TensorView<QHat>& q_hat,
-           const TensorView<KHat>& k_hat, Saved<T>* saved) const {
-    const AxisSet q_axes = last_axis(q.rank()), k_axes = last_axis(k.rank());
-    AffineOperands q_affine = q_.operands(name, q.extents(), q_axes);
-    if (scale_.size() > 0) q_affine.weight = constant_operand(*scale_.data(), q.rank());
-    with_formula([&]<class F>(const F& formula) {
-      const index_t q_sets = set_count(q.extents(), q_axes);
-      StatisticArrays<T> statistics;
-      if (saved != nullptr) statistics = saved->prepare(q_sets + set_count(k.extents(), k_axes), F::centred);
-      normalize<T>(executor, formula, q_axes, q, q_hat, q_affine, statistics);
-      normalize<T>(executor, formula, k_axes, k, k_hat, k_.operands(name, k.extents(), k_axes), statistics.from(q_sets));
-    });
+  AffineOperands q_operands(const Extents& q, AxisSet axes) const {
+    AffineOperands result = q_.operands(name, q, axes);
+    if (scale_.size() > 0) result.weight = constant_operand(*scale_.data(), q.size());
+    return result;
   }
-
-  template <class DQHat, class DKHat, class Q, class K, class DQ, class DK>
-  void pull(const ExecutorRef& executor, const TensorView<DQHat>& dq_hat, const TensorView<DKHat>& dk_hat, const TensorView<Q>& q,
-            const TensorView<K>& k, Saved<T>& saved, const TensorView<DQ>& dq, const TensorView<DK>& dk) {
-    const AxisSet q_axes = last_axis(q.rank()), k_axes = last_axis(k.rank());
-    AffineOperands q_affine = q_.operands_with_gradients(name, q.extents(), q_axes);
-    if (scale_.size() > 0) {
-      q_affine.weight = constant_operand(*scale_.data(), q.rank());
-      q_affine.weight_grad = constant_operand(*scale_grad_.data(), q.rank());
-    }
-    with_formula([&](const auto& formula) {
-      const StatisticArrays<T> of_q = saved.statistics(), of_k = of_q.from(set_count(q.extents(), q_axes));
-      normalize_backward<T>(executor, formula, q_axes, dq_hat, q, of_q, saved.scratch(), dq, q_affine);
-      normalize_backward<T>(executor, formula, k_axes, dk_hat, k, of_k, saved.scratch(), dk,
-                            k_.operands_with_gradients(name, k.extents(), k_axes));
-    });
+  AffineOperands k_operands(const Extents& k, AxisSet axes) const { return k_.operands(name, k, axes); }
+  AffineOperands q_operands_with_gradients(const Extents& q, AxisSet axes) {
+    AffineOperands result = q_.operands_with_gradients(name, q, axes);
+    if (scale_.size() == 0) return result;
+    result.weight = constant_operand(*scale_.data(), q.size());
+    result.weight_grad = constant_operand(*scale_grad_.data(), q.size());
+    return result;
   }
+  AffineOperands k_operands_with_gradients(const Extents& k, AxisSet axes) { return k_.operands_with_gradients(name, k, axes); }
 
   QKNormOptions options_;
   Side q_, k_;

@@ -1,11 +1,11 @@
 // SpectralNorm: w = W / sigma, sigma the largest singular value of W by power iteration (Miyato et al. 2018, arXiv 1802.05957).
 #pragma once
 
-#include <cstdint>
 #include <limits>
 
 #include <Eigen/Core>
 
+#include <norma/weights/random_direction.hpp>
 #include <norma/weights/reparameterised.hpp>
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
@@ -99,26 +99,10 @@ class SpectralNorm : public Reparameterised<SpectralNorm<T>, T> {
     u_ = Buffer<T>(rows_);
     v_ = Buffer<T>(outer_ * inner_);
     next_ = Buffer<T>(rows_ > v_.size() ? rows_ : v_.size());
-    std::uint64_t state = options.seed;
-    draw(state, u_);
-    draw(state, v_);
+    RandomDirection random(options.seed);
+    random.draw(u_.span());
+    random.draw(v_.span());
     for (int i = 0; i < 15; ++i) iterate();
-  }
-
-  /// A random direction: splitmix64 (Steele, Lea, Flood 2014), sums of four uniform numbers, so that no library decides a bit.
-  static void draw(std::uint64_t& state, Buffer<T>& direction) {
-    for (T& element : direction.span()) {
-      double sum = -2;
-      for (int i = 0; i < 4; ++i) {
-        state += 0x9E3779B97F4A7C15u;
-        std::uint64_t z = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9u;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-        sum += static_cast<double>((z ^ (z >> 31)) >> 11) * 0x1p-53;
-      }
-      element = static_cast<T>(sum);
-    }
-    Eigen::Map<Vector> x(direction.data(), direction.size());
-    if (x.size() > 0) x /= x.norm();
   }
 
   /// f(block, column) for W as blocks of columns that lie like a matrix; `column` is the block's first.
