@@ -29,9 +29,8 @@ const std::map<std::string, std::vector<std::string>> allowed_rooms = {
     {"", {"core", "simd", "stats", "kernels", "engine", "layers", "weights", "interop"}},
 };
 
-/// The one layer that is made of others, and those.
-constexpr const char* composed_layer = "layers/qk_norm.hpp";
-constexpr std::array<const char*, 2> its_parts = {"layers/rms_norm.hpp", "layers/layer_norm.hpp"};
+/// The one pair of layers that may know each other: (who, whom).
+constexpr std::array<const char*, 2> composed_layers = {"layers/qk_norm.hpp", "layers/rms_norm.hpp"};
 /// What norma.hpp leaves to those who use it.
 constexpr std::array<const char*, 3> separate_interop = {"interop/openmp.hpp", "interop/tbb.hpp", "interop/mpi.hpp"};
 constexpr const char* xsimd_header = "simd/pack.hpp";
@@ -51,7 +50,8 @@ std::string own_include_violation(const std::string& header, const std::string& 
   if (to.empty()) return "includes norma.hpp, which is for users only";
   if (from.empty() && contains(separate_interop, included)) return "includes an interop header that brings a dependency along";
   if (from == "layers" && to == "layers" && header != included) {
-    return header == composed_layer && contains(its_parts, included) ? "" : "is a layer that includes another layer";
+    const bool composed = header == composed_layers[0] && included == composed_layers[1];
+    return composed ? "" : "is a layer that includes another layer";
   }
   if (from == to || contains(allowed_rooms.at(from), to)) return "";
   return "stands in " + from + "/, which must not know " + to + "/";

@@ -112,8 +112,8 @@ inline Operands backward_operands(const TensorView<DY>& dy, const TensorView<X>&
 /// Whether a backward replaces dx or adds to it.
 enum class Result : unsigned char { replaced, added };
 
-/// dx = ... (or += ...), weight and bias gradients += ..., each where present. dx may be exactly dy or x. Shapes have been checked. `scratch`
-/// grows to what is needed. `reshape` is for norms that are always over cells.
+/// dx = ... (or += ...), weight and bias gradients += ..., each where present. dx may be exactly dy or x. Shapes have been checked.
+/// `scratch` grows to what is needed. `reshape` is for norms that are always over cells.
 template <class P, Formula F, class DY, class X, class DX>
 inline void pull_back(const ExecutorRef& executor, const F& formula, const Roles& roles, const TensorView<DY>& dy, const TensorView<X>& x,
                       const StatisticArrays<P>& statistics, Buffer<std::byte>& scratch, const TensorView<DX>& dx,

@@ -64,8 +64,9 @@ class QueryKeyCalls {
       const index_t q_sets = set_count(q.extents(), q_axes);
       StatisticArrays<T> statistics;
       if (saved != nullptr) statistics = saved->prepare(q_sets + set_count(k.extents(), k_axes), F::centred);
-      normalize<T>(tasks, formula, q_axes, q, q_hat, self().q_operands(q.extents(), q_axes), statistics);
-      normalize<T>(tasks, formula, k_axes, k, k_hat, self().k_operands(k.extents(), k_axes), statistics.from(q_sets));
+      Buffer<std::byte>* const scratch = saved == nullptr ? nullptr : &saved->scratch();
+      normalize<T>(tasks, formula, q_axes, q, q_hat, self().q_operands(q.extents(), q_axes), statistics, scratch);
+      normalize<T>(tasks, formula, k_axes, k, k_hat, self().k_operands(k.extents(), k_axes), statistics.from(q_sets), scratch);
     });
   }
 
@@ -85,10 +86,8 @@ class QueryKeyCalls {
     const ExecutorRef tasks(executor);
     layer.with_formula([&](const auto& formula) {
       const StatisticArrays<T> of_q = saved.statistics(), of_k = of_q.from(set_count(q.extents(), q_axes));
-      normalize_backward<T>(tasks, formula, q_axes, dq_hat, q, of_q, saved.scratch(), dq,
-                            layer.q_operands_with_gradients(q.extents(), q_axes));
-      normalize_backward<T>(tasks, formula, k_axes, dk_hat, k, of_k, saved.scratch(), dk,
-                            layer.k_operands_with_gradients(k.extents(), k_axes));
+      pull_back(tasks, formula, q_axes, dq_hat, q, of_q, saved.scratch(), dq, layer.q_operands_with_gradients(q.extents(), q_axes));
+      pull_back(tasks, formula, k_axes, dk_hat, k, of_k, saved.scratch(), dk, layer.k_operands_with_gradients(k.extents(), k_axes));
     });
   }
 

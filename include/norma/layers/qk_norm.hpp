@@ -4,7 +4,6 @@
 
 #include <norma/engine/query_key_calls.hpp>
 #include <norma/engine/unit_norm.hpp>
-#include <norma/layers/layer_norm.hpp>
 #include <norma/layers/rms_norm.hpp>
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
@@ -94,7 +93,7 @@ class QKNorm : public QueryKeyCalls<QKNorm<T>, T> {
   template <class F>
   void with_formula(F&& f) const {
     if (options_.form == QKForm::l2) return f(UnitNormFormula{static_cast<double>(head_dim()), options_.eps});
-    if (options_.form == QKForm::layer) return f(LayerNormFormula{options_.eps});
+    if (options_.form == QKForm::layer) return f(InverseSigma{options_.eps});
     f(RMSNormFormula{options_.eps, false});
   }
 

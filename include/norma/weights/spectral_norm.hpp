@@ -170,27 +170,26 @@ class SpectralNorm : public Reparameterised<SpectralNorm<T>, T> {
   void infer(const ExecutorRef& executor, const TensorView<W>& w) const {
     scale(executor, this->tensor(weight_), static_cast<T>(inverse(sigma())), w);
   }
-  /// Saved: sigma and what T cannot hold of it, u, v.
+  /// Saved: sigma, u, v.
   template <class W>
   void train(const ExecutorRef& executor, const TensorView<W>& w, Saved<T>& saved) {
     double sigma = 0;
     for (int i = 0; i < iterations_; ++i) sigma = iterate();
     scale(executor, this->tensor(weight_), static_cast<T>(inverse(sigma)), w);
-    const std::span<T> numbers = saved.prepare_numbers(2 + u_.size() + v_.size());
-    numbers[0] = static_cast<T>(sigma);
-    numbers[1] = static_cast<T>(sigma - static_cast<double>(numbers[0]));
-    std::copy_n(v_.data(), v_.size(), std::copy_n(u_.data(), u_.size(), numbers.data() + 2));
+    saved.prepare(0, false);
+    double* const numbers = saved.prepare_table(1 + u_.size() + v_.size()).data();
+    numbers[0] = sigma;
+    std::copy_n(v_.data(), v_.size(), std::copy_n(u_.data(), u_.size(), numbers + 1));
   }
   template <class DW>
   void pull(const ExecutorRef& executor, const TensorView<DW>& dw, Saved<T>& saved) {
-    const std::span<const T> numbers = saved.numbers();
-    const double sigma = static_cast<double>(numbers[0]) + static_cast<double>(numbers[1]);
-    pull_through(executor, dw, sigma, numbers.data() + 2, numbers.data() + 2 + u_.size());
+    const double* const numbers = saved.table().data();
+    pull_through(executor, dw, numbers[0], numbers + 1, numbers + 1 + u_.size());
   }
 
   /// weight_grad += (dw - <dw, W / sigma> u v^T) / sigma.
-  template <class DW>
-  void pull_through(const ExecutorRef& executor, const TensorView<DW>& dw, double sigma, const T* u, const T* v) {
+  template <class DW, class N>
+  void pull_through(const ExecutorRef& executor, const TensorView<DW>& dw, double sigma, const N* u, const N* v) {
     const double inverse_sigma = inverse(sigma);
     const PairedBlocks<T> blocks(this->tensor(weight_), dw);
     double slope = 0;
@@ -201,9 +200,10 @@ class SpectralNorm : public Reparameterised<SpectralNorm<T>, T> {
       });
     }
     scale(executor, dw, static_cast<T>(inverse_sigma), this->tensor(weight_grad_), Result::added);
-    const Vector along = Eigen::Map<const Vector>(u, u_.size()) * static_cast<T>(slope * inverse_sigma * inverse_sigma);
+    using Numbers = Eigen::Map<const Eigen::Matrix<N, Eigen::Dynamic, 1>>;
+    const Vector along = Numbers(u, u_.size()).template cast<T>() * static_cast<T>(slope * inverse_sigma * inverse_sigma);
     each_block(weight_grad_, [&](auto&& block, index_t column) {
-      block.noalias() -= along * Eigen::Map<const Vector>(v + column, block.cols()).transpose();
+      block.noalias() -= along * Numbers(v + column, block.cols()).template cast<T>().transpose();
     });
   }
 
