@@ -34,7 +34,7 @@ struct Answer {
   std::vector<real> x_hat, y, dx, dweight, dbias;
   bool centred = false;
   bool given = false;  // statistics are constants: neither results nor functions of x
-  bool unit = false;  // x_hat has length 1, not mean square 1
+  bool unit = false;   // x_hat has length 1, not mean square 1
 };
 
 /// The statistic sets of a norm over p.axes.

@@ -8,6 +8,25 @@
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
+/// Where the sums of sets are completed between the two sweeps: the first only leaves them here, in the order of statistics, the second
+/// takes them from here, as those of so many elements.
+struct SetTotals {
+  double* g = nullptr;
+  double* g_x_hat = nullptr;
+  index_t elements = 0;  // 0: the first sweep
+
+  bool present() const { return g != nullptr; }
+  bool complete() const { return elements > 0; }
+  NORMA_INLINE void read(index_t place, double& sum_g, double& sum_g_x_hat) const {
+    sum_g = g[place];
+    sum_g_x_hat = g_x_hat[place];
+  }
+  NORMA_INLINE void write(index_t place, double sum_g, double sum_g_x_hat) const {
+    g[place] = sum_g;
+    g_x_hat[place] = sum_g_x_hat;
+  }
+};
+
 /// A is the arithmetic type, P that of statistics and parameters. An absent dx is not computed.
 template <class A, class P, Formula F>
 class BackwardPass {
@@ -34,6 +53,12 @@ class BackwardPass {
               (weight_.constant() || weight_.direct());
     per_set_ = !across_lanes_ && weight_.constant() && layout.averaged.broadcasts(stream_weight_grad) &&
                layout.averaged.broadcasts(stream_bias_grad);
+  }
+
+  /// From now on sums go through `totals`.
+  void complete_through(const SetTotals& totals) {
+    totals_ = totals;
+    across_lanes_ = false;
   }
 
   bool wants_gradients() const { return weight_grad_.present() || bias_grad_.present(); }
@@ -163,29 +188,38 @@ class BackwardPass {
       }
     };
     TileSums<tile_rows> sum_g, sum_g_x_hat;
-    each_group(
-        true, [&]<std::size_t R>(index_t r, std::integral_constant<std::size_t, R>) __attribute__((always_inline)) {
-          PullSums<R> total{};
-          for (index_t first = 0; first < layout_.set_size; first += block_length) {
-            const index_t count = layout_.set_size - first < block_length ? layout_.set_size - first : block_length;
-            const A *pdy[R], *px[R];
-            for (index_t i = 0; i < rows_of<R>; ++i) {
-              pdy[i] = dy_.data(dy[r + i]) + first;
-              px[i] = x_.data(x[r + i]) + first;
+    if (totals_.complete()) {
+      for (index_t r = 0; r < sets; ++r) totals_.read(place(set + r), sum_g.sum[r], sum_g_x_hat.sum[r]);
+    } else {
+      each_group(
+          true, [&]<std::size_t R>(index_t r, std::integral_constant<std::size_t, R>) __attribute__((always_inline)) {
+            PullSums<R> total{};
+            for (index_t first = 0; first < layout_.set_size; first += block_length) {
+              const index_t count = layout_.set_size - first < block_length ? layout_.set_size - first : block_length;
+              const A *pdy[R], *px[R];
+              for (index_t i = 0; i < rows_of<R>; ++i) {
+                pdy[i] = dy_.data(dy[r + i]) + first;
+                px[i] = x_.data(x[r + i]) + first;
+              }
+              const AffineRun<A> affine =
+                  weight_.constant() ? unweighted : AffineRun<A>{weight_.data(weight[r]) + first, nullptr, weight_offset_};
+              backward_fold_rows(!weight_.constant(), pdy, px, count, table.coefficients().from(r), affine, block_of(gradient, first),
+                                 total);
             }
-            const AffineRun<A> affine =
-                weight_.constant() ? unweighted : AffineRun<A>{weight_.data(weight[r]) + first, nullptr, weight_offset_};
-            backward_fold_rows(!weight_.constant(), pdy, px, count, table.coefficients().from(r), affine, block_of(gradient, first), total);
-          }
-          for (index_t i = 0; i < rows_of<R>; ++i) {
-            sum_g.sum[r + i] = total.g[i];
-            sum_g_x_hat.sum[r + i] = total.g_x_hat[i];
-          }
-        });
-    for (index_t r = 0; weight_.constant() && r < sets; ++r)
-      weigh(*weight_.data(weight[r]), per_set, set + r, sum_g.sum[r], sum_g_x_hat.sum[r]);
+            for (index_t i = 0; i < rows_of<R>; ++i) {
+              sum_g.sum[r + i] = total.g[i];
+              sum_g_x_hat.sum[r + i] = total.g_x_hat[i];
+            }
+          });
+      for (index_t r = 0; weight_.constant() && r < sets; ++r)
+        weigh(*weight_.data(weight[r]), per_set, set + r, sum_g.sum[r], sum_g_x_hat.sum[r]);
+    }
+    if (totals_.present() && !totals_.complete()) {
+      for (index_t r = 0; r < sets; ++r) totals_.write(place(set + r), sum_g.sum[r], sum_g_x_hat.sum[r]);
+      return;
+    }
     if (!wants_dx_) return;
-    const PullTable<A, tile_rows> pulls(formula_, layout_.set_size, sets, sum_g.sum, sum_g_x_hat.sum, table.rstd_double);
+    const PullTable<A, tile_rows> pulls(formula_, elements(), sets, sum_g.sum, sum_g_x_hat.sum, table.rstd_double);
     // Stores that straddle cache lines want one row at a time, as in the forward.
     bool side_by_side = true;
     for (index_t r = 0; layout_.set_size > 256 && r < sets; ++r) side_by_side = side_by_side && lines_up(dx_.data(dx[r]));
@@ -226,13 +260,18 @@ class BackwardPass {
       }
     };
     PullSums<1> total{};
-    each_block([&](index_t first, index_t count, const AffineRun<A>& affine) {
-      backward_fold_rows(!weight_.constant(), pdy, px, count, table.coefficients(), weight_.constant() ? unweighted : affine,
-                         block_of(gradient, first), total);
-    });
-    if (weight_.constant()) weigh(one_weight, per_set, set, total.g[0], total.g_x_hat[0]);
+    if (totals_.complete()) {
+      totals_.read(place(set), total.g[0], total.g_x_hat[0]);
+    } else {
+      each_block([&](index_t first, index_t count, const AffineRun<A>& affine) {
+        backward_fold_rows(!weight_.constant(), pdy, px, count, table.coefficients(), weight_.constant() ? unweighted : affine,
+                           block_of(gradient, first), total);
+      });
+      if (weight_.constant()) weigh(one_weight, per_set, set, total.g[0], total.g_x_hat[0]);
+    }
+    if (totals_.present() && !totals_.complete()) return totals_.write(place(set), total.g[0], total.g_x_hat[0]);
     if (!wants_dx_) return;
-    const PullTable<A, tile_rows> pulls(formula_, layout_.set_size, 1, total.g, total.g_x_hat, table.rstd_double);
+    const PullTable<A, tile_rows> pulls(formula_, elements(), 1, total.g, total.g_x_hat, table.rstd_double);
     each_block([&](index_t first, index_t count, const AffineRun<A>& affine) {
       A* pdx[1] = {dx_.target(dx, first, dx_tile.element)};
       if (adds_) dx_.read(dx, first, count, dx_tile.element);
@@ -241,6 +280,9 @@ class BackwardPass {
       dx_.write(dx, first, count, pdx[0]);
     });
   }
+
+  index_t place(index_t set) const { return layout_.kept.offset(stream_stat, set); }
+  index_t elements() const { return totals_.complete() ? totals_.elements : layout_.set_size; }
 
   /// Where a set has one weight, sweep one sums dy itself: these sums are the gradients per set, and dx wants them times the weight.
   static constexpr AffineRun<A> unweighted{&one<A>, nullptr, negative_zero<A>};
@@ -261,6 +303,7 @@ class BackwardPass {
   Operand weight_grad_, bias_grad_;
   A weight_offset_;
   StatisticArrays<P> statistics_;
+  SetTotals totals_;
   bool wants_dx_;
   bool streaming_;
   bool adds_;

@@ -60,7 +60,7 @@ class SharedMoments {
  public:
   SharedMoments(const char* layer, const CommunicatorRef& ranks, index_t sets) : sets_(sets), table_(layer, ranks, 1 + 2 * sets) {}
 
-  /// This rank's set of `count` elements.
+  /// This rank's set of `count` elements, of which every set of a rank has as many.
   void put(index_t set, const SetStatistics& s, index_t count) {
     table_.mine()[0] = static_cast<double>(count);
     table_.mine()[1 + set] = s.mean.high + s.mean.low;

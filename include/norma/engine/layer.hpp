@@ -141,10 +141,18 @@ class LayerCalls {
 };
 
 /// The calls of a training whose statistics span processes: a communicator where an executor stands, or behind it. Layer gives
-/// `train_shared` and `pull_shared`; one that does not has no such calls.
+/// `infer_shared` (if its inference talks to other processes), `train_shared` and `pull_shared`.
 template <class Layer, class T>
 class SharedCalls {
  public:
+  template <Communicator C, class X, class Y>
+  void operator()(const C& ranks, X&& x, Y&& y) const {
+    (*this)(sequential, ranks, x, y);
+  }
+  template <Executor E, Communicator C, class X, class Y>
+  void operator()(const E& executor, const C& ranks, X&& x, Y&& y) const {
+    static_cast<const Layer&>(*this).infer_shared(ExecutorRef(executor), CommunicatorRef(ranks), norma::view(x), norma::output_view(y));
+  }
   template <Communicator C, class X, class Y>
   void forward(const C& ranks, X&& x, Y&& y, Saved<T>& saved) {
     forward(sequential, ranks, x, y, saved);

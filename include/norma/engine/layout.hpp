@@ -154,15 +154,21 @@ struct Roles {
   AxisSet averaged = 0;
   index_t groups = 0;
   AxisSet merged = 0;
+  bool shared = false;  // sets span processes
 
   Roles(AxisSet averaged_axes, index_t groups_of_axis_1 = 0) : averaged(averaged_axes), groups(groups_of_axis_1) {}
 
   bool splits(int a) const { return groups > 0 && a == 1; }
   /// True if no part of the axis is averaged.
   bool keeps(int a) const { return (averaged >> a & 1u) == 0; }
+  Roles spanning_processes() const {
+    Roles result = *this;
+    result.shared = true;
+    return result;
+  }
   bool merges(int a) const { return (merged >> a & 1u) != 0; }
   /// Tells one norm's roles from another's.
-  std::uint64_t signature() const { return averaged | static_cast<std::uint64_t>(groups) << 8; }
+  std::uint64_t signature() const { return averaged | static_cast<std::uint64_t>(groups) << 8 | static_cast<std::uint64_t>(shared) << 63; }
 };
 
 /// The index space of one pass: sets are the combinations of kept axes, their elements those of averaged axes. Kept axes along which a

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <norma/engine/layer.hpp>
+#include <norma/engine/shared_rows.hpp>
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
@@ -24,8 +25,15 @@ inline AxisSet checked_trailing_axes(const char* layer, const Extents& x, const 
 
 /// A layer over trailing axes with parameters of their shape. F::layer is its name in messages. T: float or double.
 template <class F, Parameter T>
-class RowNorm : public AffineParameters<T>, public LayerCalls<RowNorm<F, T>, T> {
+class RowNorm : public AffineParameters<T>, public LayerCalls<RowNorm<F, T>, T>, public SharedCalls<RowNorm<F, T>, T> {
  public:
+  using LayerCalls<RowNorm<F, T>, T>::operator();
+  using LayerCalls<RowNorm<F, T>, T>::forward;
+  using LayerCalls<RowNorm<F, T>, T>::backward;
+  using SharedCalls<RowNorm<F, T>, T>::operator();
+  using SharedCalls<RowNorm<F, T>, T>::forward;
+  using SharedCalls<RowNorm<F, T>, T>::backward;
+
   double eps() const { return formula_.eps; }
 
  protected:
@@ -34,6 +42,7 @@ class RowNorm : public AffineParameters<T>, public LayerCalls<RowNorm<F, T>, T> 
 
  private:
   friend LayerCalls<RowNorm<F, T>, T>;
+  friend SharedCalls<RowNorm<F, T>, T>;
 
   template <class X, class Y>
   void infer(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y) const {
@@ -56,6 +65,44 @@ class RowNorm : public AffineParameters<T>, public LayerCalls<RowNorm<F, T>, T> 
     check_backward(F::layer, dy, x, saved, dx, axes);
     normalize_backward<T>(executor, algebra_of(formula_), axes, dy, x, saved, dx,
                           this->operands_with_gradients(F::layer, x.extents(), axes));
+  }
+
+  // The normalized axes split over processes: this layer has its shard's shape and owns that shard of the parameters.
+
+  template <class X, class Y>
+  void infer_shared(const ExecutorRef& executor, const CommunicatorRef& ranks, const TensorView<X>& x, const TensorView<Y>& y) const {
+    run_shared(executor, ranks, x, y, nullptr);
+  }
+  template <class X, class Y>
+  void train_shared(const ExecutorRef& executor, const CommunicatorRef& ranks, const TensorView<X>& x, const TensorView<Y>& y,
+                    Saved<T>& saved) {
+    const Roles roles = run_shared(executor, ranks, x, y, &saved);
+    commit(saved, formula_, x.extents(), roles.spanning_processes());
+  }
+  template <class X, class Y>
+  AxisSet run_shared(const ExecutorRef& executor, const CommunicatorRef& ranks, const TensorView<X>& x, const TensorView<Y>& y,
+                     Saved<T>* saved) const {
+    AxisSet axes = 0;
+    AffineOperands affine;
+    const std::string error = error_of([&] {
+      axes = checked_trailing_axes(F::layer, x.extents(), this->parameter_shape());
+      check_forward(F::layer, x, y);
+      affine = this->operands(F::layer, x.extents(), axes);
+    });
+    normalize_shards<T>(executor, ranks, F::layer, error, algebra_of(formula_), axes, x, y, affine, saved);
+    return axes;
+  }
+  template <class DY, class X, class DX>
+  void pull_shared(const ExecutorRef& executor, const CommunicatorRef& ranks, const TensorView<DY>& dy, const TensorView<X>& x,
+                   Saved<T>& saved, const TensorView<DX>& dx) {
+    AxisSet axes = 0;
+    AffineOperands affine;
+    const std::string error = error_of([&] {
+      axes = checked_trailing_axes(F::layer, x.extents(), this->parameter_shape());
+      check_backward(F::layer, dy, x, saved, dx, Roles(axes).spanning_processes());
+      affine = this->operands_with_gradients(F::layer, x.extents(), axes);
+    });
+    pull_back_shards<T>(executor, ranks, F::layer, error, algebra_of(formula_), axes, dy, x, saved, dx, affine);
   }
 
   F formula_;

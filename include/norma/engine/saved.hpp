@@ -63,7 +63,7 @@ class Saved {
     if (layer_.empty()) raise_shape_error(layer, ": backward wants the Saved of a forward, this one was never filled");
     if (layer_ != layer) raise_shape_error(layer, ": saved was written by ", layer_);
     if (extents_ != extents) raise_shape_error(layer, ": saved belongs to x of extents ", extents_, ", x has ", extents);
-    if (roles_ != roles) raise_shape_error(layer, ": saved was written for other axes or groups");
+    if (roles_ != roles) raise_shape_error(layer, ": saved was written for other axes, groups or processes");
   }
   /// For layers with two inputs, behind check(): the same for the extents of the second, called `name`.
   void check_second(const char* name, const Extents& extents) const {

@@ -46,7 +46,7 @@ class SharedBatchLayer : public BatchLayer<Layer, F, T>, public SharedCalls<Laye
     if (table == nullptr) table = prepare_table(saved);
     table[Layer::table_columns * this->channels()] = static_cast<double>(m);
     if (this->tracks() && m > 0) update_running(saved, 1, m, this->next_step(), this->mean_view(), this->variance_view());
-    commit(saved, this->formula(), x.extents(), batch_roles(x.rank()));
+    commit(saved, this->formula(), x.extents(), batch_roles(x.rank()).spanning_processes());
   }
 
   template <class DY, class X, class DX>
@@ -54,7 +54,7 @@ class SharedBatchLayer : public BatchLayer<Layer, F, T>, public SharedCalls<Laye
                    Saved<T>& saved, const TensorView<DX>& dx) {
     AffineOperands affine;
     const std::string error = error_of([&] {
-      check_backward(F::layer, dy, x, saved, dx, this->checked_roles(x.extents()));
+      check_backward(F::layer, dy, x, saved, dx, this->checked_roles(x.extents()).spanning_processes());
       affine = this->operands_with_gradients(F::layer, x.extents(), channel_axis);
     });
     const SharedSums sums(F::layer, ranks, this->channels(), error.empty() ? saved.table().back() : 0);
