@@ -119,7 +119,9 @@ class CellPlan {
 
  private:
   void choose_slices(bool of_batch, bool of_group, bool whole_planes, bool may_allocate) {
-    constexpr index_t near = index_t{1} << 20;
+    // Of x; with y, or dy and dx, about 1.1 MB, which a second-level cache of 2 MB keeps. Measured: twice as much costs a backward up
+    // to 1.5 times the time, half as much a forward a tenth.
+    const index_t near = operands_[stream_dy].present() ? index_t{384} << 10 : index_t{512} << 10;
     constexpr index_t most_cells = 1024;
     samples_ = of_batch ? extents_[0] : 1;
     const index_t unit = of_group ? extents_[1] / roles_.groups : 1;
