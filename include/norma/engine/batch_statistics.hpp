@@ -10,13 +10,13 @@ namespace norma::inline NORMA_ISA_NAMESPACE {
 template <class P, Formula F, class X, class Y, class PlanOf, class Between>
 inline void normalize_between(const ExecutorRef& executor, const F& formula, const Roles& roles, const TensorView<X>& x,
                               const TensorView<Y>& y, const AffineOperands& affine, const StatisticArrays<P>& statistics,
-                              Buffer<std::byte>& scratch, const PlanOf& plan_of, const Between& between) {
+                              Buffer<std::byte>* scratch, const PlanOf& plan_of, const Between& between) {
   using A = Wider<P, std::remove_const_t<X>>;
   const Operands operands = forward_operands<A>(x, y, affine);
   const bool streaming =
       streams_output(executor.streaming(), operands[stream_y], x.size() * static_cast<index_t>(sizeof(Y)), operands[stream_x], Operand());
-  const CellPlan plan = plan_of(CellPlan(x.extents(), roles, operands, true, roles.keeps(0) ? 1 : CellPlan::least_plane));
-  each_slice_forward<A, P>(executor, plan, static_cast<double>(affine.template offset<A>()), true, streaming, &scratch,
+  const CellPlan plan = plan_of(CellPlan(x.extents(), roles, operands, scratch != nullptr, roles.keeps(0) ? 1 : CellPlan::least_plane));
+  each_slice_forward<A, P>(executor, plan, static_cast<double>(affine.template offset<A>()), true, streaming, scratch,
                            [&](SliceForward<A, P>& forward, const ExecutorRef& inside, const CellSlice& slice) {
                              forward.fold(inside, formula);
                              between(forward, slice);
@@ -78,9 +78,9 @@ struct PlaneMoments {
   SetStatistics of_channel(index_t c) const { return merged(c, channels, samples); }
 };
 
-/// Statistics of `n` planes of a slice's forward together, `stride` places apart from `first` on.
+/// Statistics of `n` planes of a slice's forward together, `stride` places apart from `first` on; their variances count `factor` times.
 template <class Forward, Formula F>
-inline SetStatistics merged_planes(const Forward& forward, const F& formula, index_t first, index_t stride, index_t n) {
+inline SetStatistics merged_planes(const Forward& forward, const F& formula, index_t first, index_t stride, index_t n, double factor = 1) {
   const SetStatistics origin = forward.statistics(first);
   const auto relative = [&](index_t i) {
     const SetStatistics s = forward.statistics(first + i * stride);
@@ -92,7 +92,7 @@ inline SetStatistics merged_planes(const Forward& forward, const F& formula, ind
   mean = mul(mean, inverse);
   for (index_t i = 0; i < n; ++i) {
     const double deviation = relative(i) - mean;
-    variance += std::fma(deviation, deviation, forward.statistics(first + i * stride).second);
+    variance += std::fma(deviation, deviation, mul(factor, forward.statistics(first + i * stride).second));
   }
   variance = mul(variance, inverse);
   return {two_sum(origin.mean.high, mean), finite_rstd(variance, formula.rstd(variance)), variance};

@@ -84,6 +84,14 @@ class CellPlan {
     of_batch.averaged |= batch_axis;
     return of_channels(CellPlan(extents_, of_batch, operands_, true, 1).channels_);
   }
+  /// All channels of a sample.
+  CellPlan of_samples() const {
+    CellPlan plan = in_one_slice();
+    plan.samples_ = 1;
+    plan.sample_steps_ = extents_[0];
+    plan.cells_per_slice_ = plan.sets_per_slice_ = extents_[1];
+    return plan;
+  }
   CellPlan in_one_slice() const { return of_channels(extents_[1]); }
 
   /// Whether a set's cells share weight and bias.

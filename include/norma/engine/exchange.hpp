@@ -150,7 +150,7 @@ inline index_t normalize_shared(const ExecutorRef& executor, const CommunicatorR
     between(forward, slice);
   };
   normalize_between(
-      executor, formula, batch_roles(x.rank()), x, y, affine, statistics, saved.scratch(),
+      executor, formula, batch_roles(x.rank()), x, y, affine, statistics, &saved.scratch(),
       [](const CellPlan& plan) { return plan.in_one_slice(); }, merge_then);
   return shared.count();
 }

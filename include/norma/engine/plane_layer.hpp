@@ -7,6 +7,7 @@
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
 /// x, y, dy, dx reach Layer with an axis for planes, x with elements. Layer gives
+///   infer_planes(executor, x, y)                     inference
 ///   map_planes(executor, x, y, saved, running)       statistics and y; an absent y is not computed
 ///   learn_planes(saved, samples, m)                  the step of the running statistics after that
 ///   pull_planes(executor, dy, x, saved, dx, running) its backward
@@ -25,15 +26,14 @@ class PlaneLayer : public BatchLayer<Layer, F, T> {
     this->checked_roles(x.extents());
     check_forward(F::layer, x, y);
     if (x.size() == 0) return;
-    Saved<T> none;
-    static_cast<const Layer&>(*this).map_planes(executor, with_planes(x), with_planes(y), none, this->tracks());
+    static_cast<const Layer&>(*this).infer_planes(executor, with_planes(x), with_planes(y));
   }
   template <class X, class Y>
   void train(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
     const Roles roles = this->checked_training(x, y);
     saved.prepare(x.extent(0) * x.extent(1), true);
     if (x.size() > 0) {
-      self().map_planes(executor, with_planes(x), with_planes(y), saved, false);
+      self().map_planes(executor, with_planes(x), with_planes(y), &saved, false);
       self().learn_planes(saved, x.extent(0), values_per_channel(x.extents()));
     }
     commit(saved, this->formula(), x.extents(), roles);
@@ -48,7 +48,7 @@ class PlaneLayer : public BatchLayer<Layer, F, T> {
     this->check_frozen(dy, x, dx);
     if (x.size() == 0) return;
     Saved<T> saved;
-    self().map_planes(executor, with_planes(x), TensorView<T>(), saved, true);
+    self().map_planes(executor, with_planes(x), TensorView<T>(), &saved, true);
     self().pull_planes(executor, with_planes(dy), with_planes(x), saved, with_planes(dx), true);
   }
 

@@ -60,12 +60,16 @@ class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchFormula<B
  private:
   friend Base;
 
+  template <class X, class Y>
+  void infer_planes(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y) const {
+    map_planes(executor, x, y, nullptr, this->tracks());
+  }
   /// Statistics of planes and channels, y. With running statistics, they stand for the batch's. The table then holds mean, rstd and
   /// variance of the batch half for each channel.
   template <class X, class Y>
-  void map_planes(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved, bool running) const {
+  void map_planes(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>* saved, bool running) const {
     const index_t samples = x.extent(0), channels = this->channels();
-    const std::span<double> table = saved.prepare_table(3 * channels);
+    double* const table = saved == nullptr ? nullptr : saved->prepare_table(3 * channels).data();
     const auto between = [&](auto& forward, const CellSlice& slice) {
       const index_t of_slice = slice.sets_per_sample;
       for (index_t i = 0; i < of_slice; ++i) {
@@ -80,15 +84,17 @@ class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchFormula<B
           const double apart = ((own.mean.high - batch.mean.high) + own.mean.low) - batch.mean.low;
           forward.reshape(n * of_slice + i, batch_slope + own_slope, batch_slope * apart);
         }
-        double* const of_channel = table.data() + 3 * c;
+        if (table == nullptr) continue;
+        double* const of_channel = table + 3 * c;
         of_channel[0] = batch.mean.high + batch.mean.low;
         of_channel[1] = batch.rstd;
         of_channel[2] = batch.second;
       }
     };
     normalize_between(executor, algebra_of(this->formula()), spatial_axes(x.rank()), x, y,
-                      this->operands(F::layer, x.extents(), channel_axis), saved.prepare(samples * channels, true), saved.scratch(),
-                      channel_slices, between);
+                      this->operands(F::layer, x.extents(), channel_axis),
+                      saved == nullptr ? StatisticArrays<T>{} : saved->prepare(samples * channels, true),
+                      saved == nullptr ? nullptr : &saved->scratch(), channel_slices, between);
   }
 
   void learn_planes(Saved<T>& saved, index_t, index_t m) {

@@ -81,7 +81,7 @@ class BatchRenorm : public SharedBatchLayer<BatchRenorm<T>, BatchFormula<BatchRe
     if (x.size() > 0) {
       normalize_between(
           executor, algebra_of(this->formula()), roles, x, y, this->operands(F::layer, x.extents(), channel_axis), statistics,
-          saved.scratch(), [](const CellPlan& plan) { return plan; }, between(table));
+          &saved.scratch(), [](const CellPlan& plan) { return plan; }, between(table));
       this->learn(saved, x.extents(), roles);
     }
     commit(saved, this->formula(), x.extents(), roles);

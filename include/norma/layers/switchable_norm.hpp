@@ -80,20 +80,44 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchFormula<Switcha
       double m = 0, v = 0;
       for (std::size_t i = 0; i < 3; ++i) {
         // About the instance mean, so that large means cost no digits.
-        m = std::fma(mean[i], k[i].mean.high - k[0].mean.high, m);
+        m = std::fma(mean[i], (k[i].mean.high - k[0].mean.high) + (k[i].mean.low - k[0].mean.low), m);
         v = std::fma(variance[i], k[i].second, v);
       }
-      const SplitSum<> split = two_sum(k[0].mean.high, m);
+      SplitSum<> split = two_sum(k[0].mean.high, m);
+      split.low += k[0].mean.low;
       return {split, finite_rstd(v, formula.rstd(v)), v};
     }
   };
 
+  /// With running statistics, samples need nothing of each other.
+  template <class X, class Y>
+  void infer_planes(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y) const {
+    if (!this->tracks()) {
+      Saved<T> batch;
+      map_planes(executor, x, y, &batch, false);
+      return;
+    }
+    const Mix mix = mixes();
+    const double factor = instance_factor(x.size() / (x.extent(0) * this->channels()));
+    const auto between = [&](auto& forward, const CellSlice&) {
+      const SetStatistics of_layer = merged_planes(forward, algebra_of(this->formula()), 0, 1, this->channels(), factor);
+      for (index_t c = 0; c < this->channels(); ++c) {
+        SetStatistics own = forward.statistics(c);
+        own.second *= factor;
+        forward.put(c, mix.of({own, of_layer, this->running()[c]}, this->formula()));
+      }
+    };
+    normalize_between(
+        executor, algebra_of(this->formula()), spatial_axes(x.rank()), x, y, this->operands(F::layer, x.extents(), channel_axis),
+        StatisticArrays<T>{}, nullptr, [](const CellPlan& plan) { return plan.of_samples(); }, between);
+  }
   /// Moments of all planes, mixed statistics, y. With running statistics, they stand for the batch's.
   template <class X, class Y>
-  void map_planes(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved, bool running) const {
+  void map_planes(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>* saved, bool running) const {
     const index_t samples = x.extent(0), channels = x.extent(1), planes = samples * channels;
-    saved.prepare_table(2 * (planes + channels));
-    const PlaneMoments moments = table_of(saved, samples);
+    saved->prepare_table(2 * (planes + channels));
+    const PlaneMoments moments = table_of(*saved, samples);
+    const Mix mix = mixes();
     const auto between = [&](auto& forward, const CellSlice&) {
       const double factor = instance_factor(x.size() / planes);
       for (index_t i = 0; i < planes; ++i) {
@@ -101,12 +125,11 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchFormula<Switcha
         moments.mean[i] = s.mean.high + s.mean.low;
         moments.variance[i] = s.second * factor;
       }
-      each_plane(moments, running,
-                 [&](index_t i, const std::array<SetStatistics, 3>& k) { forward.put(i, mixes().of(k, this->formula())); });
+      each_plane(moments, running, [&](index_t i, const std::array<SetStatistics, 3>& k) { forward.put(i, mix.of(k, this->formula())); });
     };
     normalize_between(
         executor, algebra_of(this->formula()), spatial_axes(x.rank()), x, y, this->operands(F::layer, x.extents(), channel_axis),
-        saved.prepare(planes, true), saved.scratch(), [](const CellPlan& plan) { return plan.in_one_slice(); }, between);
+        saved->prepare(planes, true), &saved->scratch(), [](const CellPlan& plan) { return plan.in_one_slice(); }, between);
   }
 
   /// f(plane, statistics of (instance, layer, batch)).
