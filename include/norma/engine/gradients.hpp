@@ -23,6 +23,25 @@ struct SlotGrid {
   static constexpr index_t flush_interval = 64;
 };
 
+/// Where the sums of sets are completed between the two sweeps: the first only leaves them here, in the order of statistics, the second
+/// takes them from here, as those of so many elements.
+struct SetTotals {
+  double* g = nullptr;
+  double* g_x_hat = nullptr;
+  index_t elements = 0;  // 0: the first sweep
+
+  bool present() const { return g != nullptr; }
+  bool complete() const { return elements > 0; }
+  NORMA_INLINE void read(index_t place, double& sum_g, double& sum_g_x_hat) const {
+    sum_g = g[place];
+    sum_g_x_hat = g_x_hat[place];
+  }
+  NORMA_INLINE void write(index_t place, double sum_g, double sum_g_x_hat) const {
+    g[place] = sum_g;
+    g_x_hat[place] = sum_g_x_hat;
+  }
+};
+
 /// Working memory of one slot, per element of a set: `width` running sums in A (1, or lanes<A> where sets lie across lanes) and one in
 /// double.
 template <class A>
