@@ -35,6 +35,8 @@ std::string name_of(const MeanCase& c) {
   return c.entry.name() + "_mean_" + std::to_string(static_cast<long>(c.mean_over_sigma)) + "_sigma_length_" + std::to_string(c.length);
 }
 
+void PrintTo(const MeanCase& c, std::ostream* out) { *out << name_of(c); }
+
 class AccuracyByMean : public testing::TestWithParam<MeanCase> {};
 
 TEST_P(AccuracyByMean, WithinTheBoundInEveryLayout) {
@@ -162,6 +164,8 @@ std::vector<HardCase> hard_cases() {
 }
 
 std::string name_of(const HardCase& c) { return c.entry.name() + "_" + hard_rows()[c.row].name + "_length_" + std::to_string(c.length); }
+
+void PrintTo(const HardCase& c, std::ostream* out) { *out << name_of(c); }
 
 class AccuracyOnHardRows : public testing::TestWithParam<HardCase> {};
 

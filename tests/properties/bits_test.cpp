@@ -62,6 +62,32 @@ TEST_P(ExecutorsByShape, GiveTheSameBits) {
 }
 INSTANTIATE_TEST_SUITE_P(All, ExecutorsByShape, testing::ValuesIn(shape_cases()), CaseName());
 
+/// Each of these samples of axis 0 alone has the bits it has in the batch.
+template <class T>
+void check_samples(const Norm<T, T>& norm, const Setting& s, const Where& where, const std::vector<std::size_t>& which) {
+  Setting one = s;
+  one.extents[0] = 1;
+  const auto samples = static_cast<std::size_t>(s.extents[0]);
+  const auto inputs = random_inputs<T, T, T>(s, 42, 1);
+  const auto batch = run(norm, s, inputs, everywhere(where));
+  for (const std::size_t r : which) {
+    if (r >= samples) continue;
+    // The part of sample r of values in the order of samples.
+    const auto sample = [&](const auto& values) {
+      const auto n = static_cast<std::ptrdiff_t>(values.size() / samples), first = static_cast<std::ptrdiff_t>(r) * n;
+      return std::vector<T>(values.begin() + first, values.begin() + first + n);
+    };
+    Inputs<T, T, T> alone = inputs;
+    alone.x = sample(inputs.x);
+    alone.dy = sample(inputs.dy);
+    const auto expected = run(norm, one, alone, everywhere(where));
+    EXPECT_TRUE(same(sample(batch.y), expected.y)) << "y of sample " << r;
+    EXPECT_TRUE(same(sample(batch.dx), expected.dx)) << "dx of sample " << r;
+    EXPECT_TRUE(same(sample(batch.rstd), expected.rstd)) << "rstd of sample " << r;
+    EXPECT_TRUE(same(sample(batch.mean), expected.mean)) << "mean of sample " << r;
+  }
+}
+
 class Batch : public testing::TestWithParam<LengthCase> {};
 
 std::vector<LengthCase> batch_cases() {
@@ -73,31 +99,9 @@ TEST_P(Batch, SampleAloneEqualsSampleInBatch) {
   const Entry& entry = GetParam().entry;
   const std::ptrdiff_t length = GetParam().length;
   with_element(entry, [&](auto zero) {
-    using T = decltype(zero);
-    const auto& norm = entry.get<T>();
-    const std::size_t rows = length > 2000 ? 11 : length > 200 ? 101 : 1000;
-    const Setting s = entry.sets_of(static_cast<std::ptrdiff_t>(rows), length);
-    Setting one = s;
-    one.extents[0] = s.extents[0] == 0 ? 0 : 1;
+    const Setting s = entry.sets_of(length > 2000 ? 11 : length > 200 ? 101 : 1000, length);
     const auto samples = static_cast<std::size_t>(s.extents[0]);
-    const auto inputs = random_inputs<T, T, T>(s, 42, 1);
-    const auto batch = run(norm, s, inputs);
-    for (const std::size_t r : {std::size_t(0), std::size_t(1), std::size_t(2), std::size_t(3), samples / 2, samples - 2, samples - 1}) {
-      if (r >= samples) continue;
-      // The part of sample r of values in the order of samples.
-      const auto sample = [&](const std::vector<T>& v) {
-        const auto n = static_cast<std::ptrdiff_t>(v.size() / samples), first = static_cast<std::ptrdiff_t>(r) * n;
-        return std::vector<T>(v.begin() + first, v.begin() + first + n);
-      };
-      Inputs<T, T, T> alone = inputs;
-      alone.x = sample(inputs.x);
-      alone.dy = sample(inputs.dy);
-      const auto expected = run(norm, one, alone);
-      EXPECT_TRUE(same(sample(batch.y), expected.y)) << "y of sample " << r;
-      EXPECT_TRUE(same(sample(batch.dx), expected.dx)) << "dx of sample " << r;
-      EXPECT_TRUE(same(sample(batch.rstd), expected.rstd)) << "rstd of sample " << r;
-      EXPECT_TRUE(same(sample(batch.mean), expected.mean)) << "mean of sample " << r;
-    }
+    check_samples(entry.get<decltype(zero)>(), s, {}, {0, 1, 2, 3, samples / 2, samples - 2, samples - 1});
   });
 }
 INSTANTIATE_TEST_SUITE_P(All, Batch, testing::ValuesIn(batch_cases()), CaseName());
@@ -108,30 +112,11 @@ class BatchByShape : public testing::TestWithParam<LayoutCase> {};
 TEST_P(BatchByShape, SampleAloneEqualsSampleInBatch) {
   const Entry& entry = GetParam().entry;
   with_element(entry, [&](auto zero) {
-    using T = decltype(zero);
-    const auto& norm = entry.get<T>();
     const Setting s = GetParam().shape.setting();
-    Setting one = s;
-    one.extents[0] = 1;
     const auto samples = static_cast<std::size_t>(s.extents[0]);
-    const auto inputs = random_inputs<T, T, T>(s, 45, 1);
     Where where;
     where.layout = GetParam().layout;
-    const auto batch = run(norm, s, inputs, everywhere(where));
-    for (const std::size_t r : {std::size_t(0), samples / 2, samples - 1}) {
-      const auto sample = [&](const std::vector<T>& v) {
-        const auto n = static_cast<std::ptrdiff_t>(v.size() / samples), first = static_cast<std::ptrdiff_t>(r) * n;
-        return std::vector<T>(v.begin() + first, v.begin() + first + n);
-      };
-      Inputs<T, T, T> alone = inputs;
-      alone.x = sample(inputs.x);
-      alone.dy = sample(inputs.dy);
-      const auto expected = run(norm, one, alone, everywhere(where));
-      EXPECT_TRUE(same(sample(batch.y), expected.y)) << "y of sample " << r;
-      EXPECT_TRUE(same(sample(batch.dx), expected.dx)) << "dx of sample " << r;
-      EXPECT_TRUE(same(sample(batch.rstd), expected.rstd)) << "rstd of sample " << r;
-      EXPECT_TRUE(same(sample(batch.mean), expected.mean)) << "mean of sample " << r;
-    }
+    check_samples(entry.get<decltype(zero)>(), s, where, {0, samples / 2, samples - 1});
   });
 }
 
