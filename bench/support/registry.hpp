@@ -14,6 +14,7 @@ template <class T>
 struct Impl {
   std::string name;  ///< last part of the benchmark's name: "norma", "onednn", "torch", "eigen", ...
   Maker<T> make;
+  bool comparable = true;  ///< false: timed beside the others, but computes something else
 };
 
 /// One case: everything that computes the same thing on the same data.

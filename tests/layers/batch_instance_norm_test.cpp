@@ -14,11 +14,11 @@ struct BatchInstance {
   using Layer = BatchInstanceNorm<T>;
   static constexpr const char* name = "BatchInstanceNorm";
   static constexpr bool has_weight = true, has_limits = false, has_authors = false;
+  static constexpr bool inference_allocates_nothing = false;
 
   template <class T>
   static Layer<T> make(norma::index_t channels, const Settings& s) {
-    return Layer<T>(channels,
-                    {.eps = s.eps, .momentum = s.momentum, .affine = s.affine, .bias = s.bias, .track_running_stats = s.tracks});
+    return Layer<T>(channels, {.eps = s.eps, .momentum = s.momentum, .affine = s.affine, .bias = s.bias, .track_running_stats = s.tracks});
   }
   static bool tracks(const Settings& s) { return s.tracks; }
   static std::vector<std::string> names(const Settings& s) {

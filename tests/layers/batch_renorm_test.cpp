@@ -20,14 +20,13 @@ struct Renorm {
   using Layer = BatchRenorm<T>;
   static constexpr const char* name = "BatchRenorm";
   static constexpr bool has_weight = true, has_limits = true, has_authors = false;
+  static constexpr bool inference_allocates_nothing = true;
 
   template <class T>
   static Layer<T> make(norma::index_t channels, const Settings& s) {
-    return Layer<T>(channels, {.eps = s.eps,
-                               .momentum = s.momentum,
-                               .affine = s.affine,
-                               .bias = s.bias,
-                               .schedule = RenormSchedule::constant(s.r_max, s.d_max)});
+    return Layer<T>(
+        channels,
+        {.eps = s.eps, .momentum = s.momentum, .affine = s.affine, .bias = s.bias, .schedule = RenormSchedule::constant(s.r_max, s.d_max)});
   }
   static bool tracks(const Settings&) { return true; }
   static std::vector<std::string> names(const Settings& s) {
@@ -63,7 +62,8 @@ void PrintTo(const Kink& k, std::ostream* out) { *out << k.name; }
 
 std::vector<Kink> kinks() {
   const RenormSchedule paper, steep{.r_max = 2, .d_max = 4, .begin = 8, .r_end = 16, .d_end = 12},
-      at_once{.r_max = 2, .d_max = 4, .begin = 8, .r_end = 8, .d_end = 8}, backwards{.r_max = 2, .d_max = 4, .begin = 8, .r_end = 4, .d_end = 6};
+      at_once{.r_max = 2, .d_max = 4, .begin = 8, .r_end = 8, .d_end = 8},
+      backwards{.r_max = 2, .d_max = 4, .begin = 8, .r_end = 4, .d_end = 6};
   const RenormSchedule constant = RenormSchedule::constant(1.75, 0.25);
   return {
       {"paper_0", paper, 0, 1, 0},

@@ -19,7 +19,7 @@ struct MixedProblem {
   double eps = 0;
   std::vector<real> x, dy;
   Numbers weight, bias, gate, mean_logits, var_logits, running_mean, running_var;
-  bool running = false;           // inference: running statistics, which are constants, stand for the batch's
+  bool running = false;            // inference: running statistics, which are constants, stand for the batch's
   bool unbiased_instance = false;  // SwitchableNorm's authors
   real r_max = 1, d_max = 0;
 
@@ -166,9 +166,8 @@ struct SwitchableStatistics {
   }
   void merge(const Set& of, Mixed& to) const {
     to.mean = mean_of(of, [&](std::size_t i) { return planes[i].mean; });
-    to.variance = mean_of(of, [&](std::size_t i) {
-      return instance_variance[i] + (planes[i].mean - to.mean) * (planes[i].mean - to.mean);
-    });
+    to.variance =
+        mean_of(of, [&](std::size_t i) { return instance_variance[i] + (planes[i].mean - to.mean) * (planes[i].mean - to.mean); });
   }
   void pull(const Set& of, const Mixed& from) {
     const real m = static_cast<real>(of.size());
