@@ -28,6 +28,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
 endif()
 
 find_package(OpenMP QUIET COMPONENTS CXX)
+include("${CMAKE_CURRENT_LIST_DIR}/find-mpi.cmake")
 
 # Warnings, and the instruction set: NORMA_ARCH, or the flags that follow ARCH (which may be none).
 function(norma_program_settings target)

@@ -3,6 +3,7 @@
 
 #include <mpi.h>
 
+#include <cstdlib>
 #include <stdexcept>
 
 #include <norma/core/communicator.hpp>
