@@ -38,6 +38,11 @@ if("numeric" IN_LIST NORMA_TEST_GROUPS)
       endif()
       set(target norma_${folder}_${file})
       norma_add_gtest_program(${target} "${source}")
+      # Where ranks exchange, waiting for ever would be the failure.
+      set(timeout 600)
+      if(file MATCHES "sync_|split_")
+        set(timeout 30)
+      endif()
       if(NORMA_TEST_EACH_CASE)
         # Listed while building: a program that cannot even list its tests fails the build instead of leaving them out.
         gtest_discover_tests(
@@ -46,7 +51,7 @@ if("numeric" IN_LIST NORMA_TEST_GROUPS)
           NO_PRETTY_VALUES
           NO_PRETTY_TYPES
           DISCOVERY_TIMEOUT 300
-          PROPERTIES LABELS numeric TIMEOUT 600)
+          PROPERTIES LABELS numeric TIMEOUT ${timeout})
       else()
         norma_add_gtest_as_one_test(${folder}.${file} ${target} numeric)
       endif()
