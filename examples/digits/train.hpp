@@ -90,35 +90,41 @@ inline Score test(const Network& network, const Images& images) {
   return softmax_cross_entropy(scores, images.label);
 }
 
+/// The part of every batch that this process computes: all of it, or one of several equal parts, with a way to sum the gradients of all.
+struct Part {
+  int index = 0, parts = 1;
+  std::function<void(Network&)> sum_gradients = {};
+};
+
 /// One pass over the training images in random order; a last, smaller batch is left out. `rate(share)` is the learning rate when this
-/// share of the epoch is done. Returns the mean loss.
+/// share of the epoch is done. Returns the mean loss, that of this process' part.
 template <class Rate>
 double train_epoch(Network& network, Sgd& sgd, const Images& images, std::vector<Eigen::Index>& order, Eigen::Index batch, Random& random,
-                   Rate rate) {
+                   Rate rate, const Part& part = {}) {
   random.shuffle(order);
-  const Eigen::Index steps = images.count() / batch;
-  Matrix x(batch, pixels);
-  std::vector<int> label(static_cast<std::size_t>(batch));
+  const Eigen::Index steps = images.count() / batch, own = batch / part.parts;
+  Matrix x(own, pixels);
+  std::vector<int> label(static_cast<std::size_t>(own));
   double loss = 0;
   for (Eigen::Index step = 0; step < steps; ++step) {
-    for (Eigen::Index i = 0; i < batch; ++i) {
-      const Eigen::Index image = order[static_cast<std::size_t>(step * batch + i)];
+    for (Eigen::Index i = 0; i < own; ++i) {
+      const Eigen::Index image = order[static_cast<std::size_t>(step * batch + part.index * own + i)];
       x.row(i) = images.pixel.row(image);
       label[static_cast<std::size_t>(i)] = images.label[static_cast<std::size_t>(image)];
     }
     Matrix dy = network.forward(x);
     loss += softmax_cross_entropy(dy, label).loss;
+    if (part.parts > 1) dy /= static_cast<float>(part.parts);  // the mean over the batch, not over this part
     network.backward(x, dy);
+    if (part.sum_gradients) part.sum_gradients(network);
     sgd.step(network, rate(static_cast<float>(step) / static_cast<float>(steps)));
   }
   return loss / static_cast<double>(steps);
 }
 
-/// Everything random comes from `seed`. `after_epoch(test)` is told how it goes.
-inline History train(const Digits& digits, const Recipe& recipe, const NormChoice& norm, Eigen::Index batch, std::uint64_t seed,
-                     const std::function<void(const Score&)>& after_epoch) {
-  Random random(seed);
-  Network network = recipe.make(recipe.shape, norm, random);
+/// Trains `network`; `random` decides the order of the images. `after_epoch(test)` is told how it goes.
+inline History train(Network& network, const Digits& digits, const Recipe& recipe, Eigen::Index batch, Random& random,
+                     const std::function<void(const Score&)>& after_epoch, const Part& part = {}) {
   Sgd sgd(recipe.momentum);
   std::vector<Eigen::Index> order(static_cast<std::size_t>(digits.train.count()));
   std::iota(order.begin(), order.end(), Eigen::Index{0});
@@ -131,12 +137,20 @@ inline History train(const Digits& digits, const Recipe& recipe, const NormChoic
       return recipe.rate_of(batch) * (recipe.rate_falls ? 1.0F - done : 1.0F);
     };
     const auto start = std::chrono::steady_clock::now();
-    const double loss = train_epoch(network, sgd, digits.train, order, batch, random, rate);
+    const double loss = train_epoch(network, sgd, digits.train, order, batch, random, rate, part);
     history.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     history.epochs.push_back({loss, test(network, digits.test)});
     after_epoch(history.epochs.back().test);
   }
   return history;
+}
+
+/// A new network; everything random comes from `seed`.
+inline History train(const Digits& digits, const Recipe& recipe, const NormChoice& norm, Eigen::Index batch, std::uint64_t seed,
+                     const std::function<void(const Score&)>& after_epoch) {
+  Random random(seed);
+  Network network = recipe.make(recipe.shape, norm, random);
+  return train(network, digits, recipe, batch, random, after_epoch);
 }
 
 }  // namespace digits
