@@ -13,6 +13,7 @@ namespace norma::inline NORMA_ISA_NAMESPACE {
 template <class Layer, class F, Parameter T>
 class SharedBatchLayer : public BatchLayer<Layer, F, T>, public SharedCalls<Layer, T> {
  public:
+  using LayerCalls<Layer, T>::operator();  // inference talks to nobody
   using LayerCalls<Layer, T>::forward;
   using LayerCalls<Layer, T>::backward;
   using SharedCalls<Layer, T>::forward;
