@@ -1,6 +1,7 @@
 // SwitchableNorm: learns how much instance, layer and batch statistics count (Luo, Ren, Peng, Zhang, Li 2018, arXiv 1806.10779).
 #pragma once
 
+#include <algorithm>
 #include <array>
 
 #include <norma/engine/plane_layer.hpp>
@@ -115,7 +116,7 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchFormula<Switcha
   template <class X, class Y>
   void map_planes(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>* saved, bool running) const {
     const index_t samples = x.extent(0), channels = x.extent(1), planes = samples * channels;
-    saved->prepare_table(2 * (planes + channels));
+    saved->prepare_table(2 * (planes + channels) + Gradients::size(samples, channels));
     const PlaneMoments moments = table_of(*saved, samples);
     const Mix mix = mixes();
     const auto between = [&](auto& forward, const CellSlice&) {
@@ -168,7 +169,8 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchFormula<Switcha
     const double s = static_cast<double>(x.size() / planes), factor = instance_factor(x.size() / planes);
     const PlaneMoments moments = table_of(saved, samples);
     const auto resolve = [&](const CellSlice&, double* sum_dy, double* sum_dy_x_hat, const auto& put) {
-      Gradients gradients{Buffer<double>(2 * (samples + channels)), samples, {}, {}};
+      Gradients gradients{moments.mean + 2 * (planes + channels), samples, {}, {}};
+      std::fill_n(gradients.table, Gradients::size(samples, channels), 0.0);
       const Mix mix = mixes();
       each_plane(moments, running, [&](index_t i, const std::array<SetStatistics, 3>& k) {
         const SetStatistics mixed = mix.of(k, this->formula());
@@ -207,12 +209,13 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchFormula<Switcha
 
   /// Sums over the planes that share a statistic: of the gradients of their means and variances, and of those times what a logit moves.
   struct Gradients {
-    Buffer<double> table;
+    double* table;
     index_t samples;
     std::array<double, 3> mean_logits, var_logits;
 
-    double* of_sample(index_t n) { return table.data() + 2 * n; }
-    double* of_channel(index_t c) { return table.data() + 2 * (samples + c); }
+    static index_t size(index_t samples, index_t channels) { return 2 * (samples + channels); }
+    double* of_sample(index_t n) { return table + 2 * n; }
+    double* of_channel(index_t c) { return table + 2 * (samples + c); }
     void add(index_t n, index_t c, double of_mean, double of_variance, const std::array<SetStatistics, 3>& k, const SetStatistics& mixed) {
       for (double* const sums : {of_sample(n), of_channel(c)}) {
         sums[0] += of_mean;
