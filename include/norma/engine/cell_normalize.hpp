@@ -96,7 +96,8 @@ class SliceForward {
     slope_[set] = slope;
     shift_[set] = shift;
   }
-  bool ordinary(index_t set) const { return of_set_.variance[set] < ordinary_second<A> && rstd_[set] < ordinary_rstd<A>; }
+  /// rstd is 0 where the variance is 0 without eps: a constant set, or squares that sank to 0.
+  bool ordinary(index_t set) const { return of_set_.variance[set] < ordinary_second<A> && rstd_[set] < ordinary_rstd<A> && rstd_[set] > 0; }
 
   /// Statistics from elsewhere; `given` is indexed like all of x's.
   template <class Given>

@@ -30,7 +30,7 @@ class CellPlan {
   CellPlan(const Extents& extents, const Roles& roles, const Operands& operands, bool may_allocate, index_t smallest_plane = least_plane)
       : extents_(extents), roles_(roles), operands_(operands) {
     const int rank = extents.size();
-    if (rank < 2 || extents.product() == 0) return;
+    if (!roles.planes || rank < 2 || extents.product() == 0) return;
     const AxisSet spatial = spatial_axes(rank);
     const bool of_batch = roles.averaged == (batch_axis | spatial) && roles.groups == 0;
     const bool of_group = roles.averaged == (channel_axis | spatial) && roles.groups > 0;

@@ -92,6 +92,16 @@ inline void merge_cells(const Cells& cells, const MomentArrays& of_cell, const M
         i, [&](index_t set, index_t cell) __attribute__((always_inline)) { of_set.mean[set] += relative_mean(set, cell); });
   }
   for (index_t set = 0; set < cells.set_count; ++set) of_set.mean[set] = mul(of_set.mean[set], inverse);
+  // The rounding of that sum shows where A is double; until the variance is summed its place holds what is left.
+  for (index_t i = 0; i < cells.cells_per_set; ++i) {
+    cells.each_set(
+        i, [&](index_t set, index_t cell)
+               __attribute__((always_inline)) { of_set.variance[set] += relative_mean(set, cell) - of_set.mean[set]; });
+  }
+  for (index_t set = 0; set < cells.set_count; ++set) {
+    of_set.mean[set] = std::fma(of_set.variance[set], inverse, of_set.mean[set]);
+    of_set.variance[set] = 0;
+  }
   for (index_t i = 0; i < cells.cells_per_set; ++i) {
     cells.each_set(
         i, [&](index_t set, index_t cell) __attribute__((always_inline)) {

@@ -155,12 +155,18 @@ struct Roles {
   index_t groups = 0;
   AxisSet merged = 0;
   bool shared = false;  // sets span processes
+  bool planes = false;  // a norm of (N, C, spatial...): it may be done over cells, whose order of summation is another
 
   Roles(AxisSet averaged_axes, index_t groups_of_axis_1 = 0) : averaged(averaged_axes), groups(groups_of_axis_1) {}
 
   bool splits(int a) const { return groups > 0 && a == 1; }
   /// True if no part of the axis is averaged.
   bool keeps(int a) const { return (averaged >> a & 1u) == 0; }
+  Roles of_planes() const {
+    Roles result = *this;
+    result.planes = true;
+    return result;
+  }
   Roles spanning_processes() const {
     Roles result = *this;
     result.shared = true;

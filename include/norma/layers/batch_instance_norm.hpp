@@ -91,7 +91,7 @@ class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchFormula<B
         of_channel[2] = batch.second;
       }
     };
-    normalize_between(executor, algebra_of(this->formula()), spatial_axes(x.rank()), x, y,
+    normalize_between(executor, algebra_of(this->formula()), plane_roles(x.rank()), x, y,
                       this->operands(F::layer, x.extents(), channel_axis),
                       saved == nullptr ? StatisticArrays<T>{} : saved->prepare(samples * channels, true),
                       saved == nullptr ? nullptr : &saved->scratch(), channel_slices, between);
@@ -144,7 +144,7 @@ class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchFormula<B
         }
       }
     };
-    pull_back_with(executor, spatial_axes(x.rank()), dy, x, dx, saved, channel_slices, resolve);
+    pull_back_with(executor, plane_roles(x.rank()), dy, x, dx, saved, channel_slices, resolve);
   }
   struct Plane {
     index_t set;

@@ -46,7 +46,7 @@ struct GroupNormFormula : InverseSigma {
   static Roles roles(const Extents& x, index_t groups) {
     check_channel_rank(layer, x, 2);
     check_split(groups, x[1]);
-    return {channel_axis | spatial_axes(x.size()), groups};
+    return group_roles(x.size(), groups);
   }
   template <class Views>
   static Roles roles(const Extents& x, const Views& options) {

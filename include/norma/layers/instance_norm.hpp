@@ -42,7 +42,7 @@ struct InstanceNormFormula : InverseSigma {
   /// The sets: each channel of a sample.
   static Roles roles(const Extents& x) {
     check_channel_rank(layer, x, least_rank);
-    return spatial_axes(x.size());
+    return plane_roles(x.size());
   }
   template <class Views>
   static Roles roles(const Extents& x, const Views&) {

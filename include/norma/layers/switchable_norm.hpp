@@ -109,7 +109,7 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchFormula<Switcha
       }
     };
     normalize_between(
-        executor, algebra_of(this->formula()), spatial_axes(x.rank()), x, y, this->operands(F::layer, x.extents(), channel_axis),
+        executor, algebra_of(this->formula()), plane_roles(x.rank()), x, y, this->operands(F::layer, x.extents(), channel_axis),
         StatisticArrays<T>{}, nullptr, [](const CellPlan& plan) { return plan.of_samples(); }, between);
   }
   /// Moments of all planes, mixed statistics, y. With running statistics, they stand for the batch's.
@@ -129,7 +129,7 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchFormula<Switcha
       each_plane(moments, running, [&](index_t i, const std::array<SetStatistics, 3>& k) { forward.put(i, mix.of(k, this->formula())); });
     };
     normalize_between(
-        executor, algebra_of(this->formula()), spatial_axes(x.rank()), x, y, this->operands(F::layer, x.extents(), channel_axis),
+        executor, algebra_of(this->formula()), plane_roles(x.rank()), x, y, this->operands(F::layer, x.extents(), channel_axis),
         saved->prepare(planes, true), &saved->scratch(), [](const CellPlan& plan) { return plan.in_one_slice(); }, between);
   }
 
@@ -204,7 +204,7 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchFormula<Switcha
       }
     };
     pull_back_with(
-        executor, spatial_axes(x.rank()), dy, x, dx, saved, [](const CellPlan& plan) { return plan.in_one_slice(); }, resolve);
+        executor, plane_roles(x.rank()), dy, x, dx, saved, [](const CellPlan& plan) { return plan.in_one_slice(); }, resolve);
   }
 
   /// Sums over the planes that share a statistic: of the gradients of their means and variances, and of those times what a logit moves.
