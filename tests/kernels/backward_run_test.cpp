@@ -128,8 +128,8 @@ void check_map(std::size_t n, int alias) {
     x_rows[r] = x[r].data();
     dx_rows[r] = alias == 0 ? dx[r].data() : alias == 1 ? dy[r].data() : x[r].data();
   }
-  norma::backward_map_run<WeightRuns, false>(dy_rows, x_rows, dx_rows, static_cast<index_t>(n), {mean, rstd, shift},
-                                             {weight.data(), nullptr, T(0.5)}, {scale, slope, offset});
+  norma::backward_map_run<WeightRuns, false, false>(dy_rows, x_rows, dx_rows, static_cast<index_t>(n), {mean, rstd, shift},
+                                                    {weight.data(), nullptr, T(0.5)}, {scale, slope, offset});
   for (std::size_t r = 0; r < R; ++r) {
     for (std::size_t i = 0; i < n; ++i) {
       const T g = dy[r].values[i] * (weight.values[WeightRuns ? i : 0] + T(0.5));
