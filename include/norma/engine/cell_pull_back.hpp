@@ -191,7 +191,9 @@ class SlicePull {
       const double rstd_per_element = mul(rstd[s], inverse);
       const double w = mul(weight_at(weight), reshape_.gain_of(slice_.place(s)));
       pulls_.column[0][i] = static_cast<A>(lone ? 0.0 : mul(rstd[s], w));
-      pulls_.column[1][i] = static_cast<A>(-rstd_per_element * formula.pull(rstd[s]) * sum_g_x_hat[s]);
+      // A norm that pulls nothing asks for no product with a sum that may have overflowed.
+      const double pull = formula.pull(rstd[s]);
+      pulls_.column[1][i] = pull == 0 ? A(0) : static_cast<A>(-rstd_per_element * pull * sum_g_x_hat[s]);
       pulls_.column[2][i] = F::centred ? static_cast<A>(-rstd_per_element * sum_g[s]) : A(0);
     });
   }

@@ -38,7 +38,7 @@ template <class T>
 class RunningStatistics {
  public:
   RunningStatistics() = default;
-  RunningStatistics(index_t channels, bool has_variance, T variance) : mean_(channels) {
+  RunningStatistics(index_t channels, bool has_variance, T variance) : mean_(channels), tracks_(true) {
     if (has_variance) variance_ = Buffer<T>(channels, variance);
   }
 
@@ -52,13 +52,13 @@ class RunningStatistics {
   /// f(name, value) for each buffer, with PyTorch's state_dict names.
   template <class F>
   void for_each_buffer(F&& f) {
-    if (mean_.data() == nullptr) return;
+    if (!tracks_) return;
     f(std::string_view("running_mean"), running_mean());
     if (variance_.data() != nullptr) f(std::string_view("running_var"), running_var());
   }
 
  protected:
-  bool tracks() const { return mean_.data() != nullptr; }
+  bool tracks() const { return tracks_; }
   TensorView<const T> mean_view() const { return {mean_.data(), mean_.size()}; }
   TensorView<const T> variance_view() const { return {variance_.data(), variance_.size()}; }
   TensorView<T> mean_view() { return {mean_.data(), mean_.size()}; }
@@ -72,6 +72,7 @@ class RunningStatistics {
  private:
   Buffer<T> mean_, variance_;
   std::int64_t batches_ = 0;
+  bool tracks_ = false;
 };
 
 /// running = keep * running + take * (mean over the samples of a channel's statistics). `saved` holds the statistics of `samples` times
