@@ -201,8 +201,8 @@ class BackwardPass {
     }
     if (!wants_dx_) return;
     const PullTable<A, tile_rows> pulls(formula_, elements(), sets, sum_g.sum, sum_g_x_hat.sum, table.rstd_double);
-    // Stores that straddle cache lines want one row at a time, as in the forward.
-    bool side_by_side = true;
+    // Stores that straddle cache lines want one row at a time, as in the forward; so do those that hold up loads.
+    bool side_by_side = sets < rows_of<interleaved> || !held_up(dy, x, dx);
     for (index_t r = 0; layout_.set_size > 256 && r < sets; ++r) side_by_side = side_by_side && lines_up(dx_.data(dx[r]));
     each_group(
         side_by_side, [&]<std::size_t R>(index_t r, std::integral_constant<std::size_t, R>) __attribute__((always_inline)) {
@@ -219,6 +219,18 @@ class BackwardPass {
           backward_map_rows(!weight_.constant(), stream, pdy, px, pdx, layout_.set_size, table.coefficients().from(r), affine,
                             pulls.pull().from(r), adds_);
         });
+  }
+
+  /// Of the first rows of a tile, by their offsets.
+  bool held_up(const index_t* dy, const index_t* x, const index_t* dx) const {
+    const A *pdy[interleaved], *px[interleaved];
+    A* pdx[interleaved];
+    for (index_t i = 0; i < rows_of<interleaved>; ++i) {
+      pdy[i] = dy_.data(dy[i]);
+      px[i] = x_.data(x[i]);
+      pdx[i] = dx_.data(dx[i]);
+    }
+    return rows_hold_up_each_other(pdx, pdy, rows_of<interleaved>) || rows_hold_up_each_other(pdx, px, rows_of<interleaved>);
   }
 
   /// One set, block by block through tiles where its memory asks for it.

@@ -9,6 +9,23 @@ namespace norma::inline NORMA_ISA_NAMESPACE {
 /// True if p starts a cache line.
 NORMA_INLINE bool lines_up(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 64 == 0; }
 
+/// True if a store walking from `store` on is a little ahead of a load walking from `load` on in the 12 address bits that processors
+/// compare first: such loads wait for stores they have nothing to do with.
+NORMA_INLINE bool holds_up(const void* store, const void* load) {
+  const std::uintptr_t ahead = (reinterpret_cast<std::uintptr_t>(store) - reinterpret_cast<std::uintptr_t>(load)) % 4096;
+  return ahead - 1 < 256;
+}
+
+/// True if `rows` rows are slower side by side than one after the other, because the stores of one hold up the loads of another.
+template <class T>
+NORMA_INLINE bool rows_hold_up_each_other(T* const* stores, const T* const* loads, index_t rows) {
+  bool others = false;
+  for (index_t i = 0; i < rows; ++i) {
+    for (index_t j = 0; j < rows; ++j) others = others || (i != j && holds_up(stores[i], loads[j]));
+  }
+  return others && !holds_up(stores[0], loads[0]);
+}
+
 /// A is the arithmetic type, P that of the statistics.
 template <class A, class P, Formula F>
 class ForwardPass {
@@ -154,7 +171,9 @@ class ForwardPass {
       aligned = aligned && lines_up(y[r]);
     }
     // Stores that straddle cache lines want one row at a time: the halves of a line then meet in the store buffer.
-    const MapFlags flags = map_flags(streaming_ && aligned, tile.coefficients.subtracts, aligned || layout_.set_size <= 64);
+    const bool side_by_side =
+        (aligned || layout_.set_size <= 64) && !(sets >= rows_of<interleaved> && rows_hold_up_each_other(y, tile.x, rows_of<interleaved>));
+    const MapFlags flags = map_flags(streaming_ && aligned, tile.coefficients.subtracts, side_by_side);
     const Coefficients<A> c = tile.coefficients.coefficients();
     if (shares_affine_) {
       if (sets > 0) map_rows(flags, tile.x, y, sets, layout_.set_size, c, {weight_.data(0), bias_.data(0), weight_offset_});
