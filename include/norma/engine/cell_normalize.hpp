@@ -188,12 +188,13 @@ inline void normalize_cells(const ExecutorRef& executor, const F& formula, const
       forward.map(inside);
       return;
     }
-    // The sets that leave the range of A are normalized whole, at another scale; their cells are then left alone.
+    // The sets that leave the range of A are normalized whole, at another scale; their cells are then left alone. So few need no streaming,
+    // whose fence stands behind whole ranges.
     Roles whole_sets = slice.roles;
     whole_sets.merged = 0;
     const Layout layout(slice.extents, whole_sets, slice.operands);
     const ForwardPass<A, P, F> general(formula, layout, slice.operands, static_cast<A>(weight_offset), statistics.from(slice.first_set),
-                                       streaming);
+                                       false);
     for (index_t set = 0; set < layout.sets; ++set) {
       if (!forward.ordinary(layout.kept.offset(stream_stat, set))) general.normalize_set(set);
     }
