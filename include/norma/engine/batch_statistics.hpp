@@ -13,8 +13,7 @@ inline void normalize_between(const ExecutorRef& executor, const F& formula, con
                               Buffer<std::byte>* scratch, const PlanOf& plan_of, const Between& between) {
   using A = Wider<P, std::remove_const_t<X>>;
   const Operands operands = forward_operands<A>(x, y, affine);
-  const bool streaming =
-      streams_output(executor.streaming(), operands[stream_y], x.size() * static_cast<index_t>(sizeof(Y)), operands[stream_x], Operand());
+  const bool streaming = streams_output(executor, operands, y);
   const CellPlan plan = plan_of(CellPlan(x.extents(), roles, operands, scratch != nullptr, roles.keeps(0) ? 1 : CellPlan::least_plane));
   each_slice_forward<A, P>(executor, plan, static_cast<double>(affine.template offset<A>()), true, streaming, scratch,
                            [&](SliceForward<A, P>& forward, const ExecutorRef& inside, const CellSlice& slice) {
@@ -33,9 +32,7 @@ inline void pull_back_with(const ExecutorRef& executor, const Roles& roles, cons
                            const TensorView<DX>& dx, Saved<P>& saved, const PlanOf& plan_of, const Resolve& resolve) {
   using A = Wider<P, std::remove_const_t<X>>;
   const Operands operands = backward_operands<A>(dy, x, dx, {});
-  const bool streaming =
-      dx.data() != nullptr && streams_output(executor.streaming(), operands[stream_y], x.size() * static_cast<index_t>(sizeof(DX)),
-                                             operands[stream_x], operands[stream_dy]);
+  const bool streaming = streams_output(executor, operands, dx);
   const CellPlan plan = plan_of(CellPlan(x.extents(), roles, operands, true, 1));
   const index_t doubles = SlicePull<A, P>::workspace_size(plan);
   double* memory = nullptr;

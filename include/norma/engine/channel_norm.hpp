@@ -126,12 +126,4 @@ inline void check_training(const Extents& x) {
   if constexpr (requires { F::check_training(x); }) F::check_training(x);
 }
 
-/// The checks of a backward without saved statistics, before anything is written.
-template <class DY, class X, class DX>
-inline void check_frozen_backward(const char* layer, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx) {
-  check_same_shape(layer, "x", x, x.extents());
-  check_same_shape(layer, "dy", dy, x.extents());
-  if (dx.data() != nullptr) check_same_shape(layer, "dx", dx, x.extents());
-}
-
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -166,9 +166,7 @@ inline void pull_back_shared(const ExecutorRef& executor, const F& formula, cons
     return;
   }
   const Operands operands = backward_operands<A>(dy, x, dx, affine);
-  const bool streaming =
-      dx.data() != nullptr && streams_output(executor.streaming(), operands[stream_y], x.size() * static_cast<index_t>(sizeof(DX)),
-                                             operands[stream_x], operands[stream_dy]);
+  const bool streaming = streams_output(executor, operands, dx);
   const CellPlan plan = CellPlan(x.extents(), batch_roles(x.rank()), operands, true).in_one_slice();
   pull_back_cells<A, P>(executor, formula, x.extents(), plan, operands, static_cast<double>(affine.template offset<A>()),
                         saved.statistics(), saved.scratch(), streaming, reshape, sums);

@@ -40,8 +40,7 @@ inline void apply_statistics(const ExecutorRef& executor, const Roles& roles, co
   using A = Wider<P, std::remove_const_t<X>>;
   if (x.size() == 0) return;
   const Operands operands = forward_operands<A>(x, y, affine);
-  const bool streaming =
-      streams_output(executor.streaming(), operands[stream_y], x.size() * static_cast<index_t>(sizeof(Y)), operands[stream_x], Operand());
+  const bool streaming = streams_output(executor, operands, y);
   const CellPlan plan(x.extents(), roles, operands, false);
   if (plan.suits()) {
     apply_to_cells<A, P>(executor, plan, static_cast<double>(affine.template offset<A>()), given, streaming);

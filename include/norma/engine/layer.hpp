@@ -181,13 +181,19 @@ inline void check_forward(const char* layer, const TensorView<X>& x, const Tenso
   check_same_shape(layer, "y", y, x.extents());
 }
 
+/// The checks of a backward without saved statistics, before anything is written.
+template <class DY, class X, class DX>
+inline void check_frozen_backward(const char* layer, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx) {
+  check_same_shape(layer, "x", x, x.extents());
+  check_same_shape(layer, "dy", dy, x.extents());
+  if (dx.data() != nullptr) check_same_shape(layer, "dx", dx, x.extents());
+}
+
 /// The checks of a backward pass, before anything is written.
 template <class P, class DY, class X, class DX>
 inline void check_backward(const char* layer, const TensorView<DY>& dy, const TensorView<X>& x, const Saved<P>& saved,
                            const TensorView<DX>& dx, const Roles& roles) {
-  check_same_shape(layer, "x", x, x.extents());
-  check_same_shape(layer, "dy", dy, x.extents());
-  if (dx.data() != nullptr) check_same_shape(layer, "dx", dx, x.extents());
+  check_frozen_backward(layer, dy, x, dx);
   saved.check(layer, x.extents(), roles.signature());
 }
 

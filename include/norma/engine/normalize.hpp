@@ -33,6 +33,13 @@ inline bool streams_output(Streaming policy, const Operand& output, index_t byte
   if (policy == Streaming::never || output.data == x.data || output.data == dy.data) return false;
   return policy == Streaming::always || bytes >= streaming_threshold;
 }
+/// The same for `output` as the stream that is written, y or dx; an absent one streams nothing.
+template <class T>
+inline bool streams_output(const ExecutorRef& executor, const Operands& operands, const TensorView<T>& output) {
+  const index_t bytes = output.size() * static_cast<index_t>(sizeof(T));
+  return output.data() != nullptr &&
+         streams_output(executor.streaming(), operands[stream_y], bytes, operands[stream_x], operands[stream_dy]);
+}
 
 /// Operands of a forward; absent parameters are stood in for.
 template <class A, class X, class Y>
@@ -58,8 +65,7 @@ inline void normalize(const ExecutorRef& executor, const F& formula, const Roles
     return;
   }
   const A weight_offset = affine.template offset<A>();
-  const bool streaming =
-      streams_output(executor.streaming(), operands[stream_y], x.size() * static_cast<index_t>(sizeof(Y)), operands[stream_x], Operand());
+  const bool streaming = streams_output(executor, operands, y);
   if constexpr (F::centred) {
     const CellPlan plan(x.extents(), roles, operands, scratch != nullptr);
     // Planes of one statistic set each that lie as rows are as well normalized while hot.
@@ -123,9 +129,7 @@ inline void pull_back(const ExecutorRef& executor, const F& formula, const Roles
   const Operands operands = backward_operands<A>(dy, x, dx, affine);
   const A weight_offset = affine.template offset<A>();
   const bool adds = result == Result::added;
-  const bool streaming = dx.data() != nullptr && !adds &&
-                         streams_output(executor.streaming(), operands[stream_y], x.size() * static_cast<index_t>(sizeof(DX)),
-                                        operands[stream_x], operands[stream_dy]);
+  const bool streaming = !adds && streams_output(executor, operands, dx);
   const CellPlan plan(x.extents(), roles, operands, true);
   if (plan.suits() && !adds) {
     pull_back_cells<A, P>(executor, formula, x.extents(), plan, operands, static_cast<double>(weight_offset), statistics, scratch,
