@@ -50,9 +50,10 @@ void check_fold(std::size_t n) {
   }
   const std::size_t padded = (n + 31) / 32 * 32;
   std::vector<T> weight_gradient(padded, 3), bias_gradient(padded, 4);
-  norma::PullSums<R> sums;
+  double of_g[4], of_g_x_hat[4];  // room for four rows at least
   norma::backward_fold_run<WeightRuns, Gradients>(dy_rows, x_rows, static_cast<index_t>(n), {mean, rstd, shift},
-                                                  {weight.data(), nullptr, T(5)}, {weight_gradient.data(), bias_gradient.data()}, sums);
+                                                  {weight.data(), nullptr, T(5)}, {weight_gradient.data(), bias_gradient.data()}, of_g,
+                                                  of_g_x_hat);
   std::vector<T> expected_weight(n, 3), expected_bias(n, 4);
   for (std::size_t r = 0; r < R; ++r) {
     double sum_g = 0, sum_gx = 0;
@@ -64,8 +65,8 @@ void check_fold(std::size_t n) {
       expected_weight[i] += Gradients ? dy[r].values[i] * x_hat : T(0);
       expected_bias[i] += Gradients ? dy[r].values[i] : T(0);
     }
-    ASSERT_EQ(sums.g[r], sum_g) << "row " << r << " of length " << n;
-    ASSERT_EQ(sums.g_x_hat[r], sum_gx) << "row " << r << " of length " << n;
+    ASSERT_EQ(of_g[r], sum_g) << "row " << r << " of length " << n;
+    ASSERT_EQ(of_g_x_hat[r], sum_gx) << "row " << r << " of length " << n;
   }
   weight_gradient.resize(n);
   bias_gradient.resize(n);
@@ -83,25 +84,40 @@ TYPED_TEST(BackwardRun, SumsAndGradientsAreExactOnIntegers) {
   }
 }
 
+/// Seven rows are four side by side and three more: each adds to its own total, and gradients see the rows in their order.
 TYPED_TEST(BackwardRun, RowsAddToTheirTotals) {
   using T = TypeParam;
-  const Run<T> dy(50, 1), x(50, 2), weight(50, 3);
-  const T zero[1] = {0}, one[1] = {1};
-  const T* const dy_rows[1] = {dy.data()};
-  const T* const x_rows[1] = {x.data()};
-  norma::PullSums<1> once, twice;
-  once.g[0] = twice.g[0] = 100;
-  once.g_x_hat[0] = twice.g_x_hat[0] = 200;
-  const norma::Coefficients<T> c{zero, one, zero};
-  const norma::AffineRun<T> affine{weight.data(), nullptr, T(0)};
-  norma::backward_fold_rows<1, T>(true, dy_rows, x_rows, 50, c, affine, {nullptr, nullptr}, once);
-  norma::backward_fold_rows<1, T>(true, dy_rows, x_rows, 50, c, affine, {nullptr, nullptr}, twice);
-  norma::backward_fold_rows<1, T>(true, dy_rows, x_rows, 50, c, affine, {nullptr, nullptr}, twice);
-  EXPECT_EQ(twice.g[0] - 100, 2 * (once.g[0] - 100));
-  EXPECT_EQ(twice.g_x_hat[0] - 200, 2 * (once.g_x_hat[0] - 200));
-  double g = 0;
-  for (std::size_t i = 0; i < 50; ++i) g += static_cast<double>(dy.values[i] * weight.values[i]);
-  EXPECT_EQ(once.g[0], 100 + g);
+  constexpr std::size_t rows = 7, n = 50;
+  const Run<T> weight(n, 3);
+  std::vector<Run<T>> dy, x;
+  for (std::size_t r = 0; r < rows; ++r) {
+    dy.emplace_back(n, 10 + r);
+    x.emplace_back(n, 20 + r);
+  }
+  const T *dy_rows[rows], *x_rows[rows];
+  T zero[rows], one[rows];
+  for (std::size_t r = 0; r < rows; ++r) {
+    dy_rows[r] = dy[r].data();
+    x_rows[r] = x[r].data();
+    zero[r] = T(0);
+    one[r] = T(1);
+  }
+  std::vector<double> sum_g(rows, 100), sum_g_x_hat(rows, 200);
+  std::vector<T> weight_gradient(64, T(0)), bias_gradient(64, T(0));
+  norma::backward_fold_rows<T>(true, dy_rows, x_rows, rows, n, {zero, one, zero}, {weight.data(), nullptr, T(0)},
+                               {weight_gradient.data(), bias_gradient.data()}, sum_g.data(), sum_g_x_hat.data());
+  std::vector<T> expected_bias(64, T(0));
+  for (std::size_t r = 0; r < rows; ++r) {
+    double g = 100, g_x_hat = 200;
+    for (std::size_t i = 0; i < n; ++i) {
+      g += static_cast<double>(dy[r].values[i] * weight.values[i]);
+      g_x_hat += static_cast<double>(dy[r].values[i] * weight.values[i] * x[r].values[i]);
+      expected_bias[i] += dy[r].values[i];
+    }
+    EXPECT_EQ(sum_g[r], g) << "row " << r;
+    EXPECT_EQ(sum_g_x_hat[r], g_x_hat) << "row " << r;
+  }
+  EXPECT_EQ(bias_gradient, expected_bias);
 }
 
 /// dx = g * scale + (x_hat * slope + offset), into another run, over dy, or over x.

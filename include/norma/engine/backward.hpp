@@ -142,56 +142,53 @@ class BackwardPass {
       for (; first < last; ++first) sweep_set(first, gradient, per_set);
       return;
     }
-    const index_t tile = layout_.set_size <= 128 ? rows_of<tile_rows> : 2 * rows_of<interleaved>;
+    const index_t tile = rows_per_tile();
     for (; first < last; first += tile) sweep_tile(first, last - first < tile ? last - first : tile, gradient, per_set);
   }
 
-  /// Several sets straight on the tensors, as many side by side as share a weight and fit the registers.
+  /// Measured: what a tile costs beside its sweeps counts against short rows, what it takes of the first-level cache against long ones.
+  index_t rows_per_tile() const { return layout_.set_size <= 768 ? rows_of<tile_rows> : rows_of<tile_rows> / 2; }
+
+  /// Several sets straight on the tensors.
   void sweep_tile(index_t set, index_t sets, const GradientRun<A>* gradient, const SetGradients& per_set) const {
     CoefficientTable<A, tile_rows> table;
     read_coefficients(layout_, statistics_, set, sets, table);
-    index_t dy[tile_rows], x[tile_rows], dx[tile_rows], weight[tile_rows];
-    layout_.kept.offsets(stream_dy, set, sets, dy);
-    layout_.kept.offsets(stream_x, set, sets, x);
-    layout_.kept.offsets(stream_y, set, sets, dx);
+    const Coefficients<A> c = table.coefficients();
+    index_t offset[tile_rows], weight[tile_rows];
+    const A *dy[tile_rows], *x[tile_rows];
+    A* dx[tile_rows];
+    layout_.kept.offsets(stream_dy, set, sets, offset);
+    for (index_t r = 0; r < sets; ++r) dy[r] = dy_.data(offset[r]);
+    layout_.kept.offsets(stream_x, set, sets, offset);
+    for (index_t r = 0; r < sets; ++r) x[r] = x_.data(offset[r]);
     layout_.kept.offsets(stream_weight, set, sets, weight);
-    const auto each_group = [&](bool side_by_side, auto&& f) __attribute__((always_inline)) {
+    // f(first row, rows, weight from element i on) for rows that share a weight.
+    const auto each_weight = [&](index_t i, auto&& f) __attribute__((always_inline)) {
       for (index_t r = 0; r < sets;) {
-        bool share = side_by_side && r + rows_of<interleaved> <= sets;
-        for (index_t i = 1; i < rows_of<interleaved> && share; ++i) share = weight[r + i] == weight[r];
-        if (share) {
-          f(r, std::integral_constant<std::size_t, interleaved>());
-          r += rows_of<interleaved>;
-        } else {
-          f(r, std::integral_constant<std::size_t, 1>());
-          r += 1;
-        }
+        index_t same = 1;
+        while (r + same < sets && weight[r + same] == weight[r]) ++same;
+        f(r, same, AffineRun<A>{weight_.data(weight[r]) + (weight_.constant() ? 0 : i), nullptr, weight_offset_});
+        r += same;
       }
     };
     TileSums<tile_rows> sum_g, sum_g_x_hat;
+    sum_g.clear();
+    sum_g_x_hat.clear();
     if (totals_.complete()) {
       for (index_t r = 0; r < sets; ++r) totals_.read(place(set + r), sum_g.sum[r], sum_g_x_hat.sum[r]);
     } else {
-      each_group(
-          true, [&]<std::size_t R>(index_t r, std::integral_constant<std::size_t, R>) __attribute__((always_inline)) {
-            PullSums<R> total{};
-            for (index_t first = 0; first < layout_.set_size; first += block_length) {
-              const index_t count = layout_.set_size - first < block_length ? layout_.set_size - first : block_length;
-              const A *pdy[R], *px[R];
-              for (index_t i = 0; i < rows_of<R>; ++i) {
-                pdy[i] = dy_.data(dy[r + i]) + first;
-                px[i] = x_.data(x[r + i]) + first;
-              }
-              const AffineRun<A> affine =
-                  weight_.constant() ? unweighted : AffineRun<A>{weight_.data(weight[r]) + first, nullptr, weight_offset_};
-              backward_fold_rows(!weight_.constant(), pdy, px, count, table.coefficients().from(r), affine, block_of(gradient, first),
-                                 total);
-            }
-            for (index_t i = 0; i < rows_of<R>; ++i) {
-              sum_g.sum[r + i] = total.g[i];
-              sum_g_x_hat.sum[r + i] = total.g_x_hat[i];
-            }
-          });
+      for (index_t first = 0; first < layout_.set_size; first += block_length) {
+        const index_t count = layout_.set_size - first < block_length ? layout_.set_size - first : block_length;
+        const A *block_dy[tile_rows], *block_x[tile_rows];
+        for (index_t r = 0; r < sets; ++r) {
+          block_dy[r] = dy[r] + first;
+          block_x[r] = x[r] + first;
+        }
+        each_weight(first, [&](index_t r, index_t rows, const AffineRun<A>& affine) {
+          backward_fold_rows(!weight_.constant(), block_dy + r, block_x + r, rows, count, c.from(r),
+                             weight_.constant() ? unweighted : affine, block_of(gradient, first), sum_g.sum + r, sum_g_x_hat.sum + r);
+        });
+      }
       for (index_t r = 0; weight_.constant() && r < sets; ++r)
         weigh(*weight_.data(weight[r]), per_set, set + r, sum_g.sum[r], sum_g_x_hat.sum[r]);
     }
@@ -201,36 +198,19 @@ class BackwardPass {
     }
     if (!wants_dx_) return;
     const PullTable<A, tile_rows> pulls(formula_, elements(), sets, sum_g.sum, sum_g_x_hat.sum, table.rstd_double);
-    // Stores that straddle cache lines want one row at a time, as in the forward; so do those that hold up loads.
-    bool side_by_side = sets < rows_of<interleaved> || !held_up(dy, x, dx);
-    for (index_t r = 0; layout_.set_size > 256 && r < sets; ++r) side_by_side = side_by_side && lines_up(dx_.data(dx[r]));
-    each_group(
-        side_by_side, [&]<std::size_t R>(index_t r, std::integral_constant<std::size_t, R>) __attribute__((always_inline)) {
-          const A *pdy[R], *px[R];
-          A* pdx[R];
-          for (index_t i = 0; i < rows_of<R>; ++i) {
-            pdy[i] = dy_.data(dy[r + i]);
-            px[i] = x_.data(x[r + i]);
-            pdx[i] = dx_.data(dx[r + i]);
-          }
-          const AffineRun<A> affine{weight_.data(weight[r]), nullptr, weight_offset_};
-          bool stream = streaming_;
-          for (index_t i = 0; i < rows_of<R>; ++i) stream = stream && lines_up(pdx[i]);
-          backward_map_rows(!weight_.constant(), stream, pdy, px, pdx, layout_.set_size, table.coefficients().from(r), affine,
-                            pulls.pull().from(r), adds_);
-        });
-  }
-
-  /// Of the first rows of a tile, by their offsets.
-  bool held_up(const index_t* dy, const index_t* x, const index_t* dx) const {
-    const A *pdy[interleaved], *px[interleaved];
-    A* pdx[interleaved];
-    for (index_t i = 0; i < rows_of<interleaved>; ++i) {
-      pdy[i] = dy_.data(dy[i]);
-      px[i] = x_.data(x[i]);
-      pdx[i] = dx_.data(dx[i]);
+    layout_.kept.offsets(stream_y, set, sets, offset);
+    bool aligned = true;
+    for (index_t r = 0; r < sets; ++r) {
+      dx[r] = dx_.data(offset[r]);
+      aligned = aligned && lines_up(dx[r]);
     }
-    return rows_hold_up_each_other(pdx, pdy, rows_of<interleaved>) || rows_hold_up_each_other(pdx, px, rows_of<interleaved>);
+    // Stores that straddle cache lines want one row at a time, as in the forward; so do those that hold up loads.
+    const bool side_by_side = aligned && sets >= rows_of<interleaved> && !rows_hold_up_each_other(dx, dy, rows_of<interleaved>) &&
+                              !rows_hold_up_each_other(dx, x, rows_of<interleaved>);
+    const PullFlags flags{!weight_.constant(), streaming_ && aligned, side_by_side, adds_};
+    each_weight(0, [&](index_t r, index_t rows, const AffineRun<A>& affine) {
+      backward_map_rows(flags, dy + r, x + r, dx + r, rows, layout_.set_size, c.from(r), affine, pulls.pull().from(r));
+    });
   }
 
   /// One set, block by block through tiles where its memory asks for it.
@@ -252,24 +232,26 @@ class BackwardPass {
                        weight_offset_});
       }
     };
-    PullSums<1> total{};
+    TileSums<pack_size<double>> sum_g, sum_g_x_hat;
+    sum_g.clear();
+    sum_g_x_hat.clear();
     if (totals_.complete()) {
-      totals_.read(place(set), total.g[0], total.g_x_hat[0]);
+      totals_.read(place(set), sum_g.sum[0], sum_g_x_hat.sum[0]);
     } else {
       each_block([&](index_t first, index_t count, const AffineRun<A>& affine) {
-        backward_fold_rows(!weight_.constant(), pdy, px, count, table.coefficients(), weight_.constant() ? unweighted : affine,
-                           block_of(gradient, first), total);
+        backward_fold_rows(!weight_.constant(), pdy, px, 1, count, table.coefficients(), weight_.constant() ? unweighted : affine,
+                           block_of(gradient, first), sum_g.sum, sum_g_x_hat.sum);
       });
-      if (weight_.constant()) weigh(one_weight, per_set, set, total.g[0], total.g_x_hat[0]);
+      if (weight_.constant()) weigh(one_weight, per_set, set, sum_g.sum[0], sum_g_x_hat.sum[0]);
     }
-    if (totals_.present() && !totals_.complete()) return totals_.write(place(set), total.g[0], total.g_x_hat[0]);
+    if (totals_.present() && !totals_.complete()) return totals_.write(place(set), sum_g.sum[0], sum_g_x_hat.sum[0]);
     if (!wants_dx_) return;
-    const PullTable<A, tile_rows> pulls(formula_, elements(), 1, total.g, total.g_x_hat, table.rstd_double);
+    const PullTable<A, tile_rows> pulls(formula_, elements(), 1, sum_g.sum, sum_g_x_hat.sum, table.rstd_double);
     each_block([&](index_t first, index_t count, const AffineRun<A>& affine) {
       A* pdx[1] = {dx_.target(dx, first, dx_tile.element)};
       if (adds_) dx_.read(dx, first, count, dx_tile.element);
-      backward_map_rows(!weight_.constant(), streaming_ && lines_up(pdx[0]), pdy, px, pdx, count, table.coefficients(), affine,
-                        pulls.pull(), adds_);
+      backward_map_rows({!weight_.constant(), streaming_ && lines_up(pdx[0]), false, adds_}, pdy, px, pdx, 1, count, table.coefficients(),
+                        affine, pulls.pull());
       dx_.write(dx, first, count, pdx[0]);
     });
   }

@@ -6,6 +6,18 @@
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
+/// formula.pull of pack_size<double> sets.
+template <Formula F>
+NORMA_INLINE Pack<double> pull_of(const F& formula, const double* rstd) {
+  if constexpr (requires { formula.template pull<Pack<double>>(load(rstd)); }) {
+    return formula.pull(load(rstd));
+  } else {
+    alignas(64) double pull[pack_size<double>];
+    for (int i = 0; i < pack_size<double>; ++i) pull[i] = formula.pull(rstd[i]);
+    return load(pull);
+  }
+}
+
 /// What sweep two makes of the sets of a tile; a column each.
 template <class A, std::size_t Columns>
 struct PullTable {
@@ -13,17 +25,20 @@ struct PullTable {
   alignas(64) A slope[Columns];
   alignas(64) A offset[Columns];
 
-  /// From the sums over sets of n elements: dx = rstd * (g - mean_g - x_hat * mean_g_x_hat). A centred set of one element moves nothing.
+  /// The arrays reach to a whole register. From the sums over sets of n elements: dx = rstd * (g - mean_g - x_hat * mean_g_x_hat). A
+  /// centred set of one element moves nothing.
   template <Formula F>
   NORMA_INLINE PullTable(const F& formula, index_t n, index_t sets, const double* sum_g, const double* sum_g_x_hat, const double* rstd) {
-    const double inverse = F::centred && n == 1 ? 0.0 : 1.0 / static_cast<double>(n);
-    for (index_t r = 0; r < sets; ++r) {
-      const double rstd_per_element = mul(rstd[r], inverse);
-      scale[r] = static_cast<A>(F::centred && n == 1 ? 0.0 : rstd[r]);
-      slope[r] = static_cast<A>(-rstd_per_element * formula.pull(rstd[r]) * sum_g_x_hat[r]);
-      offset[r] = F::centred ? static_cast<A>(-rstd_per_element * sum_g[r]) : A(0);
+    const bool lone = F::centred && n == 1;
+    const Pack<double> inverse(lone ? 0.0 : 1.0 / static_cast<double>(n));
+    index_t r = 0;
+    for (; r < sets; r += pack_size<double>) {
+      const Pack<double> rstd_of_set = load(rstd + r), rstd_per_element = mul(rstd_of_set, inverse);
+      store_doubles(scale + r, lone ? Pack<double>(0.0) : rstd_of_set);
+      store_doubles(slope + r, mul(mul(Pack<double>(-0.0) - rstd_per_element, pull_of(formula, rstd + r)), load_pieces(sum_g_x_hat + r)));
+      store_doubles(offset + r, F::centred ? mul(Pack<double>(-0.0) - rstd_per_element, load_pieces(sum_g + r)) : Pack<double>(0.0));
     }
-    for (index_t r = sets; r < rows_of<Columns>; ++r) scale[r] = slope[r] = offset[r] = A(0);
+    for (; r < rows_of<Columns>; ++r) scale[r] = slope[r] = offset[r] = A(0);
   }
 
   NORMA_INLINE Pull<A> pull() const { return {scale, slope, offset}; }

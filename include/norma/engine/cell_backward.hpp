@@ -37,11 +37,11 @@ class CellPull {
       return;
     }
     if (direct_) {
-      for (; first + rows_of<interleaved> <= last; first += rows_of<interleaved>) {
-        fold_rows<interleaved>(first, statistics, sum_dy, sum_dy_x_hat);
+      for (; first < last; first += rows_of<tile_rows>) {
+        fold_row_tile(first, last - first < rows_of<tile_rows> ? last - first : rows_of<tile_rows>, statistics, sum_dy, sum_dy_x_hat);
       }
     }
-    for (; first < last; ++first) fold_rows<1>(first, statistics, sum_dy, sum_dy_x_hat);
+    for (; first < last; ++first) fold_staged(first, statistics, sum_dy, sum_dy_x_hat);
   }
 
   /// dx of cells [first, last).
@@ -62,7 +62,7 @@ class CellPull {
 
  private:
   static constexpr std::size_t interleaved = interleaved_rows<A>;
-  static constexpr A neutral_weight = one<A>;
+  static constexpr AffineRun<A> unweighted{&one<A>, nullptr, negative_zero<A>};
 
   LaneRows<A> rows(Stream stream, index_t cell) const { return lane_rows<A>(layout_, operands_, stream, cell); }
 
@@ -78,7 +78,7 @@ class CellPull {
     for (index_t begin = 0; begin < layout_.set_size; begin += block_length) {
       const index_t n = layout_.set_size - begin < block_length ? layout_.set_size - begin : block_length;
       backward_fold_lanes<Whole, false, Tiles, A>({dy[begin], dy.stride}, {x[begin], x.stride}, n, count, {mean, rstd, shift},
-                                                  {&neutral_weight, 0, negative_zero<A>}, {}, {sums[0].sum, sums[1].sum});
+                                                  {&one<A>, 0, negative_zero<A>}, {}, {sums[0].sum, sums[1].sum});
       for (int s = 0; s < 2; ++s) {
         for (int p = 0; p < columns; p += pack_size<double>) store(total[s].sum + p, load(total[s].sum + p) + load(sums[s].sum + p));
       }
@@ -103,34 +103,42 @@ class CellPull {
       with_bool(whole, [&](auto all) {
         if constexpr (all.value || (Tiles == 1 && !stream.value)) {
           backward_map_lanes<all.value, stream.value, Tiles, A>({dy.first, dy.stride}, {x.first, x.stride}, dx, layout_.set_size,
-                                                                static_cast<int>(count), c, {&neutral_weight, 0, negative_zero<A>}, pull);
+                                                                static_cast<int>(count), c, {&one<A>, 0, negative_zero<A>}, pull);
         }
       });
     });
   }
 
-  template <std::size_t R>
-  void fold_rows(index_t first, const CellColumns<A>& statistics, double* sum_dy, double* sum_dy_x_hat) const {
-    Tile<A> dy_tile, x_tile;
-    A tile[3][R];
-    const auto [mean, rstd, shift] = statistics.at(cells_.layout, first, rows_of<R>, tile);
-    index_t dy[R], x[R];
-    layout_.kept.offsets(stream_dy, first, rows_of<R>, dy);
-    layout_.kept.offsets(stream_x, first, rows_of<R>, x);
-    PullSums<R> total{};
+  void fold_row_tile(index_t first, index_t count, const CellColumns<A>& statistics, double* sum_dy, double* sum_dy_x_hat) const {
+    alignas(64) A tile[3][tile_rows];
+    const auto [mean, rstd, shift] = statistics.at(cells_.layout, first, count, tile);
+    index_t dy[tile_rows], x[tile_rows];
+    layout_.kept.offsets(stream_dy, first, count, dy);
+    layout_.kept.offsets(stream_x, first, count, x);
+    for (index_t r = 0; r < count; ++r) sum_dy[first + r] = sum_dy_x_hat[first + r] = 0;
     for (index_t begin = 0; begin < layout_.set_size; begin += block_length) {
-      const index_t count = layout_.set_size - begin < block_length ? layout_.set_size - begin : block_length;
-      const A *pdy[R], *px[R];
-      for (std::size_t r = 0; r < R; ++r) {  // only a single row is ever staged
-        pdy[r] = dy_.read(dy[r], begin, count, dy_tile.element);
-        px[r] = x_.read(x[r], begin, count, x_tile.element);
+      const index_t n = layout_.set_size - begin < block_length ? layout_.set_size - begin : block_length;
+      const A *pdy[tile_rows], *px[tile_rows];
+      for (index_t r = 0; r < count; ++r) {
+        pdy[r] = dy_.data(dy[r]) + begin;
+        px[r] = x_.data(x[r]) + begin;
       }
-      backward_fold_rows(false, pdy, px, count, {mean, rstd, shift}, {&neutral_weight, nullptr, negative_zero<A>}, {nullptr, nullptr},
-                         total);
+      backward_fold_rows(false, pdy, px, count, n, {mean, rstd, shift}, unweighted, {nullptr, nullptr}, sum_dy + first,
+                         sum_dy_x_hat + first);
     }
-    for (index_t r = 0; r < rows_of<R>; ++r) {
-      sum_dy[first + r] = total.g[r];
-      sum_dy_x_hat[first + r] = total.g_x_hat[r];
+  }
+
+  void fold_staged(index_t cell, const CellColumns<A>& statistics, double* sum_dy, double* sum_dy_x_hat) const {
+    Tile<A> dy_tile, x_tile;
+    A tile[3][1];
+    const auto [mean, rstd, shift] = statistics.at(cells_.layout, cell, 1, tile);
+    const index_t dy = layout_.kept.offset(stream_dy, cell), x = layout_.kept.offset(stream_x, cell);
+    sum_dy[cell] = sum_dy_x_hat[cell] = 0;
+    for (index_t begin = 0; begin < layout_.set_size; begin += block_length) {
+      const index_t n = layout_.set_size - begin < block_length ? layout_.set_size - begin : block_length;
+      const A* pdy[1] = {dy_.read(dy, begin, n, dy_tile.element)};
+      const A* px[1] = {x_.read(x, begin, n, x_tile.element)};
+      backward_fold_rows(false, pdy, px, 1, n, {mean, rstd, shift}, unweighted, {nullptr, nullptr}, sum_dy + cell, sum_dy_x_hat + cell);
     }
   }
 
@@ -144,13 +152,16 @@ class CellPull {
     layout_.kept.offsets(stream_dy, first, count, dy);
     layout_.kept.offsets(stream_x, first, count, x);
     layout_.kept.offsets(stream_y, first, count, dx);
+    const A *pdy[tile_rows], *px[tile_rows];
+    A* pdx[tile_rows];
+    bool aligned = true;
     for (index_t r = 0; r < count; ++r) {
-      const A* pdy[1] = {dy_.data(dy[r])};
-      const A* px[1] = {x_.data(x[r])};
-      A* pdx[1] = {dx_.data(dx[r])};
-      backward_map_rows(false, streaming_ && lines_up(pdx[0]), pdy, px, pdx, layout_.set_size, c.from(r),
-                        {&neutral_weight, nullptr, negative_zero<A>}, pull.from(r));
+      pdy[r] = dy_.data(dy[r]);
+      px[r] = x_.data(x[r]);
+      pdx[r] = dx_.data(dx[r]);
+      aligned = aligned && lines_up(pdx[r]);
     }
+    backward_map_rows({false, streaming_ && aligned, false, false}, pdy, px, pdx, count, layout_.set_size, c, unweighted, pull);
   }
 
   void map_staged(index_t cell, const CellColumns<A>& statistics, const CellColumns<A>& pulls) const {
@@ -165,8 +176,8 @@ class CellPull {
       const A* pdy[1] = {dy_.read(dy, begin, count, dy_tile.element)};
       const A* px[1] = {x_.read(x, begin, count, x_tile.element)};
       A* pdx[1] = {dx_.target(dx, begin, dx_tile.element)};
-      backward_map_rows(false, streaming_ && lines_up(pdx[0]), pdy, px, pdx, count, {mean, rstd, shift},
-                        {&neutral_weight, nullptr, negative_zero<A>}, {scale, slope, offset});
+      backward_map_rows({false, streaming_ && lines_up(pdx[0]), false, false}, pdy, px, pdx, 1, count, {mean, rstd, shift}, unweighted,
+                        {scale, slope, offset});
       dx_.write(dx, begin, count, pdx[0]);
     }
   }

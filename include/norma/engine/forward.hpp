@@ -3,6 +3,7 @@
 
 #include <norma/engine/resolve.hpp>
 #include <norma/engine/set_stream.hpp>
+#include <norma/kernels/fold_map_run.hpp>
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
@@ -25,6 +26,30 @@ NORMA_INLINE bool rows_hold_up_each_other(T* const* stores, const T* const* load
   }
   return others && !holds_up(stores[0], loads[0]);
 }
+
+/// The rows of a tile that is folded, as a source of fold_sets, which maps those of another tile along the way.
+template <class A, class Map>
+struct MappingSource {
+  const A* const* folded;
+  index_t sets;
+  Map map;  // map(elements to fold, first element, their number, fold) calls fold(flags, x, y, coefficients, affine)
+
+  template <class Term, std::size_t Columns>
+  NORMA_INLINE void fold(index_t i, index_t n, const A* pivot, TileSums<Columns> (&sums)[Term::sums]) const {
+    const A* rows[Columns];
+    for (index_t r = 0; r < sets; ++r) rows[r] = folded[r] + i;
+    if constexpr (std::is_same_v<Term, SumTerm>) {  // of a few elements: the pivot
+      const auto read = [&](index_t, index_t) { return static_cast<const A* const*>(rows); };
+      RowSource<A, decltype(read)>{sets, read}.template fold<Term>(i, n, pivot, sums);
+    } else {
+      double* to[Term::sums];
+      for (std::size_t s = 0; s < Term::sums; ++s) to[s] = sums[s].sum;
+      map(i, [&](const MapFlags& flags, const A* const* x, A* const* y, const Coefficients<A>& c, const AffineRun<A>& affine) {
+        fold_map_rows<Term>(flags, rows, pivot, to, x, y, sets, n, c, affine);
+      });
+    }
+  }
+};
 
 /// A is the arithmetic type, P that of the statistics.
 template <class A, class P, Formula F>
@@ -96,6 +121,8 @@ class ForwardPass {
 
  private:
   static constexpr std::size_t interleaved = interleaved_rows<A>;
+  /// Rows up to this length go side by side, longer ones one after the other.
+  static constexpr index_t short_set = 256;
 
   static bool in_place_for_kernel(const SetStream<A>& s, const Operand& operand) {
     return operand.type == element_type_of<A> && (s.constant() || s.direct());
@@ -104,22 +131,23 @@ class ForwardPass {
   /// A tile between its fold and its map.
   struct FoldedTile {
     const A* x[tile_rows];
+    A* y[tile_rows];
     CoefficientTable<A, tile_rows> coefficients;
     index_t first = 0;
     index_t sets = 0;
+    bool aligned = true;
   };
 
-  /// Sets side by side, straight on the tensors. Each tile is mapped after the next one is folded and resolved: the divisions and roots of
-  /// one hide behind the other's sweep.
+  /// Sets side by side, straight on the tensors. Each tile is mapped after the next one is folded and resolved, or while it is folded: the
+  /// divisions and roots of one hide behind the other's sweep.
   void run_tiles(index_t first, index_t last) const {
-    const index_t tile = rows_per_tile();
     FoldedTile tiles[2];
     int current = 0;
-    for (; first < last; first += tile) {
-      FoldedTile& next = tiles[1 - current];
-      const index_t sets = last - first < tile ? last - first : tile;
-      if (fold_tile(first, sets, next)) {
-        map_tile(tiles[current]);
+    for (; first < last; first += rows_of<tile_rows>) {
+      const index_t sets = last - first < rows_of<tile_rows> ? last - first : rows_of<tile_rows>;
+      const bool ordinary = fold_tile(first, sets, tiles[1 - current], tiles[current]);
+      map_tile(tiles[current]);
+      if (ordinary) {
         current = 1 - current;
       } else {
         for (index_t r = 0; r < sets; ++r) normalize_set(first + r);
@@ -128,31 +156,42 @@ class ForwardPass {
     map_tile(tiles[current]);
   }
 
-  /// Measured, not derived; bits do not depend on it. Rows side by side hide latency while the data is near; from farther away one stream
-  /// after the other is what prefetching likes, except for rows so long that each is a stream of its own for a while.
-  index_t rows_per_tile() const {
-    constexpr index_t near = index_t{2} << 20;
-    if (layout_.set_size <= 256) return rows_of<tile_rows>;
-    const bool fits_near = layout_.sets * layout_.set_size * static_cast<index_t>(2 * sizeof(A)) <= near;
-    return fits_near || layout_.set_size >= 4096 ? 2 * rows_of<interleaved> : 2;
+  /// Whether rows of the one tile are mapped while those of the other are folded.
+  bool maps_while_folding(const FoldedTile& folded, const FoldedTile& mapped) const {
+    return folds_while_mapping<A> && layout_.set_size > short_set && shares_affine_ && folded.sets == mapped.sets &&
+           !holds_up(mapped.y[0], folded.x[0]);
   }
 
-  /// Moments and coefficients of a tile. False, with nothing written, if a set's squares leave the range of A.
-  NORMA_INLINE bool fold_tile(index_t first, index_t sets, FoldedTile& tile) const {
+  /// Moments and coefficients of a tile; maps `before`, where that goes along. False, with nothing written for this tile, if a set's
+  /// squares leave the range of A.
+  NORMA_INLINE bool fold_tile(index_t first, index_t sets, FoldedTile& tile, FoldedTile& before) const {
     index_t offset[tile_rows];
     layout_.kept.offsets(stream_x, first, sets, offset);
     for (index_t r = 0; r < sets; ++r) tile.x[r] = x_.data(offset[r]);
-    MomentTable<A, tile_rows> moments;
-    const A* moved[tile_rows];
-    const auto read = [&](index_t begin, index_t) __attribute__((always_inline))->const A* const* {
-      if (begin == 0) return tile.x;
-      for (index_t r = 0; r < sets; ++r) moved[r] = tile.x[r] + begin;
-      return moved;
-    };
-    fold_sets<F>(layout_.set_size, sets, moments, RowSource<A, decltype(read)>{sets, read});
-    if (!resolve(formula_, moments, sets, tile.coefficients)) return false;
+    layout_.kept.offsets(stream_y, first, sets, offset);
+    tile.aligned = true;
+    for (index_t r = 0; r < sets; ++r) {
+      tile.y[r] = y_.data(offset[r]);
+      tile.aligned = tile.aligned && lines_up(tile.y[r]);
+    }
     tile.first = first;
     tile.sets = sets;
+    MomentTable<A, tile_rows> moments;
+    if (maps_while_folding(tile, before)) {
+      fold_and_map(tile, before, moments);
+    } else {
+      const A* moved[tile_rows];
+      const auto read = [&](index_t begin, index_t) __attribute__((always_inline))->const A* const* {
+        if (begin == 0) return tile.x;
+        for (index_t r = 0; r < sets; ++r) moved[r] = tile.x[r] + begin;
+        return moved;
+      };
+      fold_sets<F>(layout_.set_size, sets, moments, RowSource<A, decltype(read)>{sets, read});
+    }
+    if (!resolve(formula_, moments, sets, tile.coefficients)) {
+      tile.sets = 0;
+      return false;
+    }
     if (statistics_.rstd != nullptr) {
       layout_.kept.offsets(stream_stat, first, sets, offset);
       for (index_t r = 0; r < sets; ++r) statistics_.put(offset[r], tile.coefficients.statistics(r));
@@ -160,31 +199,42 @@ class ForwardPass {
     return true;
   }
 
+  __attribute__((noinline)) void fold_and_map(const FoldedTile& tile, FoldedTile& before, MomentTable<A, tile_rows>& moments) const {
+    const MapFlags flags = map_flags(streaming_ && before.aligned, true, false);
+    const A* x[tile_rows];
+    A* y[tile_rows];
+    const auto map = [&](index_t i, auto&& fold) {
+      for (index_t r = 0; r < before.sets; ++r) {
+        x[r] = before.x[r] + i;
+        y[r] = before.y[r] + i;
+      }
+      fold(flags, x, y, before.coefficients.coefficients(), affine_from(0, 0, i));
+    };
+    fold_sets<F>(layout_.set_size, tile.sets, moments, MappingSource<A, decltype(map)>{tile.x, tile.sets, map});
+    before.sets = 0;
+  }
+
+  /// Weight and bias at these offsets, from element i on.
+  AffineRun<A> affine_from(index_t weight, index_t bias, index_t i) const {
+    return {weight_.data(weight) + (weight_.constant() ? 0 : i), bias_.data(bias) + (bias_.constant() ? 0 : i), weight_offset_};
+  }
+
   void map_tile(FoldedTile& tile) const {
     const index_t sets = std::exchange(tile.sets, 0);
-    index_t offset[tile_rows], weight[tile_rows], bias[tile_rows];
-    A* y[tile_rows];
-    layout_.kept.offsets(stream_y, tile.first, sets, offset);
-    bool aligned = true;
-    for (index_t r = 0; r < sets; ++r) {
-      y[r] = y_.data(offset[r]);
-      aligned = aligned && lines_up(y[r]);
-    }
+    if (sets == 0) return;
     // Stores that straddle cache lines want one row at a time: the halves of a line then meet in the store buffer.
-    const bool side_by_side =
-        (aligned || layout_.set_size <= 64) && !(sets >= rows_of<interleaved> && rows_hold_up_each_other(y, tile.x, rows_of<interleaved>));
-    const MapFlags flags = map_flags(streaming_ && aligned, tile.coefficients.subtracts, side_by_side);
+    const bool side_by_side = tile.aligned && layout_.set_size > 64 &&
+                              !(sets >= rows_of<interleaved> && rows_hold_up_each_other(tile.y, tile.x, rows_of<interleaved>));
+    const MapFlags flags = map_flags(streaming_ && tile.aligned, tile.coefficients.subtracts, side_by_side);
     const Coefficients<A> c = tile.coefficients.coefficients();
-    if (shares_affine_) {
-      if (sets > 0) map_rows(flags, tile.x, y, sets, layout_.set_size, c, {weight_.data(0), bias_.data(0), weight_offset_});
-      return;
-    }
+    if (shares_affine_) return map_rows(flags, tile.x, tile.y, sets, layout_.set_size, c, affine_from(0, 0, 0));
+    index_t weight[tile_rows], bias[tile_rows];
     layout_.kept.offsets(stream_weight, tile.first, sets, weight);
     layout_.kept.offsets(stream_bias, tile.first, sets, bias);
     for (index_t r = 0; r < sets;) {
       index_t same = 1;
       while (r + same < sets && weight[r + same] == weight[r] && bias[r + same] == bias[r]) ++same;
-      map_rows(flags, tile.x + r, y + r, same, layout_.set_size, c.from(r), {weight_.data(weight[r]), bias_.data(bias[r]), weight_offset_});
+      map_rows(flags, tile.x + r, tile.y + r, same, layout_.set_size, c.from(r), affine_from(weight[r], bias[r], 0));
       r += same;
     }
   }

@@ -32,7 +32,10 @@ struct InverseSigma {
     return divide(V(1.0), square_root(variance + V(eps)));
   }
   InverseSigma scaled(double s) const { return {eps * s * s}; }
-  NORMA_INLINE double pull(double) const { return 1.0; }
+  template <class V>
+  NORMA_INLINE V pull(const V&) const {
+    return V(1.0);
+  }
 };
 
 /// What normalizing needs to know of one set. The mean has two parts because one T cannot hold it when |mean| >> sigma.

@@ -34,25 +34,29 @@ NORMA_INLINE Pack<T> x_hat(const Pack<T>& x, const Pack<T>& mean, const Pack<T>&
   }
 }
 
-/// y[r][i] = ((x[r][i] - mean_r) * rstd_r + shift_r) * weight[i] + bias[i]. Weight and bias are loaded once for R rows.
-/// y[r] may be exactly x[r]. Streaming wants every y[r] aligned to 64 bytes.
+/// y[r][i] = ((x[r][i] - mean_r) * rstd_r + shift_r) * weight[i] + bias[i] for R rows, register by register; weight and bias are loaded
+/// once for all rows. y[r] may be exactly x[r]. Streaming wants every y[r] aligned to 64 bytes.
 template <bool WeightRuns, bool BiasRuns, bool Stream, bool Centred, std::size_t R, class T>
-NORMA_INLINE void map_run(const T* const (&x)[R], T* const (&y)[R], index_t n, const Coefficients<T>& c, const AffineRun<T>& affine) {
-  constexpr int W = pack_size<T>;
-  constexpr int unrolled = R == 1 ? 4 : 1;
-  const T* const weights = affine.weight;  // copies: a store to y could change what is read through a reference
-  const T* const biases = affine.bias;
-  const Pack<T> offset(affine.weight_offset);
+struct RunMap {
   Pack<T> mean[R], rstd[R], shift[R];
-  unroll<R>([&](auto r) __attribute__((always_inline)) {
-    mean[r] = Pack<T>(c.mean[r]);
-    rstd[r] = Pack<T>(c.rstd[r]);
-    shift[r] = Pack<T>(c.shift[r]);
-  });
-  const Pack<T> weight_of_run = WeightRuns ? offset : Pack<T>(*weights) + offset;
-  const Pack<T> bias_of_run = BiasRuns ? offset : Pack<T>(*biases);
-  const auto step = [&](index_t i) __attribute__((always_inline)) {
-    const Pack<T> weight = WeightRuns ? load(weights + i) + offset : weight_of_run;
+  Pack<T> weight_offset, weight_of_run, bias_of_run;
+  const T* weights;  // copies: a store to y could change what is read through a reference
+  const T* biases;
+
+  NORMA_INLINE void start(const Coefficients<T>& c, const AffineRun<T>& affine) {
+    weights = affine.weight;
+    biases = affine.bias;
+    weight_offset = Pack<T>(affine.weight_offset);
+    unroll<R>([&](auto r) __attribute__((always_inline)) {
+      mean[r] = Pack<T>(c.mean[r]);
+      rstd[r] = Pack<T>(c.rstd[r]);
+      shift[r] = Pack<T>(c.shift[r]);
+    });
+    weight_of_run = WeightRuns ? weight_offset : Pack<T>(*weights) + weight_offset;
+    bias_of_run = BiasRuns ? weight_offset : Pack<T>(*biases);
+  }
+  NORMA_INLINE void step(const T* const (&x)[R], T* const (&y)[R], index_t i) const {
+    const Pack<T> weight = WeightRuns ? load(weights + i) + weight_offset : weight_of_run;
     const Pack<T> bias = BiasRuns ? load(biases + i) : bias_of_run;
     unroll<R>([&](auto r) __attribute__((always_inline)) {
       const Pack<T> v = fma(x_hat<Centred>(load(x[r] + i), mean[r], rstd[r], shift[r]), weight, bias);
@@ -62,20 +66,31 @@ NORMA_INLINE void map_run(const T* const (&x)[R], T* const (&y)[R], index_t n, c
         store(y[r] + i, v);
       }
     });
-  };
-  index_t i = 0;
-  for (; i + unrolled * W <= n; i += unrolled * W) {
-    unroll<unrolled>([&](auto u) __attribute__((always_inline)) { step(i + u * W); });
   }
-  for (; i + W <= n; i += W) step(i);
-  if (i < n) {
+  /// Elements [i, n).
+  NORMA_INLINE void finish(const T* const (&x)[R], T* const (&y)[R], index_t i, index_t n) const {
+    for (; i + pack_size<T> <= n; i += pack_size<T>) step(x, y, i);
+    if (i == n) return;
     const int count = static_cast<int>(n - i);
-    const Pack<T> weight = WeightRuns ? load_first(weights + i, count) + offset : weight_of_run;
+    const Pack<T> weight = WeightRuns ? load_first(weights + i, count) + weight_offset : weight_of_run;
     const Pack<T> bias = BiasRuns ? load_first(biases + i, count) : bias_of_run;
     unroll<R>([&](auto r) __attribute__((always_inline)) {
       store_first(y[r] + i, fma(x_hat<Centred>(load_first(x[r] + i, count), mean[r], rstd[r], shift[r]), weight, bias), count);
     });
   }
+};
+
+template <bool WeightRuns, bool BiasRuns, bool Stream, bool Centred, std::size_t R, class T>
+NORMA_INLINE void map_run(const T* const (&x)[R], T* const (&y)[R], index_t n, const Coefficients<T>& c, const AffineRun<T>& affine) {
+  constexpr int W = pack_size<T>;
+  constexpr int unrolled = R == 1 ? 4 : 1;
+  RunMap<WeightRuns, BiasRuns, Stream, Centred, R, T> map;
+  map.start(c, affine);
+  index_t i = 0;
+  for (; i + unrolled * W <= n; i += unrolled * W) {
+    unroll<unrolled>([&](auto u) __attribute__((always_inline)) { map.step(x, y, i + u * W); });
+  }
+  map.finish(x, y, i, n);
 }
 
 /// Calls f(std::true_type) or f(std::false_type).
@@ -86,6 +101,18 @@ NORMA_INLINE void with_bool(bool value, F&& f) {
   } else {
     f(std::false_type());
   }
+}
+
+/// f(r, R as a constant) for `rows` rows: as many side by side as the registers hold, the rest one after the other.
+template <class T, class F>
+NORMA_INLINE void each_row_group(bool side_by_side, index_t rows, F&& f) {
+  index_t r = 0;
+  if constexpr (interleaved_rows < T >> 1) {
+    for (; side_by_side && r + rows_of<interleaved_rows<T>> <= rows; r += rows_of<interleaved_rows<T>>) {
+      f(r, std::integral_constant<std::size_t, interleaved_rows<T>>());
+    }
+  }
+  for (; r < rows; ++r) f(r, std::integral_constant<std::size_t, 1>());
 }
 
 /// What is the same for all rows of a call, and chooses among the kernels.
@@ -106,22 +133,17 @@ void map_rows(const MapFlags& flags, const T* const* x, T* const* y, index_t row
     with_bool(flags.bias_runs, [&](auto bias_runs) {
       with_bool(flags.stream, [&](auto stream) {
         with_bool(flags.centred, [&](auto centred) {
-          const auto group = [&]<std::size_t R>(index_t r, std::integral_constant<std::size_t, R>) __attribute__((always_inline)) {
-            const T* px[R];
-            T* py[R];
-            for (index_t i = 0; i < rows_of<R>; ++i) {
-              px[i] = x[r + i];
-              py[i] = y[r + i];
-            }
-            map_run<weight_runs.value, bias_runs.value, stream.value, centred.value>(px, py, n, c.from(r), affine);
-          };
-          index_t r = 0;
-          if constexpr (interleaved_rows < T >> 1) {
-            for (; flags.side_by_side && r + rows_of<interleaved_rows<T>> <= rows; r += rows_of<interleaved_rows<T>>) {
-              group(r, std::integral_constant<std::size_t, interleaved_rows<T>>());
-            }
-          }
-          for (; r < rows; ++r) group(r, std::integral_constant<std::size_t, 1>());
+          each_row_group<T>(
+              flags.side_by_side,
+              rows, [&]<std::size_t R>(index_t r, std::integral_constant<std::size_t, R>) __attribute__((always_inline)) {
+                const T* px[R];
+                T* py[R];
+                for (index_t i = 0; i < rows_of<R>; ++i) {
+                  px[i] = x[r + i];
+                  py[i] = y[r + i];
+                }
+                map_run<weight_runs.value, bias_runs.value, stream.value, centred.value>(px, py, n, c.from(r), affine);
+              });
         });
       });
     });
