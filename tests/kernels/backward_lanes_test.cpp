@@ -53,17 +53,17 @@ class BackwardLanes : public testing::Test {};
 using Elements = testing::Types<float, double>;
 TYPED_TEST_SUITE(BackwardLanes, Elements);
 
-template <class T, bool Whole, bool Gradients, int Tiles>
+template <class T, bool Whole, bool Gradients>
 void check_fold(index_t n, index_t count, index_t weight_stride) {
   const Rows<T> dy(n, count, 1), x(n, count, 2);
-  const Columns<T, Tiles> columns;
+  const Columns<T, 1> columns;
   const std::vector<T> weight = norma_test::small_integers<T>(static_cast<std::size_t>(n), 3);
   const std::size_t lanes = static_cast<std::size_t>(norma::lanes<T>), rows = static_cast<std::size_t>(n);
   std::vector<T> weight_gradient(rows * lanes, 0), bias_gradient(rows * lanes, 0);
-  alignas(64) double sum_g[Columns<T, Tiles>::positions], sum_gx[Columns<T, Tiles>::positions];
-  norma::backward_fold_lanes<Whole, Gradients, Tiles>(dy.read(), x.read(), n, static_cast<int>(count), columns.coefficients(),
-                                                      {weight.data(), weight_stride, T(1)}, {weight_gradient.data(), bias_gradient.data()},
-                                                      {sum_g, sum_gx});
+  alignas(64) double sum_g[Columns<T, 1>::positions], sum_gx[Columns<T, 1>::positions];
+  norma::backward_fold_lanes<Whole, Gradients>(dy.read(), x.read(), n, static_cast<int>(count), columns.coefficients(),
+                                               {weight.data(), weight_stride, T(1)}, {weight_gradient.data(), bias_gradient.data()},
+                                               {sum_g, sum_gx});
   std::vector<T> expected_weight(rows * lanes, 0), expected_bias(rows * lanes, 0);
   for (index_t p = 0; p < count; ++p) {
     double g_sum = 0, gx_sum = 0;
@@ -87,11 +87,11 @@ TYPED_TEST(BackwardLanes, SumsAndGradientsAreExactOnIntegers) {
   for (const index_t n : {index_t(1), index_t(2), index_t(15), index_t(17), index_t(33), index_t(64), sweep, sweep + 3, 2 * sweep + 1}) {
     for (const index_t stride : {0, 1}) {
       for (const index_t count : {index_t(1), tile / 2 + 1, tile - 1}) {
-        check_fold<TypeParam, false, true, 1>(n, count, stride);
-        check_fold<TypeParam, false, false, 1>(n, count, stride);
+        check_fold<TypeParam, false, true>(n, count, stride);
+        check_fold<TypeParam, false, false>(n, count, stride);
       }
-      check_fold<TypeParam, true, true, 1>(n, tile, stride);
-      check_fold<TypeParam, true, false, norma::wide_tiles>(n, norma::wide_tiles * tile, stride);
+      check_fold<TypeParam, true, true>(n, tile, stride);
+      check_fold<TypeParam, true, false>(n, tile, stride);
     }
   }
 }

@@ -39,17 +39,17 @@ struct Matrix {
   norma_test::Memory memory;
 };
 
-template <class Term, bool Whole, int Tiles, class T>
+template <class Term, bool Whole, class T>
 void check_fold(index_t n, index_t count) {
-  constexpr std::size_t positions = static_cast<std::size_t>(Tiles * norma::tile_positions<T>);
+  constexpr std::size_t positions = static_cast<std::size_t>(norma::tile_positions<T>);
   const Matrix<T> x(n, count, static_cast<std::uint64_t>(n));
   alignas(64) T pivot[positions];
   for (std::size_t p = 0; p < positions; ++p) pivot[p] = static_cast<T>(p % 5) / 4;
   alignas(64) double sums[Term::sums][positions];
   if constexpr (Term::sums == 1) {
-    norma::fold_lanes<Term, Whole, Tiles>(x.read(), n, static_cast<int>(count), pivot, {sums[0]});
+    norma::fold_lanes<Term, Whole>(x.read(), n, static_cast<int>(count), pivot, {sums[0]});
   } else {
-    norma::fold_lanes<Term, Whole, Tiles>(x.read(), n, static_cast<int>(count), pivot, {sums[0], sums[1]});
+    norma::fold_lanes<Term, Whole>(x.read(), n, static_cast<int>(count), pivot, {sums[0], sums[1]});
   }
   for (index_t p = 0; p < count; ++p) {
     const std::vector<T> column = x.column(p);
@@ -77,13 +77,11 @@ TYPED_TEST(FoldLanes, AddsAsFoldRunDoes) {
   for (const index_t n : {index_t(1), index_t(2), index_t(15), index_t(16), index_t(31), index_t(33), index_t(64), index_t(100), sweep,
                           sweep + 1, 2 * sweep + 7, index_t(1024)}) {
     for (const index_t count : {index_t(1), index_t(2), tile / 2, tile - 1}) {
-      check_fold<norma::CentredTerm, false, 1, TypeParam>(n, count);
-      check_fold<norma::SumTerm, false, 1, TypeParam>(n, count);
+      check_fold<norma::CentredTerm, false, TypeParam>(n, count);
+      check_fold<norma::SumTerm, false, TypeParam>(n, count);
     }
-    check_fold<norma::CentredTerm, true, 1, TypeParam>(n, tile);
-    check_fold<norma::SquareTerm, true, 1, TypeParam>(n, tile);
-    check_fold<norma::CentredTerm, true, norma::wide_tiles, TypeParam>(n, norma::wide_tiles * tile);
-    check_fold<norma::SumTerm, true, norma::wide_tiles, TypeParam>(n, norma::wide_tiles * tile);
+    check_fold<norma::CentredTerm, true, TypeParam>(n, tile);
+    check_fold<norma::SquareTerm, true, TypeParam>(n, tile);
   }
 }
 

@@ -121,8 +121,8 @@ class LaneBackward {
         const index_t begin = first * lanes<A>;
         const GradientLanes<A> block =
             gradients.value ? GradientLanes<A>{gradient->weight + begin, gradient->bias + begin} : GradientLanes<A>{};
-        backward_fold_lanes<Whole, gradients.value, 1, A>({dy[first], dy.stride}, {x[first], x.stride}, n, count, c, block_weights, block,
-                                                          {sums[0].sum, sums[1].sum});
+        backward_fold_lanes<Whole, gradients.value, A>({dy[first], dy.stride}, {x[first], x.stride}, n, count, c, block_weights, block,
+                                                       {sums[0].sum, sums[1].sum});
       });
       for (int s = 0; s < 2; ++s) {
         for (int p = 0; p < tile_positions<A>; p += pack_size<double>)

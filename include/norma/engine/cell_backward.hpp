@@ -2,7 +2,6 @@
 #pragma once
 
 #include <norma/engine/cell_forward.hpp>
-#include <norma/kernels/backward_lanes.hpp>
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
@@ -72,20 +71,12 @@ class CellPull {
     alignas(64) A tile[3][columns];
     const auto [mean, rstd, shift] = statistics.at(cells_.layout, first, count, tile);
     const LaneRows<A> dy = rows(stream_dy, first), x = rows(stream_x, first);
-    TileSums<static_cast<std::size_t>(columns)> total[2], sums[2];
-    total[0].clear();
-    total[1].clear();
-    for (index_t begin = 0; begin < layout_.set_size; begin += block_length) {
-      const index_t n = layout_.set_size - begin < block_length ? layout_.set_size - begin : block_length;
-      backward_fold_lanes<Whole, false, Tiles, A>({dy[begin], dy.stride}, {x[begin], x.stride}, n, count, {mean, rstd, shift},
-                                                  {&one<A>, 0, negative_zero<A>}, {}, {sums[0].sum, sums[1].sum});
-      for (int s = 0; s < 2; ++s) {
-        for (int p = 0; p < columns; p += pack_size<double>) store(total[s].sum + p, load(total[s].sum + p) + load(sums[s].sum + p));
-      }
-    }
+    TileSums<static_cast<std::size_t>(columns)> sums[2];
+    backward_fold_columns<Whole, Tiles, A>({dy.first, dy.stride}, {x.first, x.stride}, layout_.set_size, count, {mean, rstd, shift},
+                                           {sums[0].sum, sums[1].sum});
     for (index_t i = 0; i < count; ++i) {
-      sum_dy[first + i] = total[0].sum[i];
-      sum_dy_x_hat[first + i] = total[1].sum[i];
+      sum_dy[first + i] = sums[0].sum[i];
+      sum_dy_x_hat[first + i] = sums[1].sum[i];
     }
   }
 

@@ -5,6 +5,7 @@
 
 #include <norma/engine/cells.hpp>
 #include <norma/engine/forward_lanes.hpp>
+#include <norma/kernels/fold_columns.hpp>
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
@@ -58,6 +59,29 @@ inline void each_cell_tile(const Layout& layout, index_t first, index_t last, F&
   });
 }
 
+/// Cells across lanes as a source of fold_sets.
+template <class A>
+struct ColumnSource {
+  LaneRows<const A> x;
+  int positions;
+
+  template <class Term, std::size_t Columns>
+  NORMA_INLINE void fold(index_t i, index_t n, const A* pivot, TileSums<Columns> (&sums)[Term::sums]) const {
+    constexpr int tiles = static_cast<int>(Columns) / tile_positions<A>;
+    static_assert(static_cast<int>(Columns) == tiles * tile_positions<A>);
+    const LaneRows<const A> rows{x[i], x.stride};
+    with_bool(tiles > 1 || positions == tile_positions<A>, [&](auto whole) {
+      if constexpr (tiles > 1 && !whole.value) {
+        return;  // several tiles are always whole ones
+      } else if constexpr (std::is_same_v<Term, SumTerm>) {
+        sum_columns<whole.value, tiles, A>(rows, n, positions, sums[0].sum);
+      } else {
+        fold_columns<Term, whole.value, tiles, A>(rows, n, positions, pivot, {sums[0].sum, sums[1].sum});
+      }
+    });
+  }
+};
+
 /// Moments of cells about their means.
 template <class A>
 class CellFold {
@@ -99,7 +123,7 @@ class CellFold {
   void fold_lane_tile(index_t first, index_t count, const MomentArrays& result) const {
     const LaneRows<A> x = lane_rows<A>(layout_, operands_, stream_x, first);
     fold_tile<static_cast<std::size_t>(Tiles * tile_positions<A>)>(first, count,
-                                                                   LaneSource<A>{{x.first, x.stride}, static_cast<int>(count)}, result);
+                                                                   ColumnSource<A>{{x.first, x.stride}, static_cast<int>(count)}, result);
   }
 
   void fold_row_tile(index_t first, index_t count, const MomentArrays& result) const {

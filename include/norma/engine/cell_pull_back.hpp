@@ -49,6 +49,7 @@ struct Reshape {
   const double* gain = nullptr;
   const double* shift = nullptr;
 
+  bool present() const { return gain != nullptr || shift != nullptr; }
   double gain_of(index_t set) const { return gain == nullptr ? 1.0 : gain[set]; }
   double shift_of(index_t set) const { return shift == nullptr ? 0.0 : shift[set]; }
 };
@@ -148,11 +149,22 @@ class SlicePull {
   void put_sums(const CellSums& sums) const {
     const Operand& table = slice_.operands[stream_cell];
     const index_t begin = static_cast<double*>(table.data) - sums.dy.data();
-    for (index_t cell = 0; cell < cells_.count(); ++cell) {
-      const index_t at = begin + cells_.layout.kept.offset(stream_cell, cell);
-      const index_t set = slice_.place(cells_.layout.kept.offset(stream_stat, cell));
-      sums.dy.data()[at] = of_cell_[0][cell];
-      sums.dy_x_hat.data()[at] = std::fma(reshape_.gain_of(set), of_cell_[1][cell], mul(reshape_.shift_of(set), of_cell_[0][cell]));
+    constexpr index_t batch = 64;
+    index_t at[batch], set[batch];
+    for (index_t first = 0; first < cells_.count(); first += batch) {
+      const index_t n = cells_.count() - first < batch ? cells_.count() - first : batch;
+      cells_.layout.kept.offsets(stream_cell, first, n, at);
+      const double *const dy = of_cell_[0] + first, *const dy_x_hat = of_cell_[1] + first;
+      for (index_t i = 0; i < n; ++i) {
+        sums.dy.data()[begin + at[i]] = dy[i];
+        sums.dy_x_hat.data()[begin + at[i]] = dy_x_hat[i];
+      }
+      if (!reshape_.present()) continue;
+      cells_.layout.kept.offsets(stream_stat, first, n, set);
+      for (index_t i = 0; i < n; ++i) {
+        const index_t place = slice_.place(set[i]);
+        sums.dy_x_hat.data()[begin + at[i]] = std::fma(reshape_.gain_of(place), dy_x_hat[i], mul(reshape_.shift_of(place), dy[i]));
+      }
     }
   }
 
@@ -169,14 +181,33 @@ class SlicePull {
 
   double weight_at(index_t offset) const { return parameter_at(slice_.operands[stream_weight], offset) + weight_offset_; }
 
+  double weight_of_set(index_t offset, index_t set) const {
+    return reshape_.present() ? mul(weight_at(offset), reshape_.gain_of(slice_.place(set))) : weight_at(offset);
+  }
+
   /// Sums of g and g * x_hat per set.
   void sum_sets() {
     double *const sum_g = of_set_[0], *const sum_g_x_hat = of_set_[1];
     for (index_t s = 0; s < cells_.set_count; ++s) sum_g[s] = sum_g_x_hat[s] = 0;
-    each_coefficient(cells_, false, [&](index_t cell, index_t s, index_t weight, index_t) {
-      const double w = mul(weight_at(weight), reshape_.gain_of(slice_.place(s)));
-      sum_g[s] = std::fma(w, of_cell_[0][cell], sum_g[s]);
-      sum_g_x_hat[s] = std::fma(w, of_cell_[1][cell], sum_g_x_hat[s]);
+    if (!pulls_.per_set) {
+      each_coefficient(cells_, false, [&](index_t cell, index_t s, index_t weight, index_t) {
+        const double w = weight_of_set(weight, s);
+        sum_g[s] = std::fma(w, of_cell_[0][cell], sum_g[s]);
+        sum_g_x_hat[s] = std::fma(w, of_cell_[1][cell], sum_g_x_hat[s]);
+      });
+      return;
+    }
+    for (index_t i = 0; i < cells_.cells_per_set; ++i) {
+      cells_.each_set(
+          i, [&](index_t s, index_t cell) __attribute__((always_inline)) {
+            sum_g[s] += of_cell_[0][cell];
+            sum_g_x_hat[s] += of_cell_[1][cell];
+          });
+    }
+    each_coefficient(cells_, true, [&](index_t, index_t s, index_t weight, index_t) {
+      const double w = weight_of_set(weight, s);
+      sum_g[s] *= w;
+      sum_g_x_hat[s] *= w;
     });
   }
 
@@ -189,7 +220,7 @@ class SlicePull {
     const double inverse = lone ? 0.0 : 1.0 / elements;
     each_coefficient(cells_, pulls_.per_set, [&](index_t i, index_t s, index_t weight, index_t) {
       const double rstd_per_element = mul(rstd[s], inverse);
-      const double w = mul(weight_at(weight), reshape_.gain_of(slice_.place(s)));
+      const double w = weight_of_set(weight, s);
       pulls_.column[0][i] = static_cast<A>(lone ? 0.0 : mul(rstd[s], w));
       // A norm that pulls nothing asks for no product with a sum that may have overflowed.
       const double pull = formula.pull(rstd[s]);

@@ -40,15 +40,12 @@ struct LaneSource {
 
   template <class Term, std::size_t Columns>
   NORMA_INLINE void fold(index_t i, index_t n, const A* pivot, TileSums<Columns> (&sums)[Term::sums]) const {
-    constexpr int tiles = static_cast<int>(Columns) / tile_positions<A>;
-    static_assert(static_cast<int>(Columns) == tiles * tile_positions<A>);
-    with_bool(tiles > 1 || positions == tile_positions<A>, [&](auto whole) {
-      if constexpr (tiles > 1 && !whole.value) {
-        return;  // several tiles are always whole ones
-      } else if constexpr (Term::sums == 1) {
-        fold_lanes<Term, whole.value, tiles, A>({x[i], x.stride}, n, positions, pivot, {sums[0].sum});
+    static_assert(static_cast<int>(Columns) == tile_positions<A>);
+    with_bool(positions == tile_positions<A>, [&](auto whole) {
+      if constexpr (Term::sums == 1) {
+        fold_lanes<Term, whole.value, A>({x[i], x.stride}, n, positions, pivot, {sums[0].sum});
       } else {
-        fold_lanes<Term, whole.value, tiles, A>({x[i], x.stride}, n, positions, pivot, {sums[0].sum, sums[1].sum});
+        fold_lanes<Term, whole.value, A>({x[i], x.stride}, n, positions, pivot, {sums[0].sum, sums[1].sum});
       }
     });
   }

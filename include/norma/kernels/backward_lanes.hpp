@@ -23,22 +23,19 @@ struct GradientLanes {
 };
 
 /// Sweep one over rows [0, n) of a tile. sums[0][p] of g, sums[1][p] of g * x_hat, added as backward_fold_run adds them.
-template <bool Whole, bool Gradients, int Tiles, class T>
-inline void backward_fold_lanes(const LaneRows<const T>& dy_rows, const LaneRows<const T>& x_rows, index_t n, int count,
-                                const Coefficients<T>& coefficients, const WeightColumn<T>& weight, const GradientLanes<T>& gradient,
-                                double* const (&sums)[2]) {
+template <bool Whole, bool Gradients, class T>
+inline void backward_fold_lanes(const LaneRows<const T>& dy, const LaneRows<const T>& x, index_t n, int count, const Coefficients<T>& c,
+                                const WeightColumn<T>& weight, const GradientLanes<T>& gradient, double* const (&sums)[2]) {
   constexpr std::size_t K = static_cast<std::size_t>(position_packs<T>);
   constexpr std::size_t L = static_cast<std::size_t>(lane_packs<T>);
-  static_assert(Tiles == 1 || !Gradients);
-  LanePartials<T, 2> of_tile[Tiles];
+  LanePartials<T, 2> partials;
   const int used = n < lanes<T> ? static_cast<int>(n) : lanes<T>;
-  const auto sweep = [&](index_t begin, index_t end, int l, int tile) __attribute__((always_inline)) {
-    LanePartials<T, 2>& partials = of_tile[tile];
-    const index_t column = tile * tile_positions<T>;
-    const LaneRows<const T> dy{dy_rows.first + column, dy_rows.stride}, x{x_rows.first + column, x_rows.stride};
-    const Coefficients<T> c = coefficients.from(column);
-    Pack<T> sum_g[K], sum_gx[K];
+  const auto sweep = [&](index_t begin, index_t end, int l) __attribute__((always_inline)) {
+    Pack<T> sum_g[K], sum_gx[K], mean[K], rstd[K], shift[K];
     unroll<K>([&](auto k) __attribute__((always_inline)) {
+      mean[k] = load(c.mean + k * pack_size<T>);
+      rstd[k] = load(c.rstd + k * pack_size<T>);
+      shift[k] = load(c.shift + k * pack_size<T>);
       sum_g[k] = begin == 0 ? Pack<T>(T(0)) : load(partials.lane[0][l] + k * pack_size<T>);
       sum_gx[k] = begin == 0 ? Pack<T>(T(0)) : load(partials.lane[1][l] + k * pack_size<T>);
     });
@@ -52,9 +49,8 @@ inline void backward_fold_lanes(const LaneRows<const T>& dy_rows, const LaneRows
         });
       }
       unroll<K>([&](auto k) __attribute__((always_inline)) {
-        const auto at = [&](const T* values) __attribute__((always_inline)) { return load(values + k * pack_size<T>); };
         const Pack<T> upstream = load_positions<Whole>(dy[i], k, count);
-        Pack<T> normalized = x_hat<true>(load_positions<Whole>(x[i], k, count), at(c.mean), at(c.rstd), at(c.shift));
+        Pack<T> normalized = x_hat<true>(load_positions<Whole>(x[i], k, count), mean[k], rstd[k], shift[k]);
         if constexpr (!Whole) normalized = keep_first(normalized, lanes_left<pack_size<T>>(count - k * pack_size<T>));
         const Pack<T> g = mul(upstream, row_weight);
         sum_g[k] = sum_g[k] + g;
@@ -78,14 +74,9 @@ inline void backward_fold_lanes(const LaneRows<const T>& dy_rows, const LaneRows
   };
   for (index_t begin = 0; begin < n; begin += lane_sweep<T>) {
     const index_t end = begin + lane_sweep<T> < n ? begin + lane_sweep<T> : n;
-    for (int l = 0; l < used; ++l) {
-      for (int tile = 0; tile < Tiles; ++tile) sweep(begin, end, l, tile);
-    }
+    for (int l = 0; l < used; ++l) sweep(begin, end, l);
   }
-  for (int tile = 0; tile < Tiles; ++tile) {
-    double* const to[2] = {sums[0] + tile * tile_positions<T>, sums[1] + tile * tile_positions<T>};
-    of_tile[tile].fold(used, to);
-  }
+  partials.fold(used, sums);
 }
 
 /// Sweep two: dx = g * scale + (x_hat * slope + offset), one pull per position. dx may be exactly dy or x. Streaming wants rows of dx
@@ -99,13 +90,22 @@ inline void backward_map_lanes(const LaneRows<const T>& dy, const LaneRows<const
     const index_t end = n - begin > rows_at_once ? begin + rows_at_once : n;
     for (int tile = 0; tile < Tiles; ++tile) {
       const index_t column = tile * tile_positions<T>;
+      Pack<T> mean[K], rstd[K], shift[K], scale[K], slope[K], offset[K];
+      unroll<K>([&](auto k) __attribute__((always_inline)) {
+        const index_t at = column + k * pack_size<T>;
+        mean[k] = load(c.mean + at);
+        rstd[k] = load(c.rstd + at);
+        shift[k] = load(c.shift + at);
+        scale[k] = load(pull.scale + at);
+        slope[k] = load(pull.slope + at);
+        offset[k] = load(pull.offset + at);
+      });
       for (index_t i = begin; i < end; ++i) {
         const Pack<T> row_weight = weight[i];
         unroll<K>([&](auto k) __attribute__((always_inline)) {
-          const auto at = [&](const T* values) __attribute__((always_inline)) { return load(values + column + k * pack_size<T>); };
-          const Pack<T> normalized = x_hat<true>(load_positions<Whole>(x[i] + column, k, count), at(c.mean), at(c.rstd), at(c.shift));
+          const Pack<T> normalized = x_hat<true>(load_positions<Whole>(x[i] + column, k, count), mean[k], rstd[k], shift[k]);
           const Pack<T> g = mul(load_positions<Whole>(dy[i] + column, k, count), row_weight);
-          const Pack<T> v = fma(g, at(pull.scale), fma(normalized, at(pull.slope), at(pull.offset)));
+          const Pack<T> v = fma(g, scale[k], fma(normalized, slope[k], offset[k]));
           if constexpr (Stream) {
             store_streaming(dx[i] + column + k * pack_size<T>, v);
           } else {

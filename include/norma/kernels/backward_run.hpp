@@ -121,20 +121,21 @@ NORMA_INLINE void backward_map_run(const T* const (&dy)[R], const T* const (&x)[
       }
     });
   };
-  index_t i = 0;
-  for (; i + unrolled * W <= n; i += unrolled * W) {
-    unroll<unrolled>([&](auto u) __attribute__((always_inline)) { step(i + u * W); });
-  }
-  for (; i + W <= n; i += W) step(i);
-  if (i < n) {
-    const int count = static_cast<int>(n - i);
+  const auto part = [&](index_t i, int count) __attribute__((always_inline)) {
     const Pack<T> weight = WeightRuns ? load_first(weights + i, count) + weight_offset : weight_of_run;
     unroll<R>([&](auto r) __attribute__((always_inline)) {
       Pack<T> v = gradient(r, load_first(dy[r] + i, count), load_first(x[r] + i, count), weight);
       if constexpr (Adds) v = v + load_first(dx[r] + i, count);
       store_first(dx[r] + i, v, count);
     });
+  };
+  index_t i = R > 1 ? 0 : elements_to_alignment(dx[0], n);  // as in RunMap
+  if (i > 0) part(0, static_cast<int>(i));
+  for (; i + unrolled * W <= n; i += unrolled * W) {
+    unroll<unrolled>([&](auto u) __attribute__((always_inline)) { step(i + u * W); });
   }
+  for (; i + W <= n; i += W) step(i);
+  if (i < n) part(i, static_cast<int>(n - i));
 }
 
 /// backward_fold_run over `rows` rows that share a weight, each row's sums added to sum_g and sum_g_x_hat; no gradients where `gradient` is

@@ -8,9 +8,6 @@
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
-/// Tiles side by side, where a row has so many positions.
-inline constexpr int wide_tiles = 4;
-
 /// Registers of positions that go together: at least the lanes of a LaneSum, so that positions fall into the same lanes on every width.
 template <class T>
 inline constexpr int position_packs = lane_packs<T> < 4 ? 4 : lane_packs<T>;
@@ -74,19 +71,15 @@ struct LanePartials {
 template <class T>
 inline constexpr index_t lane_sweep = 4 * lanes<T>;
 
-/// sums[s][p] = the s-th sum of Term over rows [0, n) at position p, about pivot[p]: the additions of fold_run in the same order. `Tiles`
-/// tiles lie side by side, so that rows are read in longer pieces.
-template <class Term, bool Whole, int Tiles, class T>
-inline void fold_lanes(const LaneRows<const T>& rows, index_t n, int count, const T* pivots, double* const (&sums)[Term::sums]) {
+/// sums[s][p] = the s-th sum of Term over rows [0, n) at position p, about pivot[p]: the additions of fold_run in the same order.
+template <class Term, bool Whole, class T>
+inline void fold_lanes(const LaneRows<const T>& x, index_t n, int count, const T* pivots, double* const (&sums)[Term::sums]) {
   constexpr std::size_t K = static_cast<std::size_t>(position_packs<T>);
-  LanePartials<T, Term::sums> of_tile[Tiles];
+  LanePartials<T, Term::sums> partials;
   const int used = n < lanes<T> ? static_cast<int>(n) : lanes<T>;
-  const auto sweep = [&](index_t begin, index_t end, int l, int tile) __attribute__((always_inline)) {
-    LanePartials<T, Term::sums>& partials = of_tile[tile];
-    const LaneRows<const T> x{rows.first + tile * tile_positions<T>, rows.stride};
-    const T* const pivot = pivots + tile * tile_positions<T>;
-    Pack<T> p[K];
-    unroll<K>([&](auto k) __attribute__((always_inline)) { p[k] = load(pivot + k * pack_size<T>); });
+  Pack<T> pivot[K];
+  unroll<K>([&](auto k) __attribute__((always_inline)) { pivot[k] = load(pivots + k * pack_size<T>); });
+  const auto sweep = [&](index_t begin, index_t end, int l) __attribute__((always_inline)) {
     Pack<T> acc[Term::sums][K];
     unroll<K>([&](auto k) __attribute__((always_inline)) {
       unroll<Term::sums>([&](auto s) __attribute__((always_inline)) {
@@ -95,7 +88,7 @@ inline void fold_lanes(const LaneRows<const T>& rows, index_t n, int count, cons
     });
     for (index_t i = begin + l; i < end; i += lanes<T>) {
       unroll<K>([&](auto k) __attribute__((always_inline)) {
-        const Pack<T> value = Term::value(load_positions<Whole>(x[i], k, count), p[k]);
+        const Pack<T> value = Term::value(load_positions<Whole>(x[i], k, count), pivot[k]);
         if constexpr (Term::sums == 1) {
           Term::add(value, {&acc[0][k]});
         } else {
@@ -109,16 +102,13 @@ inline void fold_lanes(const LaneRows<const T>& rows, index_t n, int count, cons
   };
   for (index_t begin = 0; begin < n; begin += lane_sweep<T>) {
     const index_t end = begin + lane_sweep<T> < n ? begin + lane_sweep<T> : n;
-    for (int l = 0; l < used; ++l) {
-      for (int tile = 0; tile < Tiles; ++tile) sweep(begin, end, l, tile);
-    }
+    for (int l = 0; l < used; ++l) sweep(begin, end, l);
   }
-  for (int tile = 0; tile < Tiles; ++tile) {
-    double* to[Term::sums];
-    for (std::size_t s = 0; s < Term::sums; ++s) to[s] = sums[s] + tile * tile_positions<T>;
-    of_tile[tile].fold(used, to);
-  }
+  partials.fold(used, sums);
 }
+
+/// Tiles side by side, where a row has so many positions and kernels take them: rows are read in longer pieces then.
+inline constexpr int wide_tiles = 4;
 
 /// Weight and bias down the rows: one value per row, or the same value for all with a stride of 0.
 template <class T>

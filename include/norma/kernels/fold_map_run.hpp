@@ -18,15 +18,19 @@ NORMA_INLINE void fold_map_run(const T* const (&folded)[1], const T* pivot, doub
   RunMap<WeightRuns, BiasRuns, Stream, true, 1, T> map;
   running.start(pivot);
   map.start(c, affine);
+  const index_t head = map.head(x, y, n);
   index_t i = 0;
-  for (; i + lanes<T> <= n; i += lanes<T>) {
+  for (; i + lanes<T> + head <= n; i += lanes<T>) {
     unroll<lane_packs<T>>([&](auto k) __attribute__((always_inline)) {
       running.step(folded, i + k * pack_size<T>, k);
-      map.step(x, y, i + k * pack_size<T>);
+      map.step(x, y, head + i + k * pack_size<T>);
     });
   }
+  map.finish(x, y, head + i, n);
+  for (; i + lanes<T> <= n; i += lanes<T>) {
+    unroll<lane_packs<T>>([&](auto k) __attribute__((always_inline)) { running.step(folded, i + k * pack_size<T>, k); });
+  }
   running.finish(folded, i, n);
-  map.finish(x, y, i, n);
   running.fold(sums);
 }
 

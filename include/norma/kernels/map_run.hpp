@@ -67,16 +67,26 @@ struct RunMap {
       }
     });
   }
-  /// Elements [i, n).
-  NORMA_INLINE void finish(const T* const (&x)[R], T* const (&y)[R], index_t i, index_t n) const {
-    for (; i + pack_size<T> <= n; i += pack_size<T>) step(x, y, i);
-    if (i == n) return;
-    const int count = static_cast<int>(n - i);
+  /// `count` elements from i on, fewer than a register holds.
+  NORMA_INLINE void part(const T* const (&x)[R], T* const (&y)[R], index_t i, int count) const {
     const Pack<T> weight = WeightRuns ? load_first(weights + i, count) + weight_offset : weight_of_run;
     const Pack<T> bias = BiasRuns ? load_first(biases + i, count) : bias_of_run;
     unroll<R>([&](auto r) __attribute__((always_inline)) {
       store_first(y[r] + i, fma(x_hat<Centred>(load_first(x[r] + i, count), mean[r], rstd[r], shift[r]), weight, bias), count);
     });
+  }
+  /// The elements before the first whole register that is stored to aligned memory, if there is one row; how many they are. Stores that
+  /// straddle cache lines cost twice.
+  NORMA_INLINE index_t head(const T* const (&x)[R], T* const (&y)[R], index_t n) const {
+    if constexpr (R > 1) return 0;
+    const index_t count = elements_to_alignment(y[0], n);
+    if (count > 0) part(x, y, 0, static_cast<int>(count));
+    return count;
+  }
+  /// Elements [i, n).
+  NORMA_INLINE void finish(const T* const (&x)[R], T* const (&y)[R], index_t i, index_t n) const {
+    for (; i + pack_size<T> <= n; i += pack_size<T>) step(x, y, i);
+    if (i < n) part(x, y, i, static_cast<int>(n - i));
   }
 };
 
@@ -86,7 +96,7 @@ NORMA_INLINE void map_run(const T* const (&x)[R], T* const (&y)[R], index_t n, c
   constexpr int unrolled = R == 1 ? 4 : 1;
   RunMap<WeightRuns, BiasRuns, Stream, Centred, R, T> map;
   map.start(c, affine);
-  index_t i = 0;
+  index_t i = map.head(x, y, n);
   for (; i + unrolled * W <= n; i += unrolled * W) {
     unroll<unrolled>([&](auto u) __attribute__((always_inline)) { map.step(x, y, i + u * W); });
   }

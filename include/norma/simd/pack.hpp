@@ -187,6 +187,14 @@ NORMA_INLINE void store_first(T* p, const Pack<T>& v, int count) {
 #endif
 }
 
+/// How many elements lie before the next address where a register is aligned: 0 to pack_size<T> - 1, and never more than n.
+template <class T>
+NORMA_INLINE index_t elements_to_alignment(const T* p, index_t n) {
+  constexpr std::uintptr_t bytes = sizeof(T) * static_cast<std::uintptr_t>(pack_size<T>);
+  const auto head = static_cast<index_t>((0 - reinterpret_cast<std::uintptr_t>(p)) % bytes / sizeof(T));
+  return head < n ? head : n;
+}
+
 /// The first `count` lanes of v; the others become +0, whatever they were.
 template <class T>
 NORMA_INLINE Pack<T> keep_first(const Pack<T>& v, int count) {
