@@ -31,6 +31,7 @@ NORMA_INLINE void sum_columns(const LaneRows<const T>& rows, index_t n, int coun
     unroll<K>([&](auto k) __attribute__((always_inline)) {
       const auto row = [&](index_t i) __attribute__((always_inline)) { return load_positions<Whole>(x[i], k, count); };
       Pack<T> part[8];
+      unroll<8>([&](auto i) __attribute__((always_inline)) { part[i] = Pack<T>(T(0)); });
       index_t parts = n < 8 ? n : n / 8;
       for (index_t i = 0; i < parts; ++i) {
         part[i] = n < 8 ? row(i)
