@@ -1,6 +1,6 @@
 // norma_bench: Google Benchmark with defaults that suit a comparison (repetitions in random order, medians), the list of peers, and
 //   --verify[=regex]   instead of timing: every implementation once, against plain loops in double;
-//   --accuracy         instead of timing: the worst error of each implementation of the row norms, against long double.
+//   --accuracy         instead of timing: the worst error of each implementation of the row and channel norms, against long double.
 #include "peers/peers.hpp"
 #include "support/accuracy.hpp"
 #include "support/registry.hpp"
