@@ -40,30 +40,9 @@ class BatchInstanceNormGate : public testing::TestWithParam<Case> {
   template <class T>
   void expect_is(T gate, reference::Answer (*formula)(const reference::Problem&)) {
     const Case& c = GetParam();
-    const Settings& settings = c.made_with();
-    Rig<BatchInstance, T> rig(c.extents, c.where(), settings);
+    Rig<BatchInstance, T> rig(c.extents, c.where(), c.made_with());
     std::ranges::fill(rig.layer.gate(), gate);
-    Setting s;
-    s.extents = c.extents;
-    s.axes.clear();
-    s.eps = settings.eps;
-    s.weight = rig.layer.weight().empty() ? Form::absent : Form::normalized;
-    s.bias = rig.layer.bias().empty() ? Form::absent : Form::normalized;
-    Inputs<T, T, T> in;
-    in.x = rig.x;
-    in.dy = rig.dy;
-    in.weight = copy_of(rig.layer.weight());
-    in.bias = copy_of(rig.layer.bias());
-    const reference::Problem p = problem(s, in);
-    const reference::Answer exact = formula(p);
-    const MixedAnswer here = reference::batch_instance_norm(rig.problem());
-    const Precision precision = precision_of<T>();
-    rig.layer.forward(rig.tx.view(), rig.ty.view(), rig.saved);
-    rig.layer.backward(rig.tdy.view(), rig.tx.view(), rig.saved, rig.tdx.view());
-    EXPECT_TRUE(within(rig.ty.values(), exact.y, bounds_of(here.y, precision))) << "y";
-    EXPECT_TRUE(within(rig.tdx.values(), exact.dx, bounds_of(here.dx, precision))) << "dx";
-    EXPECT_TRUE(within(copy_of(rig.layer.weight_grad()), exact.dweight, bounds_of(here.dweight, precision))) << "dweight";
-    EXPECT_TRUE(within(copy_of(rig.layer.bias_grad()), exact.dbias, bounds_of(here.dbias, precision))) << "dbias";
+    expect_plain_norm(rig, formula);
   }
 };
 

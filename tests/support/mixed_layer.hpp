@@ -317,6 +317,32 @@ void expect_training_correct(Rig<K, T, X, Y>& rig) {
   });
 }
 
+/// A training step of a mixed norm whose switches leave one plain norm of it: that norm's answer, within the bounds of the mixed one's.
+template <class K, class T>
+MixedAnswer expect_plain_norm(Rig<K, T>& rig, reference::Answer (*plain)(const reference::Problem&)) {
+  Setting s;
+  s.extents = rig.extents;
+  s.axes.clear();
+  s.eps = rig.settings.eps;
+  s.weight = rig.layer.weight().empty() ? Form::absent : Form::normalized;
+  s.bias = rig.layer.bias().empty() ? Form::absent : Form::normalized;
+  Inputs<T, T, T> in;
+  in.x = rig.x;
+  in.dy = rig.dy;
+  in.weight = copy_of(rig.layer.weight());
+  in.bias = copy_of(rig.layer.bias());
+  const reference::Answer exact = plain(problem(s, in));
+  const MixedAnswer here = K::reference(rig.problem());
+  const Precision precision = precision_of<T>();
+  rig.layer.forward(rig.tx.view(), rig.ty.view(), rig.saved);
+  rig.layer.backward(rig.tdy.view(), rig.tx.view(), rig.saved, rig.tdx.view());
+  EXPECT_TRUE(within(rig.ty.values(), exact.y, bounds_of(here.y, precision))) << "y";
+  EXPECT_TRUE(within(rig.tdx.values(), exact.dx, bounds_of(here.dx, precision))) << "dx";
+  EXPECT_TRUE(within(copy_of(rig.layer.weight_grad()), exact.dweight, bounds_of(here.dweight, precision))) << "dweight";
+  EXPECT_TRUE(within(copy_of(rig.layer.bias_grad()), exact.dbias, bounds_of(here.dbias, precision))) << "dbias";
+  return here;
+}
+
 /// Inference and the backward of it; without tracking, that inference is the training forward, and has no backward.
 template <class K, class T, class X = T, class Y = T>
 void expect_inference_correct(Rig<K, T, X, Y>& rig) {
