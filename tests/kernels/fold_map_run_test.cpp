@@ -17,8 +17,7 @@ TYPED_TEST_SUITE(FoldMapRun, Elements);
 template <class Term, class T>
 void check(std::size_t n, bool weight_runs, bool bias_runs) {
   constexpr std::size_t rows = 3;
-  const auto weight = norma_test::random_values<T>(weight_runs ? n + 1 : 1, 3),
-             bias = norma_test::random_values<T>(bias_runs ? n + 1 : 1, 4);
+  const auto weight = norma_test::random_values<T>(n + 1, 3), bias = norma_test::random_values<T>(n + 1, 4);
   std::vector<std::vector<T>> folded, x, y, expected;
   T pivot[rows], mean[rows], rstd[rows], shift[rows];
   const T *folded_rows[rows], *x_rows[rows];
@@ -40,7 +39,9 @@ void check(std::size_t n, bool weight_runs, bool bias_runs) {
   }
   const auto length = static_cast<norma::index_t>(n);
   const norma::Coefficients<T> c{mean, rstd, shift};
-  const norma::AffineRun<T> affine{weight.data(), bias.data(), T(0.5)};
+  // Every row has parameters of its own.
+  const norma::AffineRun<T> affine[rows] = {
+      {weight.data(), bias.data(), T(0.5)}, {bias.data(), weight.data(), T(0.25)}, {weight.data(), bias.data(), T(-1)}};
   double sums[2][rows];
   const auto fold_alone = [&](std::size_t r, double(&of_row)[2]) {
     const T* const row[1] = {folded_rows[r]};
@@ -63,7 +64,7 @@ void check(std::size_t n, bool weight_runs, bool bias_runs) {
       ASSERT_EQ(sums[s][r], of_row[s]) << "length " << n << ", row " << r << ", sum " << s;
     T* const target[1] = {expected[r].data()};
     const T* const source[1] = {x_rows[r]};
-    norma::map_rows(flags, source, target, 1, length, c.from(static_cast<norma::index_t>(r)), affine);
+    norma::map_rows(flags, source, target, 1, length, c.from(static_cast<norma::index_t>(r)), affine[r]);
     ASSERT_EQ(y[r], expected[r]) << "length " << n << ", row " << r;
   }
 }

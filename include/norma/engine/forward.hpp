@@ -44,7 +44,7 @@ struct MappingSource {
     } else {
       double* to[Term::sums];
       for (std::size_t s = 0; s < Term::sums; ++s) to[s] = sums[s].sum;
-      map(i, [&](const MapFlags& flags, const A* const* x, A* const* y, const Coefficients<A>& c, const AffineRun<A>& affine) {
+      map(i, [&](const MapFlags& flags, const A* const* x, A* const* y, const Coefficients<A>& c, const AffineRun<A>* affine) {
         fold_map_rows<Term>(flags, rows, pivot, to, x, y, sets, n, c, affine);
       });
     }
@@ -158,8 +158,7 @@ class ForwardPass {
 
   /// Whether rows of the one tile are mapped while those of the other are folded.
   bool maps_while_folding(const FoldedTile& folded, const FoldedTile& mapped) const {
-    return folds_while_mapping<A> && layout_.set_size > short_set && shares_affine_ && folded.sets == mapped.sets &&
-           !holds_up(mapped.y[0], folded.x[0]);
+    return folds_while_mapping<A> && layout_.set_size > short_set && folded.sets == mapped.sets && !holds_up(mapped.y[0], folded.x[0]);
   }
 
   /// Moments and coefficients of a tile; maps `before`, where that goes along. False, with nothing written for this tile, if a set's
@@ -201,14 +200,19 @@ class ForwardPass {
 
   __attribute__((noinline)) void fold_and_map(const FoldedTile& tile, FoldedTile& before, MomentTable<A, tile_rows>& moments) const {
     const MapFlags flags = map_flags(streaming_ && before.aligned, true, false);
+    index_t weight[tile_rows], bias[tile_rows];
+    layout_.kept.offsets(stream_weight, before.first, before.sets, weight);
+    layout_.kept.offsets(stream_bias, before.first, before.sets, bias);
     const A* x[tile_rows];
     A* y[tile_rows];
+    AffineRun<A> affine[tile_rows];
     const auto map = [&](index_t i, auto&& fold) {
       for (index_t r = 0; r < before.sets; ++r) {
         x[r] = before.x[r] + i;
         y[r] = before.y[r] + i;
+        affine[r] = affine_from(weight[r], bias[r], i);
       }
-      fold(flags, x, y, before.coefficients.coefficients(), affine_from(0, 0, i));
+      fold(flags, x, y, before.coefficients.coefficients(), affine);
     };
     fold_sets<F>(layout_.set_size, tile.sets, moments, MappingSource<A, decltype(map)>{tile.x, tile.sets, map});
     before.sets = 0;

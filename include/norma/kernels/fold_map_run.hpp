@@ -34,11 +34,11 @@ NORMA_INLINE void fold_map_run(const T* const (&folded)[1], const T* pivot, doub
   running.fold(sums);
 }
 
-/// Row after row, the r-th folded row together with the r-th mapped one; pivots, sums and coefficients are arrays over rows. One function
-/// per Term and T, as map_rows.
+/// Row after row, the r-th folded row together with the r-th mapped one; pivots, sums, coefficients and affine are arrays over rows. One
+/// function per Term and T, as map_rows.
 template <class Term, class T>
 void fold_map_rows(const MapFlags& flags, const T* const* folded, const T* pivots, double* const (&sums)[Term::sums], const T* const* x,
-                   T* const* y, index_t rows, index_t n, const Coefficients<T>& c, const AffineRun<T>& affine) {
+                   T* const* y, index_t rows, index_t n, const Coefficients<T>& c, const AffineRun<T>* affine) {
   with_bool(flags.weight_runs, [&](auto weight_runs) {
     with_bool(flags.bias_runs, [&](auto bias_runs) {
       with_bool(flags.stream, [&](auto stream) {
@@ -49,7 +49,7 @@ void fold_map_rows(const MapFlags& flags, const T* const* folded, const T* pivot
           double* of_row[Term::sums];
           for (std::size_t s = 0; s < Term::sums; ++s) of_row[s] = sums[s] + r;
           fold_map_run<Term, weight_runs.value, bias_runs.value, stream.value>(one_folded, pivots + r, of_row, one_x, one_y, n, c.from(r),
-                                                                               affine);
+                                                                               affine[r]);
         }
       });
     });
