@@ -21,6 +21,18 @@ int main() {
 #ifdef NO_TENSOR_AT_ALL
   ln(42, y);
 #endif
+#ifdef FOLDED_SWITCHABLE_NORM
+  std::vector<float> bias(8);
+  norma::fold_batch_norm(a, bias, norma::SwitchableNorm<float>(4));
+#endif
+#ifdef SYNC_FORWARD_ALONE
+  norma::Saved<float> saved;
+  norma::SyncBatchNorm<float>(8).forward(a, y, saved);
+#endif
+#ifdef SYNC_BACKWARD_ALONE
+  norma::Saved<float> saved;
+  norma::SyncBatchNorm<float>(8).backward(a, b, saved, y);
+#endif
 #ifdef CONSTANT_OUTPUT
   const std::vector<float> constant(8);
   ln(std::vector<float>(8), constant);

@@ -54,3 +54,9 @@ if(count LESS 2)
   message(FATAL_ERROR "norma: only ${count} C++ blocks were found in README.md")
 endif()
 message(STATUS "norma: ${count} C++ blocks of README.md are compiled and run")
+
+# Its links lead somewhere, and those to lines of code to the right ones.
+norma_add_program(norma_readme_links readme_links.cpp)
+add_test(NAME build.readme/links COMMAND norma_readme_links "${PROJECT_SOURCE_DIR}")
+add_test(NAME build.readme/links_finds_wrong_ones COMMAND norma_readme_links "${PROJECT_SOURCE_DIR}" --self-test)
+set_tests_properties(build.readme/links build.readme/links_finds_wrong_ones PROPERTIES LABELS build TIMEOUT 60)

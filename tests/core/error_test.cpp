@@ -31,6 +31,7 @@ TEST(ShapeError, JoinsTextNumbersAndLists) {
   EXPECT_EQ(text_of(norma::Extents{}, " and ", norma::Extents{-1}), "() and (-1)");
   EXPECT_EQ(text_of(std::string("name"), ' ' == ' ' ? ":" : "", std::size_t(5)), "name:5");
   EXPECT_EQ(text_of(std::numeric_limits<std::int64_t>::min()), "-9223372036854775808");
+  EXPECT_EQ(text_of("r_max ", 0.5, ", d_max ", -1.0f), "r_max 0.5, d_max -1");
 }
 
 }  // namespace

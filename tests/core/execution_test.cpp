@@ -11,7 +11,7 @@
 
 namespace {
 
-/// As api.md writes it.
+/// The executor a user would write.
 struct MyPool {
   template <class F>
   void parallel_for(norma::index_t tasks, F&& f) const {

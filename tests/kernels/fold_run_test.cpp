@@ -11,7 +11,7 @@
 
 namespace {
 
-/// The order of kernels.md in scalars: element i to lane i mod lanes, ascending i, then the tree.
+/// The promised order in scalars: element i to lane i mod lanes, ascending i, then the tree.
 template <class Term, class T>
 std::vector<double> in_lanes(const std::vector<T>& x, T pivot) {
   constexpr std::size_t L = static_cast<std::size_t>(norma::lanes<T>);

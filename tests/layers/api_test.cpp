@@ -1,4 +1,4 @@
-// The public contract: every line of api.md that applies to the five plain norms compiles and does what it says.
+// The public contract: every call of the five plain norms compiles and does what it says.
 #include <norma/norma.hpp>
 
 #include <norma/interop/openmp.hpp>
@@ -291,7 +291,7 @@ TEST(ChannelApi, Construction) {
   static_assert(std::is_copy_assignable_v<norma::InstanceNorm<double>> && std::is_nothrow_move_assignable_v<norma::BatchNorm<float>>);
 }
 
-/// The calls of api.md, with and without an executor, on any layer of four channels.
+/// The calls of a layer, with and without an executor, on any layer of four channels.
 template <class Layer>
 void check_calls(Layer layer) {
   const std::vector<float> data = ramp(2 * 4 * 6), dy = ramp(48);

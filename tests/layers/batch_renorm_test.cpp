@@ -6,7 +6,9 @@
 #include <type_traits>
 #include <vector>
 
+#include "support/errors.hpp"
 #include "support/mixed_suite.hpp"
+#include "support/ranks.hpp"
 
 namespace norma_test::mixed {
 namespace {
@@ -141,6 +143,28 @@ TEST(BatchRenorm, ScheduleByDefaultIsThePapers) {
   BatchRenorm<float> small(2, {.momentum = 0.01, .schedule = {.r_max = 3, .d_max = 5}});
   small.schedule().r_max = 7;
   EXPECT_EQ(small.schedule().r_max, 7);
+}
+
+/// Before anything is written: y, saved, running statistics.
+TEST(BatchRenorm, RefusesLimitsThatLeaveNoRoom) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const std::vector<double> x = {1, 2, 3, 5};
+  const TensorView<const double> xv(x.data(), {4, 1});
+  for (const RenormSchedule& schedule : {RenormSchedule::constant(0.5, 5), RenormSchedule::constant(3, -1),
+                                         RenormSchedule::constant(nan, 5), RenormSchedule::constant(3, nan)}) {
+    BatchRenorm<double> layer(1, {.schedule = schedule});
+    std::vector<double> y(4, 7);
+    norma::Saved<double> saved;
+    const TensorView<double> yv(y.data(), {4, 1});
+    expect_shape_error("BatchRenorm", {"r_max", "d_max", "at least 1 and 0"}, [&] { layer.forward(xv, yv, saved); });
+    expect_shape_error("BatchRenorm", {"r_max", "d_max", "at least 1 and 0"}, [&] { layer.forward(LoneRank(), xv, yv, saved); });
+    EXPECT_EQ(y, std::vector<double>(4, 7));
+    EXPECT_EQ(layer.num_batches_tracked(), 0);
+    EXPECT_EQ(layer.running_mean()[0], 0);
+    EXPECT_TRUE(saved.mean().empty());
+    layer(xv, yv);  // inference asks no schedule
+    EXPECT_NE(y[0], 7);
+  }
 }
 
 TEST(BatchRenorm, MomentumByDefaultIsAHundredth) {

@@ -168,6 +168,20 @@ TEST(FoldBatchNorm, TheConvolutionAloneGivesWhatBothGave) {
   }
 }
 
+TEST(FoldBatchNorm, AMeanOnlyNormMovesTheBias) {
+  norma::MeanOnlyBatchNorm<double> mbn(5);
+  const auto fill = [](std::span<double> to, const std::vector<double>& from) { std::copy(from.begin(), from.end(), to.begin()); };
+  fill(mbn.running_mean(), random_values<double>(5, 231));
+  fill(mbn.bias(), random_values<double>(5, 232));
+  const std::vector<double> x = random_values<double>(21, 233);
+  std::vector<double> w = random_values<double>(35, 234), b = random_values<double>(5, 235), both(15);
+  const std::vector<double> before = linear(x, w, b), weight_before = w;
+  mbn(TensorView<const double>(before.data(), {3, 5}), TensorView<double>(both.data(), {3, 5}));
+  norma::fold_batch_norm(TensorView<double>(w.data(), {5, 7}), b, mbn);
+  EXPECT_EQ(w, weight_before);
+  expect_near(linear(x, w, b), both);
+}
+
 TEST(FoldBatchNorm, RejectsWhatDoesNotFitBeforeAnythingIsWritten) {
   const BatchNorm<float> bn = trained<float>(4), untracked(4, {.track_running_stats = false});
   std::vector<float> w(24, 5), b(4, 6), three(3, 7);

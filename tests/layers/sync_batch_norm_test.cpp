@@ -12,7 +12,7 @@
 namespace norma_test {
 namespace {
 
-/// The communicator of api.md, to the letter.
+/// The least a communicator can be.
 struct Mine {
   int rank() const;
   int size() const;

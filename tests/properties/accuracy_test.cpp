@@ -1,4 +1,4 @@
-// The bound of kernels.md on data of any mean and scale, for every length and layout, and on rows built to break a summation.
+// The promised bound on data of any mean and scale, for every length and layout, and on rows built to break a summation.
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -61,7 +61,7 @@ TEST_P(AccuracyByMean, WithinTheBoundInEveryLayout) {
 }
 INSTANTIATE_TEST_SUITE_P(All, AccuracyByMean, testing::ValuesIn(mean_cases()), CaseName());
 
-/// A row of n elements meant to be hard, and how many times the ordinary bound it may be off (kernels.md).
+/// A row of n elements meant to be hard, and how many times the ordinary bound it may be off (README, Accuracy).
 struct HardRow {
   const char* name;
   std::function<std::vector<double>(std::size_t n, Random& random)> make;

@@ -1,4 +1,4 @@
-// Property 10: the identities of norms.md and the LayerNorm paper's invariance table, its "not invariant" cells too.
+// The identities between the norms and the LayerNorm paper's invariance table, its "not invariant" cells too.
 #include <cmath>
 
 #include "support/cases.hpp"

@@ -99,7 +99,7 @@ TEST_P(BroadcastInput, StrideZeroAlongEachAxis) {
       Saved saved;
       const norma::TensorView<const T> x_view = x.view().broadcast(shape.extents), dy_view = dy.view().broadcast(shape.extents);
       norm.infer(nullptr, x_view, y.view(), options);
-      // Long runs of a constant: four times the ordinary bound (kernels.md).
+      // Long runs of a constant: four times the ordinary bound (README, Accuracy).
       const auto is_right = [&] { return norm.family.has_axes ? same(y.values(), expected.y) : within(y.values(), exact.y, bound.y, 4); };
       EXPECT_TRUE(is_right()) << "inference, axis " << axis;
       norm.train(nullptr, x_view, y.view(), saved, options);

@@ -12,7 +12,7 @@ namespace {
 
 using norma::LaneSum;
 
-/// The tree as kernels.md gives it, in scalars.
+/// The promised tree in scalars.
 template <class T>
 T tree(std::vector<T> lane) {
   for (std::size_t half = lane.size() / 2; half > 0; half /= 2) {

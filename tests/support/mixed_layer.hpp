@@ -184,7 +184,7 @@ MixedProblem problem_of(const Layer& layer, const Settings& settings, const Exte
   p.running_mean = numbers(layer.running_mean());
   if constexpr (requires { layer.running_var(); }) p.running_var = numbers(layer.running_var());
   if constexpr (requires { layer.gate(); }) {
-    // Two centres become one; what that costs is kernels.md's kappa term, as for a mean that is computed.
+    // Two centres become one; what that costs is the bound's kappa term, as for a mean that is computed.
     for (std::size_t c = 0; c < p.running_mean.size(); ++c) {
       const real mean = p.running_mean[c].value;
       p.running_mean[c].error = 2 * std::sqrt(mean * mean + p.running_var[c].value);

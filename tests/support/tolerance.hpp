@@ -43,7 +43,7 @@ constexpr Precision precision_from_saved() {
   return p;
 }
 
-/// kernels.md: 4 eps (|y - bias| + |bias|) + 2 eps kappa |weight|.
+/// The promised bound: 4 eps (|y - bias| + |bias|) + 2 eps kappa |weight|.
 inline real y_bound(const Precision& p, real y, real bias, real weight, real kappa) {
   return 4 * p.eps * (std::abs(y - bias) + std::abs(bias)) + 2 * p.eps * kappa * std::abs(weight) + 2 * p.tiny;
 }

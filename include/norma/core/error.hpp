@@ -44,6 +44,12 @@ inline void append_part(std::string& text, std::integral auto part) {
   text.append(digits, static_cast<std::size_t>(length));
 }
 
+inline void append_part(std::string& text, std::floating_point auto part) {
+  char digits[32];
+  const int length = std::snprintf(digits, sizeof digits, "%g", static_cast<double>(part));
+  text.append(digits, static_cast<std::size_t>(length));
+}
+
 inline void append_part(std::string& text, IntegerList list) {
   text.append("(", 1);
   for (int i = 0; i < list.count; ++i) {

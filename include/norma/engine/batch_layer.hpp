@@ -41,7 +41,7 @@ class BatchLayer : public AffineParameters<T>, public RunningStatistics<T>, publ
   double eps() const { return formula_.eps; }
 
   /// Backward of inference with running statistics, which are constants: dx = ..., parameter gradients += .... A dx with a null pointer is
-  /// not computed; dx may be exactly dy or x. ShapeError without tracked statistics.
+  /// not computed; dx may be exactly dy or x. ShapeError without tracked statistics. Allocates a few numbers per channel.
   template <class DY, class X, class DX>
   void backward_frozen(DY&& dy, X&& x, DX&& dx) {
     backward_frozen(sequential, dy, x, dx);

@@ -115,7 +115,7 @@ class LayerCalls {
     self().infer(ExecutorRef(executor), norma::view(x), norma::output_view(y));
   }
 
-  /// Training forward: leaves in `saved` what backward needs.
+  /// Training forward: leaves in `saved` what backward needs besides x, so that y must not be x if a backward follows.
   template <class X, class Y>
   void forward(X&& x, Y&& y, Saved<T>& saved) {
     forward(sequential, x, y, saved);
@@ -125,7 +125,8 @@ class LayerCalls {
     self().train(ExecutorRef(executor), norma::view(x), norma::output_view(y), saved);
   }
 
-  /// dx = ..., parameter gradients += .... A dx with a null pointer is not computed; dx may be exactly dy or x.
+  /// dx = ..., parameter gradients += ..., from the x and the parameters of the forward that filled `saved`. A dx with a null pointer is
+  /// not computed; dx may be exactly dy or x.
   template <class DY, class X, class DX>
   void backward(DY&& dy, X&& x, Saved<T>& saved, DX&& dx) {
     backward(sequential, dy, x, saved, dx);
@@ -140,11 +141,14 @@ class LayerCalls {
   Layer& self() { return static_cast<Layer&>(*this); }
 };
 
-/// The calls of a training whose statistics span processes: a communicator where an executor stands, or behind it. Layer gives
-/// `infer_shared` (if its inference talks to other processes), `train_shared` and `pull_shared`.
+/// The calls whose statistics span processes: a communicator where an executor stands, or behind it. x, y, dy and dx are this rank's part;
+/// aliasing is that of the calls without a communicator. All ranks make the same calls in the same order; what is a ShapeError on one is
+/// thrown on all, before anything is written. The tables that travel are allocated anew. Layer gives `infer_shared` (if its inference talks
+/// to other processes), `train_shared` and `pull_shared`.
 template <class Layer, class T>
 class SharedCalls {
  public:
+  /// Inference of sets that are split over the ranks.
   template <Communicator C, class X, class Y>
   void operator()(const C& ranks, X&& x, Y&& y) const {
     (*this)(sequential, ranks, x, y);
@@ -153,6 +157,7 @@ class SharedCalls {
   void operator()(const E& executor, const C& ranks, X&& x, Y&& y) const {
     static_cast<const Layer&>(*this).infer_shared(ExecutorRef(executor), CommunicatorRef(ranks), norma::view(x), norma::output_view(y));
   }
+  /// Training forward. Its `saved` serves a backward with the same ranks only.
   template <Communicator C, class X, class Y>
   void forward(const C& ranks, X&& x, Y&& y, Saved<T>& saved) {
     forward(sequential, ranks, x, y, saved);
@@ -161,6 +166,7 @@ class SharedCalls {
   void forward(const E& executor, const C& ranks, X&& x, Y&& y, Saved<T>& saved) {
     self().train_shared(ExecutorRef(executor), CommunicatorRef(ranks), norma::view(x), norma::output_view(y), saved);
   }
+  /// dx = ..., parameter gradients += this rank's part of them (LayerNorm's and RMSNorm's along a split axis are whole).
   template <Communicator C, class DY, class X, class DX>
   void backward(const C& ranks, DY&& dy, X&& x, Saved<T>& saved, DX&& dx) {
     backward(sequential, ranks, dy, x, saved, dx);

@@ -14,6 +14,10 @@ namespace norma::inline NORMA_ISA_NAMESPACE {
 /// where `running` says that running statistics stand for the batch's, as constants.
 template <class Layer, class F, Parameter T>
 class PlaneLayer : public BatchLayer<Layer, F, T> {
+ public:
+  /// With running statistics, too: inference is no mere scale and shift.
+  static constexpr bool inference_takes_statistics = true;
+
  protected:
   using BatchLayer<Layer, F, T>::BatchLayer;
 

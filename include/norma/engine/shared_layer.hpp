@@ -10,6 +10,7 @@ namespace norma::inline NORMA_ISA_NAMESPACE {
 ///   table_columns    numbers per channel that its backward wants of its own, in columns of saved's table
 ///   between(table)   what happens between statistics and map (see normalize_between)
 ///   reshape(table)   what that made of the statistics
+///   check_options()  ShapeError if it cannot train with its options, if they can be wrong
 template <class Layer, class F, Parameter T>
 class SharedBatchLayer : public BatchLayer<Layer, F, T>, public SharedCalls<Layer, T> {
  public:
@@ -35,6 +36,7 @@ class SharedBatchLayer : public BatchLayer<Layer, F, T>, public SharedCalls<Laye
     const std::string error = error_of([&] {
       this->checked_roles(x.extents());
       check_forward(F::layer, x, y);
+      if constexpr (requires { self().check_options(); }) self().check_options();
       affine = this->operands(F::layer, x.extents(), channel_axis);
     });
     double* table = nullptr;

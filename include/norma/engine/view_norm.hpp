@@ -1,4 +1,4 @@
-// Norms as functions on views their user owns: no layer object, no ownership, no allocation.
+// Norms as functions on views their user owns: no layer object, no ownership, no allocation but that of a Saved.
 #pragma once
 
 #include <norma/engine/layer.hpp>

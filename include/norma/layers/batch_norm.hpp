@@ -29,6 +29,8 @@ struct BatchNormTrainingViews {
   double eps = 1e-5;
   bool unit_offset = false;
 };
+/// Views of the backward of training: weight and unit_offset as in its forward. Gradients have their parameter's shape, += ...; an absent
+/// one is not computed.
 template <Parameter T>
 struct BatchNormBackwardViews {
   OptionalView<const T> weight = {};
@@ -36,6 +38,7 @@ struct BatchNormBackwardViews {
   OptionalView<T> weight_grad = {};
   OptionalView<T> bias_grad = {};
 };
+/// Views of the backward of inference: those of BatchNormViews, and gradients as in BatchNormBackwardViews.
 template <Parameter T>
 struct BatchNormFrozenBackwardViews {
   OptionalView<const T> mean = {};
@@ -81,8 +84,8 @@ struct BatchNormOptions {
 };
 
 /// Normalizes each channel of (N, C) or (N, C, spatial...); weight and bias have C elements. Training uses the batch's statistics and moves
-/// the running ones, inference uses the running ones (the batch's, if it does not track). An empty batch changes nothing. T: float or
-/// double.
+/// the running ones, inference uses the running ones (the batch's, if it does not track). An empty batch changes nothing. ShapeError where
+/// a training batch has a single value per channel. T: float or double.
 template <Parameter T>
 class BatchNorm : public TrackingNorm<BatchNormFormula, T> {
  public:
@@ -165,6 +168,7 @@ inline constexpr BatchNormFunction batch_norm{};
 inline constexpr ViewBackward<BatchNormFormula> batch_norm_backward{};
 
 /// batch_norm_backward_frozen(dy, x, dx, {.mean = m, .variance = v, ...}): backward of inference, where the statistics are constants.
+/// dx = ... unless absent, and it may be exactly dy or x; gradients += ...; allocates a few numbers per channel.
 struct BatchNormBackwardFrozenFunction {
   template <Executor E, class DY, class X, class DX>
   void operator()(const E& executor, DY&& dy, X&& x, DX&& dx, const BatchNormFrozenBackwardViews<ParameterOf<X>>& options) const {

@@ -53,7 +53,8 @@ struct BatchRenormOptions {
 /// Over (N, C) or (N, C, spatial...). Training: x_hat = (x - mean) / sigma * r + d with the batch's mean and sigma = sqrt(variance + eps),
 /// r = clip(sigma / running sigma, 1 / r_max, r_max), d = clip((mean - running mean) / running sigma, -d_max, d_max); the running
 /// statistics are those before this step, r and d constants in backward. Unclipped, that is the output of inference. Inference and all else
-/// is BatchNorm's; statistics are always tracked. T: float or double.
+/// is BatchNorm's; statistics are always tracked. forward and backward with a communicator are SyncBatchNorm's. ShapeError where the
+/// schedule gives an r_max below 1 or a d_max below 0. T: float or double.
 template <Parameter T>
 class BatchRenorm : public SharedBatchLayer<BatchRenorm<T>, BatchFormula<BatchRenormName>, T> {
   using F = BatchFormula<BatchRenormName>;
@@ -76,6 +77,7 @@ class BatchRenorm : public SharedBatchLayer<BatchRenorm<T>, BatchFormula<BatchRe
   template <class X, class Y>
   void train(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
     const Roles roles = this->checked_training(x, y);
+    check_options();
     const StatisticArrays<T> statistics = saved.prepare(this->channels(), true);
     double* const table = this->prepare_table(saved);
     if (x.size() > 0) {
@@ -95,6 +97,11 @@ class BatchRenorm : public SharedBatchLayer<BatchRenorm<T>, BatchFormula<BatchRe
               this->operands_with_gradients(F::layer, x.extents(), channel_axis), reshape(saved.table().data()));
   }
 
+  void check_options() const {
+    const RenormLimits limits = schedule_(this->num_batches_tracked());
+    if (limits.r_max >= 1 && limits.d_max >= 0) return;
+    raise_shape_error(F::layer, ": the schedule gives r_max ", limits.r_max, " and d_max ", limits.d_max, "; at least 1 and 0 are wanted");
+  }
   /// r and d of each channel, in two columns.
   static constexpr index_t table_columns = 2;
   Reshape reshape(const double* table) const { return {table, table + this->channels()}; }

@@ -13,9 +13,13 @@ struct FoldBatchNormOptions {
 
 /// Rewrites weight (any rank, output channels along `axis`) and bias (one value per output channel) in place, so that the layer alone gives
 /// what layer and bn gave at inference: with s = bn.weight / sqrt(running_var + eps), weight *= s and bias = (bias - running_mean) * s +
-/// bn.bias. bn is a BatchNorm<T> or anything with its accessors, and tracks statistics. ShapeError before anything is written.
+/// bn.bias. bn tracks statistics and is a BatchNorm, SyncBatchNorm, BatchRenorm, MeanOnlyBatchNorm, InstanceNorm, or a type of yours with
+/// their accessors. Runs on the calling thread. ShapeError before anything is written.
 template <class W, class B, class Norm>
 inline void fold_batch_norm(W&& weight, B&& bias, const Norm& bn, const FoldBatchNormOptions& options = {}) {
+  static_assert(
+      !requires { Norm::inference_takes_statistics; },
+      "norma: this norm takes statistics of x at inference, which no layer before it can take over");
   constexpr const char* who = "fold_batch_norm";
   const auto w = norma::output_view(weight);
   const auto b = norma::output_view(bias);
@@ -36,12 +40,15 @@ inline void fold_batch_norm(W&& weight, B&& bias, const Norm& bn, const FoldBatc
     return affine;
   };
   // A weight is scaled alone: its mean is 0, everywhere the same one.
-  const P zero(0);
+  const P zero(0), one(1);
+  const bool divides = variance.data() != nullptr;  // MeanOnlyBatchNorm does not
+  const P* const variances = divides ? variance.data() : &one;
   const Roles all_but_channel = ((1u << w.rank()) - 1u) & ~(1u << axis);
-  apply_statistics<P>(sequential, all_but_channel, w, w, affine_along(w.extents(), axis), {&zero, 0, variance.data(), 1, {bn.eps()}});
+  apply_statistics<P>(sequential, all_but_channel, w, w, affine_along(w.extents(), axis),
+                      {&zero, 0, variances, divides ? 1 : 0, {bn.eps()}});
   AffineOperands affine = affine_along(b.extents(), 0);
   affine.bias = parameter_operand(who, "bias of the BatchNorm", norma::view(bn.bias()), b.extents(), 1u);
-  apply_statistics<P>(sequential, Roles(0), b, b, affine, {mean.data(), 1, variance.data(), 1, {bn.eps()}});
+  apply_statistics<P>(sequential, Roles(0), b, b, affine, {mean.data(), 1, variances, divides ? 1 : 0, {bn.eps()}});
 }
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

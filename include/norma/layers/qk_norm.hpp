@@ -30,26 +30,25 @@ class QKNorm : public QueryKeyCalls<QKNorm<T>, T> {
   static constexpr const char* name = "QKNorm";
 
   explicit QKNorm(index_t head_dim, const QKNormOptions& options = {})
-      : options_(options), q_(checked(head_dim, options), options), k_(head_dim, options) {
-    if (options.form != QKForm::l2 || !options.affine) return;
+      : options_(options), head_dim_(checked(head_dim, options)), q_(head_dim, options, true), k_(head_dim, options, false) {
     const double length = static_cast<double>(options.sequence_length);
-    scale_ = Buffer<T>(1, static_cast<T>(std::log2(length * length - length)));
-    scale_grad_ = Buffer<T>(1);
+    for (T& start : scale()) start = static_cast<T>(std::log2(length * length - length));
   }
 
-  std::span<T> q_weight() { return q_.weight(); }
+  std::span<T> q_weight() { return l2() ? std::span<T>() : q_.weight(); }
   std::span<T> q_bias() { return q_.bias(); }
   std::span<T> k_weight() { return k_.weight(); }
   std::span<T> k_bias() { return k_.bias(); }
-  std::span<T> scale() { return scale_.span(); }
-  std::span<T> q_weight_grad() { return q_.weight_grad(); }
+  std::span<T> scale() { return l2() ? q_.weight() : std::span<T>(); }
+  std::span<T> q_weight_grad() { return l2() ? std::span<T>() : q_.weight_grad(); }
   std::span<T> q_bias_grad() { return q_.bias_grad(); }
   std::span<T> k_weight_grad() { return k_.weight_grad(); }
   std::span<T> k_bias_grad() { return k_.bias_grad(); }
-  std::span<T> scale_grad() { return scale_grad_.span(); }
+  std::span<T> scale_grad() { return l2() ? q_.weight_grad() : std::span<T>(); }
 
   void zero_grad() {
-    for_each_parameter([](std::string_view, std::span<T>, std::span<T> grad) { std::fill(grad.begin(), grad.end(), T(0)); });
+    q_.zero_grad();
+    k_.zero_grad();
   }
 
   /// f(name, value, grad) for each parameter that the form has.
@@ -70,14 +69,13 @@ class QKNorm : public QueryKeyCalls<QKNorm<T>, T> {
  private:
   friend QueryKeyCalls<QKNorm<T>, T>;
 
-  /// Weight and bias of one side; the l2 form has none.
+  /// Weight and bias of one side. The l2 form has one number for q's: scale.
   struct Side : AffineParameters<T> {
-    Side(index_t head_dim, const QKNormOptions& o)
-        : AffineParameters<T>(Extents{head_dim}, o.affine && o.form != QKForm::l2, o.affine && o.bias && o.form == QKForm::layer,
-                              o.unit_offset && o.form != QKForm::l2) {}
+    Side(index_t head_dim, const QKNormOptions& o, bool of_q)
+        : AffineParameters<T>(o.form == QKForm::l2 ? Extents{} : Extents{head_dim}, o.affine && (o.form != QKForm::l2 || of_q),
+                              o.affine && o.bias && o.form == QKForm::layer, o.unit_offset && o.form != QKForm::l2) {}
     using AffineParameters<T>::operands;
     using AffineParameters<T>::operands_with_gradients;
-    using AffineParameters<T>::parameter_shape;
   };
 
   static index_t checked(index_t head_dim, const QKNormOptions& options) {
@@ -87,34 +85,27 @@ class QKNorm : public QueryKeyCalls<QKNorm<T>, T> {
     return head_dim;
   }
 
-  index_t head_dim() const { return q_.parameter_shape()[0]; }
+  bool l2() const { return options_.form == QKForm::l2; }
+  index_t head_dim() const { return head_dim_; }
   unsigned identity() const { return static_cast<unsigned>(options_.form); }
 
   template <class F>
   void with_formula(F&& f) const {
-    if (options_.form == QKForm::l2) return f(UnitNormFormula{static_cast<double>(head_dim()), options_.eps});
+    if (l2()) return f(UnitNormFormula{static_cast<double>(head_dim_), options_.eps});
     if (options_.form == QKForm::layer) return f(InverseSigma{options_.eps});
     f(RMSNormFormula{options_.eps, false});
   }
 
-  AffineOperands q_operands(const Extents& q, AxisSet axes) const {
-    AffineOperands result = q_.operands(name, q, axes);
-    if (scale_.size() > 0) result.weight = constant_operand(*scale_.data(), q.size());
-    return result;
-  }
-  AffineOperands k_operands(const Extents& k, AxisSet axes) const { return k_.operands(name, k, axes); }
-  AffineOperands q_operands_with_gradients(const Extents& q, AxisSet axes) {
-    AffineOperands result = q_.operands_with_gradients(name, q, axes);
-    if (scale_.size() == 0) return result;
-    result.weight = constant_operand(*scale_.data(), q.size());
-    result.weight_grad = constant_operand(*scale_grad_.data(), q.size());
-    return result;
-  }
-  AffineOperands k_operands_with_gradients(const Extents& k, AxisSet axes) { return k_.operands_with_gradients(name, k, axes); }
+  /// The axes that the parameters run along.
+  AxisSet along(AxisSet last) const { return l2() ? 0 : last; }
+  AffineOperands q_operands(const Extents& q, AxisSet last) const { return q_.operands(name, q, along(last)); }
+  AffineOperands k_operands(const Extents& k, AxisSet last) const { return k_.operands(name, k, along(last)); }
+  AffineOperands q_operands_with_gradients(const Extents& q, AxisSet last) { return q_.operands_with_gradients(name, q, along(last)); }
+  AffineOperands k_operands_with_gradients(const Extents& k, AxisSet last) { return k_.operands_with_gradients(name, k, along(last)); }
 
   QKNormOptions options_;
+  index_t head_dim_;
   Side q_, k_;
-  Buffer<T> scale_, scale_grad_;
 };
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

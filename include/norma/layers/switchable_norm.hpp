@@ -5,6 +5,7 @@
 #include <array>
 
 #include <norma/engine/plane_layer.hpp>
+#include <norma/stats/softmax.hpp>
 
 namespace norma {
 
@@ -31,8 +32,8 @@ struct SwitchableNormOptions {
 };
 
 /// mean = sum_k softmax(mean_logits)_k mean_k and variance alike with var_logits, over k in (instance, layer, batch), for each sample and
-/// channel of (N, C) or (N, C, spatial...). Inference takes the running statistics for the batch's, if it tracks. Everything else is
-/// BatchNorm's. T: float or double.
+/// channel of (N, C) or (N, C, spatial...). Inference takes the running statistics for the batch's, if it tracks; if it does not, it
+/// allocates some numbers per sample and channel. Everything else is BatchNorm's. T: float or double.
 template <Parameter T>
 class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchFormula<SwitchableNormName>, T> {
   using F = BatchFormula<SwitchableNormName>;
@@ -74,10 +75,12 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchFormula<Switcha
   using Logits = std::array<T, 3>;
   friend Base;
 
+  using Three = std::array<SetStatistics, 3>;  // instance, layer, batch
+
   /// The statistics a plane is mixed of, and the mix.
   struct Mix {
     std::array<double, 3> mean, variance;  // softmax of the logits
-    SetStatistics of(const std::array<SetStatistics, 3>& k, const InverseSigma& formula) const {
+    SetStatistics of(const Three& k, const InverseSigma& formula) const {
       double m = 0, v = 0;
       for (std::size_t i = 0; i < 3; ++i) {
         // About the instance mean, so that large means cost no digits.
@@ -126,7 +129,7 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchFormula<Switcha
         moments.mean[i] = s.mean.high + s.mean.low;
         moments.variance[i] = s.second * factor;
       }
-      each_plane(moments, running, [&](index_t i, const std::array<SetStatistics, 3>& k) { forward.put(i, mix.of(k, this->formula())); });
+      each_plane(moments, running, [&](index_t i, const Three& k) { forward.put(i, mix.of(k, this->formula())); });
     };
     normalize_between(
         executor, algebra_of(this->formula()), plane_roles(x.rank()), x, y, this->operands(F::layer, x.extents(), channel_axis),
@@ -146,8 +149,7 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchFormula<Switcha
       const SetStatistics of_layer = moments.of_sample(n);
       for (index_t c = 0; c < moments.channels; ++c) {
         const index_t i = n * moments.channels + c;
-        visit(i, std::array<SetStatistics, 3>{
-                     {{{moments.mean[i], 0}, 0, moments.variance[i]}, of_layer, {{of_batch[2 * c], 0}, 0, of_batch[2 * c + 1]}}});
+        visit(i, Three{{{{moments.mean[i], 0}, 0, moments.variance[i]}, of_layer, {{of_batch[2 * c], 0}, 0, of_batch[2 * c + 1]}}});
       }
     }
   }
@@ -172,7 +174,7 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchFormula<Switcha
       Gradients gradients{moments.mean + 2 * (planes + channels), samples, {}, {}};
       std::fill_n(gradients.table, Gradients::size(samples, channels), 0.0);
       const Mix mix = mixes();
-      each_plane(moments, running, [&](index_t i, const std::array<SetStatistics, 3>& k) {
+      each_plane(moments, running, [&](index_t i, const Three& k) {
         const SetStatistics mixed = mix.of(k, this->formula());
         const index_t c = i % channels;
         this->add_gradients(c, sum_dy_x_hat[i], sum_dy[i]);
@@ -180,7 +182,7 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchFormula<Switcha
         const double of_variance = -0.5 * mixed.rstd * mixed.rstd * this->weight_of(c) * sum_dy_x_hat[i];
         gradients.add(i / channels, c, of_mean, of_variance, k, mixed);
       });
-      each_plane(moments, running, [&](index_t i, const std::array<SetStatistics, 3>& k) {
+      each_plane(moments, running, [&](index_t i, const Three& k) {
         const SetStatistics mixed = mix.of(k, this->formula());
         const index_t n = i / channels, c = i % channels;
         const double w = this->weight_of(c), batch = running ? 0.0 : 1.0;
@@ -216,7 +218,7 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchFormula<Switcha
     static index_t size(index_t samples, index_t channels) { return 2 * (samples + channels); }
     double* of_sample(index_t n) { return table + 2 * n; }
     double* of_channel(index_t c) { return table + 2 * (samples + c); }
-    void add(index_t n, index_t c, double of_mean, double of_variance, const std::array<SetStatistics, 3>& k, const SetStatistics& mixed) {
+    void add(index_t n, index_t c, double of_mean, double of_variance, const Three& k, const SetStatistics& mixed) {
       for (double* const sums : {of_sample(n), of_channel(c)}) {
         sums[0] += of_mean;
         sums[1] += of_variance;
@@ -230,18 +232,9 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchFormula<Switcha
 
   /// What the population variance of a plane of s elements is multiplied with. A single element has variance 0 in either convention.
   double instance_factor(index_t s) const {
-    if (variance_ == SwitchableVariance::population) return 1;
-    return s > 1 ? static_cast<double>(s) / static_cast<double>(s - 1) : 0;
+    return RunningStep{.unbiased = variance_ == SwitchableVariance::authors}.averaged_variance(1, s);
   }
   Mix mixes() const { return {softmax(mean_logits_), softmax(var_logits_)}; }
-  static std::array<double, 3> softmax(const Logits& logits) {
-    std::array<double, 3> result{};
-    double largest = static_cast<double>(logits[0]), sum = 0;
-    for (const T l : logits) largest = static_cast<double>(l) > largest ? static_cast<double>(l) : largest;
-    for (std::size_t i = 0; i < 3; ++i) sum += result[i] = std::exp(static_cast<double>(logits[i]) - largest);
-    for (double& r : result) r /= sum;
-    return result;
-  }
 
   SwitchableVariance variance_;
   Logits mean_logits_{T(1), T(1), T(1)}, var_logits_{T(1), T(1), T(1)}, mean_logits_grad_{}, var_logits_grad_{};

@@ -38,7 +38,17 @@ class SyncBatchNorm : public SharedBatchLayer<SyncBatchNorm<T>, BatchFormula<Syn
 
  private:
   friend BatchLayer<SyncBatchNorm<T>, BatchFormula<SyncBatchNormName>, T>;
+  friend LayerCalls<SyncBatchNorm<T>, T>;
   friend Base;
+
+  template <class... Views>
+  void train(const Views&...) {
+    static_assert(sizeof...(Views) == 0, "norma: SyncBatchNorm trains with a communicator: forward(ranks, x, y, saved)");
+  }
+  template <class... Views>
+  void pull(const Views&...) {
+    static_assert(sizeof...(Views) == 0, "norma: SyncBatchNorm trains with a communicator: backward(ranks, dy, x, saved, dx)");
+  }
 
   static constexpr index_t table_columns = 0;
   auto between(double*) const {

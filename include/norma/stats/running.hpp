@@ -8,7 +8,8 @@
 
 namespace norma {
 
-/// What BatchNorm's momentum weighs and which variance is averaged.
+/// What BatchNorm's momentum weighs and which variance is averaged. The default momentum stays 0.1: set one that fits, 0.99 for Keras'
+/// default and 0.9 for ONNX's.
 enum class StatsConvention : unsigned char {
   torch,  ///< momentum weighs the new value; the running variance is that of the unbiased estimator, m / (m - 1) times the population's
   keras,  ///< momentum weighs the old value; the population variance

@@ -1,11 +1,9 @@
 // SpectralNorm: w = W / sigma, sigma the largest singular value of W by power iteration (Miyato et al. 2018, arXiv 1802.05957).
 #pragma once
 
-#include <limits>
-
 #include <Eigen/Core>
 
-#include <norma/weights/random_direction.hpp>
+#include <norma/weights/power_iteration.hpp>
 #include <norma/weights/reparameterised.hpp>
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
@@ -38,17 +36,13 @@ class SpectralNorm : public Reparameterised<SpectralNorm<T>, T> {
   std::span<const T> weight() const { return weight_.span(); }
   std::span<T> weight_grad() { return weight_grad_.span(); }
   std::span<const T> weight_grad() const { return weight_grad_.span(); }
-  std::span<T> u() { return u_.span(); }
-  std::span<const T> u() const { return u_.span(); }
-  std::span<T> v() { return v_.span(); }
-  std::span<const T> v() const { return v_.span(); }
+  std::span<T> u() { return power_.u().span(); }
+  std::span<const T> u() const { return power_.u().span(); }
+  std::span<T> v() { return power_.v().span(); }
+  std::span<const T> v() const { return power_.v().span(); }
 
   /// u^T W v for today's W, u, v.
-  double sigma() const {
-    double sum = 0;
-    each_product([&](index_t first, const auto& product) { sum += along_u(first, product); });
-    return sum;
-  }
+  double sigma() const { return power_.sigma(weight_); }
 
   void zero_grad() { weight_grad_.fill(T(0)); }
 
@@ -59,7 +53,7 @@ class SpectralNorm : public Reparameterised<SpectralNorm<T>, T> {
   }
   template <Executor E, class DW>
   void backward_frozen(const E& executor, DW&& dw) {
-    pull_through(ExecutorRef(executor), this->checked("dw", norma::view(dw)), sigma(), u_.data(), v_.data());
+    pull_through(ExecutorRef(executor), this->checked("dw", norma::view(dw)), sigma(), u().data(), v().data());
   }
 
   /// f(name, value, grad) for W; f(name, value) for u and v.
@@ -76,92 +70,18 @@ class SpectralNorm : public Reparameterised<SpectralNorm<T>, T> {
  private:
   friend Base;
   struct FromView {};
-  using Vector = Eigen::Matrix<T, Eigen::Dynamic, 1>;
-  using RowMajor = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-  using ColMajor = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>;
-  static constexpr index_t rows_at_once = 1024;
 
   template <class W>
   SpectralNorm(FromView, const TensorView<W>& w0, const SpectralNormOptions& options)
       : Base(Base::checked_origin(w0).extents(), 1u << checked_axis(name, options.dim, w0.rank())),
         iterations_(options.n_power_iterations),
-        eps_(options.eps),
         legacy_names_(options.legacy_names),
+        power_(w0.extents(), checked_axis(name, options.dim, w0.rank()), options.eps, options.seed),
         weight_(w0.size()),
         weight_grad_(w0.size()) {
     if (iterations_ < 1) raise_shape_error(name, ": n_power_iterations is ", iterations_, "; 1 or more is wanted");
-    const Extents& extents = w0.extents();
-    for (int a = 0; a < extents.size(); ++a) {
-      index_t& size = (this->axes() >> a & 1u) != 0 ? rows_ : this->axes() >> a != 0 ? outer_ : inner_;
-      size *= extents[a];
-    }
     scale(ExecutorRef(sequential), w0, T(1), this->tensor(weight_));
-    u_ = Buffer<T>(rows_);
-    v_ = Buffer<T>(outer_ * inner_);
-    next_ = Buffer<T>(rows_ > v_.size() ? rows_ : v_.size());
-    RandomDirection random(options.seed);
-    random.draw(u_.span());
-    random.draw(v_.span());
-    for (int i = 0; i < 15; ++i) iterate();
-  }
-
-  /// f(block, column) for W as blocks of columns that lie like a matrix; `column` is the block's first.
-  template <class B, class F>
-  void each_block(B& buffer, F&& f) const {
-    constexpr bool fixed = std::is_const_v<B>;
-    if (inner_ == 1) {
-      f(Eigen::Map<std::conditional_t<fixed, const ColMajor, ColMajor>>(buffer.data(), rows_, outer_), 0);
-      return;
-    }
-    for (index_t o = 0; o < outer_; ++o)
-      f(Eigen::Map<std::conditional_t<fixed, const RowMajor, RowMajor>>(buffer.data() + o * rows_ * inner_, rows_, inner_), o * inner_);
-  }
-
-  /// f(first, W v from row `first` on): some rows at a time, on the stack.
-  template <class F>
-  void each_product(F&& f) const {
-    const Eigen::Map<const Vector> v(v_.data(), v_.size());
-    Eigen::Matrix<T, Eigen::Dynamic, 1, Eigen::ColMajor, rows_at_once, 1> product;
-    for (index_t first = 0; first < rows_; first += rows_at_once) {
-      product.setZero(rows_ - first < rows_at_once ? rows_ - first : rows_at_once);
-      each_block(weight_, [&](const auto& block, index_t column) {
-        product.noalias() += block.middleRows(first, product.size()) * v.segment(column, block.cols());
-      });
-      f(first, product);
-    }
-  }
-
-  /// What rows from `first` on, of which W v is given, add to sigma.
-  template <class V>
-  double along_u(index_t first, const V& product) const {
-    const Eigen::Map<const Vector> u(u_.data(), u_.size());
-    return u.segment(first, product.size()).template cast<double>().dot(product.template cast<double>());
-  }
-
-  /// v = normalize(W^T u), u = normalize(W v). Returns sigma, the bits of sigma().
-  double iterate() {
-    const Eigen::Map<const Vector> u(u_.data(), u_.size());
-    Eigen::Map<Vector> next_v(next_.data(), v_.size()), next_u(next_.data(), u_.size());
-    each_block(weight_, [&](const auto& block, index_t column) { next_v.segment(column, block.cols()).noalias() = block.transpose() * u; });
-    take_direction(next_v, v_);
-    each_product([&](index_t first, const auto& product) { next_u.segment(first, product.size()) = product; });
-    take_direction(next_u, u_);
-    double sigma = 0;
-    for (index_t first = 0; first < rows_; first += rows_at_once)
-      sigma += along_u(first, next_u.segment(first, rows_ - first < rows_at_once ? rows_ - first : rows_at_once));
-    return sigma;
-  }
-
-  /// unit = product / ||product||; the old one stays where the product is zero (or holds a NaN, which sigma then shows).
-  void take_direction(const Eigen::Map<Vector>& product, Buffer<T>& unit) const {
-    if (product.size() == 0) return;
-    const double length = product.template cast<double>().stableNorm();
-    if (!(length > 0) || !(length <= std::numeric_limits<double>::max())) return;
-    if (length <= eps_) {
-      const Eigen::Map<const Vector> all(weight_.data(), weight_.size());
-      if (length <= eps_ * static_cast<double>(all.cwiseAbs().maxCoeff())) return;
-    }
-    Eigen::Map<Vector>(unit.data(), unit.size()) = (product.template cast<double>() / length).template cast<T>();
+    for (int i = 0; i < 15; ++i) power_.iterate(weight_);
   }
 
   static double inverse(double sigma) { return sigma == 0 ? 0 : 1 / sigma; }
@@ -174,17 +94,17 @@ class SpectralNorm : public Reparameterised<SpectralNorm<T>, T> {
   template <class W>
   void train(const ExecutorRef& executor, const TensorView<W>& w, Saved<T>& saved) {
     double sigma = 0;
-    for (int i = 0; i < iterations_; ++i) sigma = iterate();
+    for (int i = 0; i < iterations_; ++i) sigma = power_.iterate(weight_);
     scale(executor, this->tensor(weight_), static_cast<T>(inverse(sigma)), w);
     saved.prepare(0, false);
-    double* const numbers = saved.prepare_table(1 + u_.size() + v_.size()).data();
+    double* const numbers = saved.prepare_table(1 + power_.u().size() + power_.v().size()).data();
     numbers[0] = sigma;
-    std::copy_n(v_.data(), v_.size(), std::copy_n(u_.data(), u_.size(), numbers + 1));
+    std::copy_n(v().data(), v().size(), std::copy_n(u().data(), u().size(), numbers + 1));
   }
   template <class DW>
   void pull(const ExecutorRef& executor, const TensorView<DW>& dw, Saved<T>& saved) {
     const double* const numbers = saved.table().data();
-    pull_through(executor, dw, numbers[0], numbers + 1, numbers + 1 + u_.size());
+    pull_through(executor, dw, numbers[0], numbers + 1, numbers + 1 + u().size());
   }
 
   /// weight_grad += (dw - <dw, W / sigma> u v^T) / sigma.
@@ -195,23 +115,19 @@ class SpectralNorm : public Reparameterised<SpectralNorm<T>, T> {
     double slope = 0;
     for (index_t b = 0; b < blocks.count(); ++b) {
       blocks.read(b, [&](const T* weight, const T* gradient, index_t n) {
-        const Eigen::Map<const Vector> x(weight, n), dx(gradient, n);
+        using Numbers = Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, 1>>;
+        const Numbers x(weight, n), dx(gradient, n);
         slope += x.template cast<double>().dot(dx.template cast<double>());
       });
     }
     scale(executor, dw, static_cast<T>(inverse_sigma), this->tensor(weight_grad_), Result::added);
-    using Numbers = Eigen::Map<const Eigen::Matrix<N, Eigen::Dynamic, 1>>;
-    const Vector along = Numbers(u, u_.size()).template cast<T>() * static_cast<T>(slope * inverse_sigma * inverse_sigma);
-    each_block(weight_grad_, [&](auto&& block, index_t column) {
-      block.noalias() -= along * Numbers(v + column, block.cols()).template cast<T>().transpose();
-    });
+    power_.subtract_outer_product(weight_grad_, slope * inverse_sigma * inverse_sigma, u, v);
   }
 
-  index_t rows_ = 1, outer_ = 1, inner_ = 1;
   int iterations_;
-  double eps_;
   bool legacy_names_;
-  Buffer<T> weight_, weight_grad_, u_, v_, next_;
+  PowerIteration<T> power_;
+  Buffer<T> weight_, weight_grad_;
 };
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

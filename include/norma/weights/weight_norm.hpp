@@ -3,8 +3,8 @@
 
 #include <optional>
 
-#include <norma/engine/channel_statistics.hpp>
 #include <norma/engine/unit_norm.hpp>
+#include <norma/weights/batch_start.hpp>
 #include <norma/weights/reparameterised.hpp>
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
@@ -57,7 +57,7 @@ class WeightNorm : public Reparameterised<WeightNorm<T>, T> {
   /// constant channel keeps its g and has bias = -mean. g must have one element per channel.
   template <class X, class B>
   void initialize(X&& t, B&& bias) {
-    set_channels(norma::view(t), norma::output_view(bias));
+    start_from_batch(name, g(), norma::view(t), norma::output_view(bias));
   }
 
  private:
@@ -114,24 +114,6 @@ class WeightNorm : public Reparameterised<WeightNorm<T>, T> {
   void pull(const ExecutorRef& executor, const TensorView<DW>& dw, Saved<T>& saved) {
     pull_back(executor, formula(), this->axes(), dw, this->tensor(v_), saved.statistics(), saved.scratch(), this->tensor(v_grad_),
               operands(true), {}, Result::added);
-  }
-
-  template <class X, class B>
-  void set_channels(const TensorView<X>& t, const TensorView<B>& bias) {
-    if (t.rank() < 2 || t.extent(1) != g_.size()) {
-      raise_shape_error(name, ": t has extents ", t.extents(), "; (N, ", g_.size(), ", spatial...) is wanted, a channel for each g");
-    }
-    check_same_shape(name, "t", t, t.extents());
-    if (bias.extents() != Extents{g_.size()}) raise_shape_error(name, ": bias has extents ", bias.extents(), ", g has ", g_.size());
-    check_same_shape(name, "bias", bias, bias.extents());
-    if (t.size() == 0) return;
-    const Saved<double> channels = channel_statistics(t);
-    for (index_t c = 0; c < g_.size(); ++c) {
-      const double mean = channels.mean()[static_cast<std::size_t>(c)], rstd = channels.rstd()[static_cast<std::size_t>(c)];
-      const double factor = rstd == 0 ? 1 : rstd;
-      g_.data()[c] = static_cast<T>(static_cast<double>(g_.data()[c]) * factor);
-      bias(c) = static_cast<B>(-mean * factor);
-    }
   }
 
   bool legacy_names_;
