@@ -56,8 +56,7 @@ NORMA_INLINE void read_coefficients(const Layout& layout, const StatisticArrays<
   }
   index_t offset[Columns];
   layout.kept.offsets(stream_stat, set, sets, offset);
-  if (sets == rows_of<Columns> && offset[sets - 1] - offset[0] == sets - 1 &&
-      layout.kept.axis[layout.kept.count - 1].stride[stream_stat] == 1) {
+  if (sets == rows_of<Columns> && layout.kept.side_by_side(stream_stat, set, sets)) {
     for (index_t r = 0; r < sets; r += pack_size<double>)
       table.put(r, statistics.template get_mean<Pack<double>>(offset[r]), statistics.template get_rstd<Pack<double>>(offset[r]));
     return;

@@ -17,7 +17,7 @@ inline void normalize_between(const ExecutorRef& executor, const F& formula, con
   const CellPlan plan = plan_of(CellPlan(x.extents(), roles, operands, scratch != nullptr, roles.keeps(0) ? 1 : CellPlan::least_plane));
   each_slice_forward<A, P>(executor, plan, static_cast<double>(affine.template offset<A>()), true, streaming, scratch,
                            [&](SliceForward<A, P>& forward, const ExecutorRef& inside, const CellSlice& slice) {
-                             forward.fold(inside, formula);
+                             forward.fold_any(inside, formula);
                              between(forward, slice);
                              for (index_t s = 0; s < forward.set_count(); ++s) {
                                statistics.put(slice.place(s), forward.statistics(s));

@@ -9,7 +9,8 @@ namespace norma::inline NORMA_ISA_NAMESPACE {
 template <class A>
 class CellPull {
  public:
-  CellPull(const Cells& cells, const Operands& operands, bool streaming)
+  /// columns: see CellPlan::sums_in_columns.
+  CellPull(const Cells& cells, const Operands& operands, bool columns, bool streaming)
       : cells_(cells),
         layout_(cells.walk),
         operands_(operands),
@@ -20,19 +21,22 @@ class CellPull {
         streaming_(streaming) {
     const auto lie_across = [&](Stream s) { return cells_across_lanes(layout_, operands, s, element_type_of<A>); };
     across_lanes_ = lie_across(stream_dy) && lie_across(stream_x) && (!wants_dx_ || lie_across(stream_y));
+    const auto arithmetic = [&](Stream s) { return operands[s].type == element_type_of<A>; };
+    sums_in_columns_ = columns && arithmetic(stream_dy) && arithmetic(stream_x) && (!wants_dx_ || arithmetic(stream_y));
     direct_ = dy_.direct() && x_.direct() && (!wants_dx_ || dx_.direct());
   }
 
   /// sum_dy[cell] and sum_dy_x_hat[cell] of cells [first, last).
   void fold(index_t first, index_t last, const CellColumns<A>& statistics, double* sum_dy, double* sum_dy_x_hat) const {
-    if (across_lanes_) {
-      each_cell_tile<A>(layout_, first, last, [&]<int Tiles>(index_t cell, index_t count, std::integral_constant<int, Tiles>) {
-        with_bool(Tiles > 1 || count == tile_positions<A>, [&](auto whole) {
-          if constexpr (Tiles == 1 || whole.value) {
-            fold_lane_tile<whole.value, Tiles>(cell, static_cast<int>(count), statistics, sum_dy, sum_dy_x_hat);
-          }
-        });
-      });
+    if (sums_in_columns_) {
+      each_cell_tile<A>(layout_, across_lanes_, first, last,
+                        [&]<int Tiles>(index_t cell, index_t count, std::integral_constant<int, Tiles>) {
+                          with_bool(Tiles > 1 || count == tile_positions<A>, [&](auto whole) {
+                            if constexpr (Tiles == 1 || whole.value) {
+                              fold_lane_tile<whole.value, Tiles>(cell, static_cast<int>(count), statistics, sum_dy, sum_dy_x_hat);
+                            }
+                          });
+                        });
       return;
     }
     if (direct_) {
@@ -46,7 +50,7 @@ class CellPull {
   /// dx of cells [first, last).
   void map(index_t first, index_t last, const CellColumns<A>& statistics, const CellColumns<A>& pulls) const {
     if (across_lanes_) {
-      each_cell_tile<A>(layout_, first, last, [&]<int Tiles>(index_t cell, index_t count, std::integral_constant<int, Tiles>) {
+      each_cell_tile<A>(layout_, true, first, last, [&]<int Tiles>(index_t cell, index_t count, std::integral_constant<int, Tiles>) {
         map_lane_tile<Tiles>(cell, count, statistics, pulls);
       });
     } else if (direct_) {
@@ -180,6 +184,7 @@ class CellPull {
   bool wants_dx_;
   bool streaming_;
   bool across_lanes_;
+  bool sums_in_columns_;
   bool direct_;
 };
 

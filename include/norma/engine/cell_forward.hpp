@@ -24,10 +24,8 @@ struct CellColumns {
     if (per_set) {
       layout.kept.offsets(stream_stat, first, count, at);
       // Sets side by side are the columns themselves.
-      const bool in_order = layout.kept.count > 0 && layout.kept.axis[layout.kept.count - 1].stride[stream_stat] == 1;
-      if (count == rows_of<Columns> && in_order && at[count - 1] - at[0] == count - 1) {
+      if (count == rows_of<Columns> && layout.kept.side_by_side(stream_stat, first, count))
         return {column[0] + at[0], column[1] + at[0], column[2] + at[0]};
-      }
     } else {
       for (index_t i = 0; i < count; ++i) at[i] = first + i;
     }
@@ -40,13 +38,17 @@ struct CellColumns {
 
 /// True if cells across vector lanes suit the stream.
 inline bool cells_across_lanes(const Layout& layout, const Operands& operands, Stream stream, ElementType arithmetic) {
-  return operands[stream].type == arithmetic && layout.averaged.count == 1 && layout.averaged.axis[0].stride[stream] != 1 &&
-         lanes_are_contiguous(layout, stream);
+  return operands[stream].type == arithmetic && lanes_suit(layout, stream);
 }
 
 /// f(cell, count, number of tiles) for pieces of [first, last) that lie in one row of positions: several whole tiles at once, or one.
+/// Where cells are no neighbours, as in a slice of one channel, each is a piece.
 template <class A, class F>
-inline void each_cell_tile(const Layout& layout, index_t first, index_t last, F&& f) {
+inline void each_cell_tile(const Layout& layout, bool neighbours, index_t first, index_t last, F&& f) {
+  if (!neighbours) {
+    for (; first < last; ++first) f(first, index_t{1}, std::integral_constant<int, 1>());
+    return;
+  }
   constexpr index_t wide = wide_tiles * tile_positions<A>;
   each_lane_tile(layout, first, last, wide, [&](index_t cell, index_t count) {
     if (count == wide) {
@@ -82,20 +84,24 @@ struct ColumnSource {
   }
 };
 
-/// Moments of cells about their means.
+/// Moments of cells about their means. They know nothing of other tensors than x, so that statistics do not depend on how y lies.
 template <class A>
 class CellFold {
  public:
-  CellFold(const Cells& cells, const Operands& operands)
-      : layout_(cells.walk),
-        operands_(operands),
-        x_(operands, cells.walk, stream_x),
-        across_lanes_(cells_across_lanes(cells.walk, operands, stream_x, element_type_of<A>)) {}
+  /// columns: see CellPlan::sums_in_columns.
+  CellFold(const Extents& extents, const Roles& roles, const Operands& operands, bool columns)
+      : operands_(operands),
+        layout_(extents, roles, only_x(operands), false),
+        x_(operands, layout_, stream_x),
+        in_columns_(columns && operands[stream_x].type == element_type_of<A>) {}
+  CellFold(const CellFold&) = delete;  // x_ looks into layout_
+  CellFold& operator=(const CellFold&) = delete;
 
   /// Cells [first, last).
   void run(index_t first, index_t last, const MomentArrays& result) const {
-    if (across_lanes_) {
-      each_cell_tile<A>(layout_, first, last, [&]<int Tiles>(index_t cell, index_t count, std::integral_constant<int, Tiles>) {
+    if (in_columns_) {
+      const bool neighbours = lanes_are_contiguous(layout_, stream_x);
+      each_cell_tile<A>(layout_, neighbours, first, last, [&]<int Tiles>(index_t cell, index_t count, std::integral_constant<int, Tiles>) {
         fold_lane_tile<Tiles>(cell, count, result);
       });
     } else if (x_.direct()) {
@@ -103,11 +109,28 @@ class CellFold {
         fold_row_tile(first, last - first < rows_of<tile_rows> ? last - first : rows_of<tile_rows>, result);
       }
     } else {
-      for (; first < last; ++first) fold_staged(first, result);
+      for (; first < last; ++first) fold_staged(first, A(1), result);
     }
   }
 
+  /// A cell whose squares leave the range of A, again at another scale.
+  void rerun(index_t cell, const MomentArrays& result) const {
+    Tile<A> tile;
+    const A scale = scale_to_one(largest_magnitude(x_, layout_.kept.offset(stream_x, cell), layout_.set_size, tile));
+    fold_staged(cell, scale, result);
+    const double unscale = 1.0 / static_cast<double>(scale);
+    result.pivot[cell] *= unscale;
+    result.mean[cell] *= unscale;
+    result.variance[cell] *= unscale * unscale;
+  }
+
  private:
+  static Operands only_x(const Operands& operands) {
+    Operands result;
+    result[stream_x] = operands[stream_x];
+    return result;
+  }
+
   template <std::size_t Columns, class Source>
   NORMA_INLINE void fold_tile(index_t first, index_t count, const Source& source, const MomentArrays& result) const {
     MomentTable<A, Columns> moments;
@@ -137,21 +160,21 @@ class CellFold {
     fold_tile<tile_rows>(first, count, RowSource<A, decltype(read)>{count, read}, result);
   }
 
-  void fold_staged(index_t cell, const MomentArrays& result) const {
+  void fold_staged(index_t cell, A scale, const MomentArrays& result) const {
     Tile<A> tile;
     const index_t offset = layout_.kept.offset(stream_x, cell);
     const A* row;
     const auto read = [&](index_t begin, index_t count) {
-      row = x_.read(offset, begin, count, tile.element);
+      row = x_.read(offset, begin, count, tile.element, scale);
       return static_cast<const A* const*>(&row);
     };
     fold_tile<tile_rows>(cell, 1, RowSource<A, decltype(read)>{1, read}, result);
   }
 
-  const Layout& layout_;
   const Operands& operands_;
+  Layout layout_;
   SetStream<A> x_;
-  bool across_lanes_;
+  bool in_columns_;
 };
 
 /// y = (x - mean) * scale + offset, cell by cell, the three being columns; `from` and `to` are the streams it reads and writes.
@@ -175,7 +198,7 @@ class CellMap {
   /// Cells [first, last).
   void run(index_t first, index_t last, const CellColumns<A>& c) const {
     if (across_lanes_) {
-      each_cell_tile<A>(layout_, first, last, [&]<int Tiles>(index_t cell, index_t count, std::integral_constant<int, Tiles>) {
+      each_cell_tile<A>(layout_, true, first, last, [&]<int Tiles>(index_t cell, index_t count, std::integral_constant<int, Tiles>) {
         map_lane_tile<Tiles>(cell, count, c);
       });
     } else if (direct_) {

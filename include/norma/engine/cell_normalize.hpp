@@ -68,20 +68,22 @@ class SliceForward {
   template <Formula F>
   bool fold(const ExecutorRef& executor, const F& formula) {
     of_cell_ = {workspace_.take(cells_.count()), workspace_.take(cells_.count()), workspace_.take(cells_.count())};
-    const CellFold<A> fold(cells_, slice_.operands);
+    const CellFold<A> fold = cell_fold();
     parallel_sets(executor, cells_.count(), slice_.extents.product(),
                   [&](index_t first, index_t last) { fold.run(first, last, of_cell_); });
-    merge_cells(cells_, of_cell_, of_set_);
-    bool all_ordinary = true;
-    for (index_t s = 0; s < cells_.set_count; ++s) {
-      const SplitSum<> mean = two_sum(of_set_.pivot[s], of_set_.mean[s]);
-      of_set_.pivot[s] = mean.high;
-      of_set_.mean[s] = mean.low;
-      rstd_[s] = formula.rstd(of_set_.variance[s]);
-      all_ordinary = all_ordinary && ordinary(s);
-      rstd_[s] = finite_rstd(of_set_.variance[s], rstd_[s]);
+    return merge(formula);
+  }
+  /// The same for norms that have no other way for such sets: theirs are summed again at another scale.
+  template <Formula F>
+  void fold_any(const ExecutorRef& executor, const F& formula) {
+    if (fold(executor, formula)) return;
+    const CellFold<A> again = cell_fold();
+    for (index_t i = 0; i < cells_.cells_per_set; ++i) {
+      cells_.each_set(i, [&](index_t set, index_t cell) {
+        if (!ordinary(set)) again.rerun(cell, of_cell_);
+      });
     }
-    return all_ordinary;
+    merge(formula);
   }
   /// Between fold and map a norm may change what is made of the statistics: y = ((x - mean) * slope + shift) * weight + bias.
   void reshape(index_t set, double slope, double shift) {
@@ -97,7 +99,7 @@ class SliceForward {
     shift_[set] = shift;
   }
   /// rstd is 0 where the variance is 0 without eps: a constant set, or squares that sank to 0.
-  bool ordinary(index_t set) const { return of_set_.variance[set] < ordinary_second<A> && rstd_[set] < ordinary_rstd<A> && rstd_[set] > 0; }
+  bool ordinary(index_t set) const { return is_ordinary<A>(of_set_.variance[set], rstd_[set]); }
 
   /// Statistics from elsewhere; `given` is indexed like all of x's.
   template <class Given>
@@ -128,6 +130,24 @@ class SliceForward {
   }
 
  private:
+  CellFold<A> cell_fold() const { return {slice_.extents, slice_.roles, slice_.operands, slice_.sums_in_columns}; }
+
+  /// From the moments of cells to statistics of sets. True if all are ordinary.
+  template <Formula F>
+  bool merge(const F& formula) {
+    merge_cells(cells_, of_cell_, of_set_);
+    bool all_ordinary = true;
+    for (index_t s = 0; s < cells_.set_count; ++s) {
+      const SplitSum<> mean = two_sum(of_set_.pivot[s], of_set_.mean[s]);
+      of_set_.pivot[s] = mean.high;
+      of_set_.mean[s] = mean.low;
+      rstd_[s] = formula.rstd(of_set_.variance[s]);
+      all_ordinary = all_ordinary && ordinary(s);
+      rstd_[s] = finite_rstd(of_set_.variance[s], rstd_[s]);
+    }
+    return all_ordinary;
+  }
+
   /// Statistics and parameters in one: scale = rstd * weight, and the offset carries what A cannot hold of the mean.
   void resolve() {
     const Operand &weight = slice_.operands[stream_weight], &bias = slice_.operands[stream_bias];

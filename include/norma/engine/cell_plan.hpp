@@ -14,6 +14,7 @@ struct CellSlice {
   Extents extents;
   Roles roles = 0;
   Operands operands;
+  bool sums_in_columns = false;
   index_t first_set = 0;
   index_t sets_per_sample = 1, all_sets_per_sample = 1;
 
@@ -50,11 +51,15 @@ class CellPlan {
     }
     choose_slices(of_batch, of_group, whole_planes, may_allocate);
     suits_ = may_allocate || !of_batch || cells_per_slice_ <= most_cells_on_stack;
+    sums_in_columns_ = suits_ && columns_suit();
   }
 
   /// False: the call is one for sets.
   bool suits() const { return suits_; }
   index_t slices() const { return sample_steps_ * channel_steps_; }
+  /// Whether sums over cells are taken side by side, which is another order of summation than run by run. All of x and the norm decide,
+  /// neither slices nor samples beside.
+  bool sums_in_columns() const { return sums_in_columns_; }
   /// All of x as one slice.
   const Roles& roles() const { return roles_; }
   /// Cells and sets of the largest slice.
@@ -107,7 +112,7 @@ class CellPlan {
 
   CellSlice slice(index_t i) const {
     const index_t n = i / channel_steps_ * samples_, c = i % channel_steps_ * channels_;
-    CellSlice s{extents_, roles_, operands_};
+    CellSlice s{extents_, roles_, operands_, sums_in_columns_};
     s.extents[0] = extents_[0] - n < samples_ ? extents_[0] - n : samples_;
     s.extents[1] = extents_[1] - c < channels_ ? extents_[1] - c : channels_;
     const index_t per_group = roles_.groups > 0 ? extents_[1] / roles_.groups : 1;
@@ -157,12 +162,29 @@ class CellPlan {
     cells_per_slice_ = channels_ * (of_batch ? channel_cells : samples_);
     sets_per_slice_ = of_batch ? channels_ : samples_ * channels_ / unit;
   }
+  bool columns_suit() const {
+    // Samples side by side do not count where a sample is normalized by itself: alone it has no neighbours.
+    const auto along_channels = [&](const Operand& o) { return extents_[1] > 1 && o.strides[1] == 1; };
+    if (roles_.keeps(0) && !along_channels(operands_[stream_x])) return false;
+    Operands read;
+    read[stream_x] = operands_[stream_x];
+    if (operands_[stream_dy].present()) {
+      read[stream_dy] = operands_[stream_dy];
+      read[stream_y] = operands_[stream_y];
+    }
+    const Layout all(extents_, roles_, read, false);
+    for (const Stream s : {stream_x, stream_dy, stream_y}) {
+      if (read[s].present() && !(lanes_suit(all, s) && (!roles_.keeps(0) || along_channels(read[s])))) return false;
+    }
+    return true;
+  }
   bool lanes_lie_along_channels() const { return extents_[1] > 1 && operands_[stream_x].strides[1] == 1; }
 
   Extents extents_;
   Roles roles_;
   Operands operands_;
   bool suits_ = false;
+  bool sums_in_columns_ = false;
   index_t plane_ = 1, samples_ = 1, channels_ = 1, sample_steps_ = 1, channel_steps_ = 1, cells_per_slice_ = 1, sets_per_slice_ = 1;
 };
 

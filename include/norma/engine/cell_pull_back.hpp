@@ -69,7 +69,7 @@ class SlicePull {
         cells_(slice.extents, slice.roles, slice.operands),
         weight_offset_(weight_offset),
         streaming_(streaming),
-        pull_(cells_, slice_.operands, streaming) {
+        pull_(cells_, slice_.operands, slice.sums_in_columns, streaming) {
     for (double*& array : of_cell_) array = workspace.take(cells_.count());
     for (double*& array : of_set_) array = workspace.take(cells_.set_count);
     for (A*& column : statistics_.column) column = reinterpret_cast<A*>(workspace.take(cells_.set_count));

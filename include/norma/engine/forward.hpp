@@ -103,13 +103,16 @@ class ForwardPass {
       };
       fold_sets<F>(layout_.set_size, 1, moments, RowSource<A, decltype(read)>{1, read});
       const bool ordinary = resolve(formula, moments, 1, c);
-      c.rstd_double[0] = finite_rstd(moments.second[0], c.rstd_double[0]);
-      c.rstd[0] = static_cast<A>(c.rstd_double[0]);
-      if (moments.second[0] == 0) c.shift[0] = negative_zero<A>;
+      const double rstd = finite_rstd(moments.second[0], c.rstd_double[0]);
+      if (rstd != c.rstd_double[0]) {  // a constant set without eps
+        c.rstd_double[0] = rstd;
+        c.rstd[0] = static_cast<A>(rstd);
+        c.shift[0] = negative_zero<A>;
+      }
       return ordinary;
     };
     if (!fold(formula_)) {
-      scale = scale_to_one(largest_magnitude(x, tile));
+      scale = scale_to_one(largest_magnitude(x_, x, layout_.set_size, tile));
       fold(formula_.scaled(static_cast<double>(scale)));
     }
     map_set(set, c.coefficients(), scale);
@@ -262,16 +265,6 @@ class ForwardPass {
       map_rows(map_flags(streaming_ && lines_up(py[0]), true, false), px, py, 1, count, c, affine);
       y_.write(y, first, count, py[0]);
     }
-  }
-
-  A largest_magnitude(index_t x, Tile<A>& tile) const {
-    A largest(0);
-    for (index_t first = 0; first < layout_.set_size; first += block_length) {
-      const index_t count = layout_.set_size - first < block_length ? layout_.set_size - first : block_length;
-      const A* p = x_.read(x, first, count, tile.element);
-      for (index_t i = 0; i < count; ++i) largest = !(std::fabs(p[i]) <= largest) ? std::fabs(p[i]) : largest;
-    }
-    return largest;
   }
 
   const F& formula_;

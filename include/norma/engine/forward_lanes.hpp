@@ -10,6 +10,10 @@ namespace norma::inline NORMA_ISA_NAMESPACE {
 inline bool lanes_are_contiguous(const Layout& layout, Stream stream) {
   return layout.kept.count > 0 && layout.kept.axis[layout.kept.count - 1].stride[stream] == 1;
 }
+/// True if sets across lanes suit a stream of the arithmetic type: one averaged axis, along which it is not contiguous.
+inline bool lanes_suit(const Layout& layout, Stream stream) {
+  return layout.averaged.count == 1 && layout.averaged.axis[0].stride[stream] != 1 && lanes_are_contiguous(layout, stream);
+}
 /// True if neighbouring sets see the same elements of the stream.
 inline bool lanes_share(const Layout& layout, Stream stream) { return layout.kept.axis[layout.kept.count - 1].stride[stream] == 0; }
 

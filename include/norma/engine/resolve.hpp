@@ -52,7 +52,10 @@ struct CoefficientTable {
 /// True if all sets are ordinary: no square in A left its range where that would show. Otherwise the columns mean nothing.
 template <class F, class A, std::size_t Columns>
 NORMA_INLINE bool resolve(const F& formula, MomentTable<A, Columns>& moments, index_t sets, CoefficientTable<A, Columns>& result) {
-  for (index_t r = sets; r % pack_size<double> != 0; ++r) moments.second[r] = 1;  // padding columns must look ordinary
+  index_t padded = sets;
+  for (; padded % pack_size<double> != 0; ++padded) moments.second[padded] = 1;  // padding columns must look ordinary
+  // Registers of A reach further than those of double: what they hold there must be numbers.
+  for (index_t r = padded; r < rows_of<Columns>; ++r) result.mean[r] = result.rstd[r] = result.shift[r] = A(0);
   bool ordinary = true;
   result.subtracts = false;
   for (index_t r = 0; r < sets; r += pack_size<double>) {

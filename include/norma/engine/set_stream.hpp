@@ -74,4 +74,16 @@ class SetStream {
   bool direct_;
 };
 
+/// The largest |element| of the set at `offset`, NaN included: what a set that leaves the range of A is scaled by.
+template <class A>
+inline A largest_magnitude(const SetStream<A>& x, index_t offset, index_t size, Tile<A>& tile) {
+  A largest(0);
+  for (index_t first = 0; first < size; first += block_length) {
+    const index_t count = size - first < block_length ? size - first : block_length;
+    const A* p = x.read(offset, first, count, tile.element);
+    for (index_t i = 0; i < count; ++i) largest = !(std::fabs(p[i]) <= largest) ? std::fabs(p[i]) : largest;
+  }
+  return largest;
+}
+
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

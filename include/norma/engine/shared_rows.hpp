@@ -22,18 +22,19 @@ inline void agree_on_sets(const CommunicatorRef& ranks, const char* layer, const
   }
 }
 
-/// Moments of this rank's shard of every set.
-template <class A, class X>
-inline void fold_shard(const ExecutorRef& executor, AxisSet averaged, const TensorView<X>& x, SharedMoments& shared) {
+/// Moments of this rank's shard of every set; the formula says which are to be summed again at another scale.
+template <class A, Formula F, class X>
+inline void fold_shard(const ExecutorRef& executor, const F& formula, AxisSet averaged, const TensorView<X>& x, SharedMoments& shared) {
   if (x.size() == 0) return;
   Operands operands;
   operands[stream_x] = Operand(x);
   const Cells cells(x.extents(), averaged, operands);
   Buffer<double> memory(3 * cells.count());
   const MomentArrays moments{memory.data(), memory.data() + cells.count(), memory.data() + 2 * cells.count()};
-  const CellFold<A> fold(cells, operands);
+  const CellFold<A> fold(x.extents(), averaged, operands, lanes_suit(cells.walk, stream_x));
   parallel_sets(executor, cells.count(), x.size(), [&](index_t first, index_t last) { fold.run(first, last, moments); });
   for (index_t i = 0; i < cells.count(); ++i) {
+    if (!is_ordinary<A>(moments.variance[i], formula.rstd(moments.variance[i]))) fold.rerun(i, moments);
     shared.put(cells.layout.kept.offset(stream_stat, i), {two_sum(moments.pivot[i], moments.mean[i]), 0, moments.variance[i]},
                cells.layout.set_size);
   }
@@ -48,7 +49,7 @@ inline void normalize_shards(const ExecutorRef& executor, const CommunicatorRef&
   agree_on_sets(ranks, layer, error, x.extents(), averaged);
   const index_t sets = set_count(x.extents(), averaged);
   SharedMoments shared(layer, ranks, sets);
-  fold_shard<A>(executor, averaged, x, shared);
+  fold_shard<A>(executor, formula, averaged, x, shared);
   shared.exchange({});
   const auto statistics_of = [&](index_t set) {
     SetStatistics s = shared.merged(formula, set);

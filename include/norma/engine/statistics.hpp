@@ -102,6 +102,12 @@ inline constexpr double ordinary_second = sizeof(A) == 4 ? 0x1p120 : 0x1p1000;
 template <class A>
 inline constexpr double ordinary_rstd = sizeof(A) == 4 ? 0x1p40 : 0x1p450;
 
+/// Of one set, rstd being what its formula gives: 0 where a constant set has no eps, or squares sank to 0.
+template <class A>
+NORMA_INLINE bool is_ordinary(double second, double rstd) {
+  return second < ordinary_second<A> && rstd < ordinary_rstd<A> && rstd > 0;
+}
+
 /// What an absent weight and an absent bias amount to: the bits of x_hat stay as they are, the sign of a zero included.
 template <class A>
 inline constexpr A one = A(1);

@@ -14,19 +14,19 @@ namespace norma {
 /// before it does).
 class MpiCommunicator {
  public:
-  explicit MpiCommunicator(MPI_Comm comm) : comm_(comm) {
+  NORMA_INLINE explicit MpiCommunicator(MPI_Comm comm) : comm_(comm) {
     check(MPI_Comm_rank(comm_, &rank_));
     check(MPI_Comm_size(comm_, &size_));
   }
-  int rank() const { return rank_; }
-  int size() const { return size_; }
-  void all_gather(std::span<const double> mine, std::span<double> all) const {
+  NORMA_INLINE int rank() const { return rank_; }
+  NORMA_INLINE int size() const { return size_; }
+  NORMA_INLINE void all_gather(std::span<const double> mine, std::span<double> all) const {
     const int count = static_cast<int>(mine.size());
     check(MPI_Allgather(mine.data(), count, MPI_DOUBLE, all.data(), count, MPI_DOUBLE, comm_));
   }
 
  private:
-  static void check(int status) {
+  NORMA_INLINE static void check(int status) {
     if (status != MPI_SUCCESS) {
 #if NORMA_EXCEPTIONS
       throw std::runtime_error("norma::mpi: an MPI call failed");
@@ -41,6 +41,6 @@ class MpiCommunicator {
   int size_ = 1;
 };
 
-inline MpiCommunicator mpi(MPI_Comm comm) { return MpiCommunicator(comm); }
+NORMA_INLINE MpiCommunicator mpi(MPI_Comm comm) { return MpiCommunicator(comm); }
 
 }  // namespace norma

@@ -13,7 +13,7 @@ struct TBB {
   oneapi::tbb::task_arena* arena;
 
   template <class F>
-  void parallel_for(index_t tasks, F&& f) const {
+  NORMA_INLINE void parallel_for(index_t tasks, F&& f) const {
     // Isolated: a thread that waits for the last tasks must not pick up work of the caller's from outside this loop.
     arena->execute([&] {
       oneapi::tbb::this_task_arena::isolate([&] {
@@ -22,10 +22,10 @@ struct TBB {
       });
     });
   }
-  int concurrency() const { return arena->max_concurrency(); }
-  constexpr WithStreaming<TBB> with(Streaming policy) const noexcept { return {*this, policy}; }
+  NORMA_INLINE int concurrency() const { return arena->max_concurrency(); }
+  NORMA_INLINE constexpr WithStreaming<TBB> with(Streaming policy) const noexcept { return {*this, policy}; }
 };
 
-inline TBB tbb(oneapi::tbb::task_arena& arena) { return {&arena}; }
+NORMA_INLINE TBB tbb(oneapi::tbb::task_arena& arena) { return {&arena}; }
 
 }  // namespace norma

@@ -22,11 +22,11 @@ struct RenormSchedule {
   std::int64_t r_end = 40000;
   std::int64_t d_end = 25000;
 
-  RenormLimits operator()(std::int64_t step) const { return {between(1, r_max, step, r_end), between(0, d_max, step, d_end)}; }
-  static RenormSchedule constant(double r_max, double d_max) { return {r_max, d_max, 0, 0, 0}; }
+  NORMA_INLINE RenormLimits operator()(std::int64_t step) const { return {between(1, r_max, step, r_end), between(0, d_max, step, d_end)}; }
+  NORMA_INLINE static RenormSchedule constant(double r_max, double d_max) { return {r_max, d_max, 0, 0, 0}; }
 
  private:
-  double between(double first, double last, std::int64_t step, std::int64_t end) const {
+  NORMA_INLINE double between(double first, double last, std::int64_t step, std::int64_t end) const {
     if (step >= end) return last;
     if (step <= begin) return first;
     return first + (last - first) * (static_cast<double>(step - begin) / static_cast<double>(end - begin));

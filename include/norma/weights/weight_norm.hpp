@@ -72,12 +72,11 @@ class WeightNorm : public Reparameterised<WeightNorm<T>, T> {
         v_(w0.size()),
         v_grad_(w0.size()) {
     scale(ExecutorRef(sequential), w0, T(1), this->tensor(v_));
-    // v_grad has the room that the normalized v needs; what counts is its rstd.
+    // v_grad has the room that the normalized v needs; what counts are its mean squares.
     Saved<T> saved;
     normalize<T>(ExecutorRef(sequential), formula(), this->axes(), this->tensor(v_), this->tensor(v_grad_), {}, &saved);
     for (index_t i = 0; i < g_.size(); ++i) {
-      const double rstd = saved.statistics().template get_rstd<double>(i);
-      g_.data()[i] = static_cast<T>(rstd > 0 ? 1.0 / rstd : rstd);
+      g_.data()[i] = static_cast<T>(std::sqrt(saved.variance()[static_cast<std::size_t>(i)] * formula().size));
     }
     v_grad_.fill(T(0));
   }
