@@ -45,6 +45,21 @@ TYPED_TEST(Resolve, CoefficientsNormalize) {
   EXPECT_TRUE(this->result.subtracts);
 }
 
+/// Registers reach beyond the last set: what lies there are numbers, whatever was in that memory before.
+TYPED_TEST(Resolve, ColumnsThatNoSetFillsHoldNumbers) {
+  for (const norma::index_t sets : {1, 5, 8, 9, 15, 16}) {
+    const TypeParam nan = std::numeric_limits<TypeParam>::quiet_NaN();
+    for (std::size_t r = 0; r < columns; ++r) this->result.mean[r] = this->result.rstd[r] = this->result.shift[r] = nan;
+    norma::MomentTable<TypeParam, columns> fresh;
+    for (norma::index_t r = 0; r < sets; ++r) fresh.second[r] = 4;
+    ASSERT_TRUE(norma::resolve(norma::InverseSigma{1e-5}, fresh, sets, this->result));
+    for (std::size_t r = 0; r < columns; ++r) {
+      EXPECT_TRUE(std::isfinite(this->result.mean[r]) && std::isfinite(this->result.rstd[r]) && std::isfinite(this->result.shift[r]))
+          << "column " << r << " with " << sets << " sets";
+    }
+  }
+}
+
 TYPED_TEST(Resolve, NothingIsSubtractedWhereAllMeansMoved) {
   for (std::size_t r = 0; r < 5; ++r) this->set(r, 0.25, 0.25 * static_cast<double>(r), 1);
   ASSERT_TRUE(norma::resolve(norma::InverseSigma{0}, this->moments, 5, this->result));

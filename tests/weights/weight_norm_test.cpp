@@ -284,6 +284,17 @@ TYPED_TEST(WeightNormOf, RowsOfAnySize) {
 }
 
 // The other element type for w0, w and dw.
+/// The length of a row of subnormals is one, too.
+TEST(WeightNormOfFloats, RowsOfSubnormals) {
+  const float tiny = std::numeric_limits<float>::denorm_min() * 65536;
+  const std::vector<float> w0 = {tiny, tiny, tiny, tiny, 3, 4, 0, 0};
+  const norma::WeightNorm<float> wn(norma::TensorView<const float>(w0.data(), {2, 4}));
+  EXPECT_EQ(wn.g()[0], 2 * tiny);
+  EXPECT_EQ(wn.g()[1], 5);
+  const std::vector<float> w = wn.bake();
+  for (std::size_t i = 0; i < w.size(); ++i) EXPECT_NEAR(w[i], w0[i], 1e-4 * w0[i]) << i;
+}
+
 TYPED_TEST(WeightNormOf, MixedElementTypes) {
   using T = TypeParam;
   using U = std::conditional_t<sizeof(T) == 4, double, float>;

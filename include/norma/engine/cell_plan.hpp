@@ -163,8 +163,14 @@ class CellPlan {
     sets_per_slice_ = of_batch ? channels_ : samples_ * channels_ / unit;
   }
   bool columns_suit() const {
-    // Samples side by side do not count where a sample is normalized by itself: alone it has no neighbours.
-    const auto along_channels = [&](const Operand& o) { return extents_[1] > 1 && o.strides[1] == 1; };
+    // A sample that is normalized by itself must not notice its neighbours: what counts are its own strides, though samples side by side
+    // may lie between those of channels.
+    const auto along_channels = [&](const Operand& o) {
+      const auto step = [&](int a) { return o.strides[a] < 0 ? -o.strides[a] : o.strides[a]; };
+      bool along = extents_[1] > 1 && step(1) != 0;
+      for (int a = 2; a < extents_.size(); ++a) along = along && (extents_[a] == 1 || step(1) < step(a));
+      return along;
+    };
     if (roles_.keeps(0) && !along_channels(operands_[stream_x])) return false;
     Operands read;
     read[stream_x] = operands_[stream_x];
@@ -173,10 +179,11 @@ class CellPlan {
       read[stream_y] = operands_[stream_y];
     }
     const Layout all(extents_, roles_, read, false);
+    bool suit = all.averaged.count == 1;
     for (const Stream s : {stream_x, stream_dy, stream_y}) {
-      if (read[s].present() && !(lanes_suit(all, s) && (!roles_.keeps(0) || along_channels(read[s])))) return false;
+      if (read[s].present()) suit = suit && (roles_.keeps(0) ? along_channels(read[s]) : lanes_suit(all, s));
     }
-    return true;
+    return suit;
   }
   bool lanes_lie_along_channels() const { return extents_[1] > 1 && operands_[stream_x].strides[1] == 1; }
 

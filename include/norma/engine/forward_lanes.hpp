@@ -68,9 +68,6 @@ class LaneForward {
         weight_offset_(weight_offset),
         statistics_(statistics) {}
 
-  /// Whether x would rather be read with sets across lanes.
-  static bool lanes_wanted(const Layout& layout) { return layout.set_size > 1 && lanes_are_contiguous(layout, stream_x); }
-
   /// Whether the layout asks for it: one averaged axis, x and y contiguous along a kept one, parameters not varying along that.
   static bool suits(const Layout& layout, const Operands& operands) {
     bool all_a = true;

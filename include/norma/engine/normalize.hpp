@@ -69,7 +69,7 @@ inline void normalize(const ExecutorRef& executor, const F& formula, const Roles
   if constexpr (F::centred) {
     const CellPlan plan(x.extents(), roles, operands, scratch != nullptr);
     // Planes of one statistic set each that lie as rows are as well normalized while hot.
-    if (plan.suits() && (plan.roles().merged != 0 || LaneForward<A, P, F>::lanes_wanted(layout))) {
+    if (plan.suits() && (plan.roles().merged != 0 || plan.sums_in_columns())) {
       normalize_cells<A>(executor, formula, plan, static_cast<double>(weight_offset), statistics, scratch, streaming);
       return;
     }

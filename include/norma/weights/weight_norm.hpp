@@ -16,7 +16,8 @@ struct WeightNormOptions {
   bool legacy_names = false;
 };
 
-/// Owns g (extent(dim) numbers, or 1) and v (row-major in the weight's axes). A row of zeros gives w = 0 and gradients 0. Between a forward
+/// Owns g (extent(dim) numbers, or 1) and v (row-major in the weight's axes). A row of zeros (or of subnormal
+/// doubles) gives w = 0 and gradients 0. Between a forward
 /// and its backward g and v must not change. T: float or double.
 template <Parameter T>
 class WeightNorm : public Reparameterised<WeightNorm<T>, T> {
@@ -72,11 +73,14 @@ class WeightNorm : public Reparameterised<WeightNorm<T>, T> {
         v_(w0.size()),
         v_grad_(w0.size()) {
     scale(ExecutorRef(sequential), w0, T(1), this->tensor(v_));
-    // v_grad has the room that the normalized v needs; what counts are its mean squares.
+    // v_grad has the room that the normalized v needs; what counts are its statistics.
     Saved<T> saved;
     normalize<T>(ExecutorRef(sequential), formula(), this->axes(), this->tensor(v_), this->tensor(v_grad_), {}, &saved);
     for (index_t i = 0; i < g_.size(); ++i) {
-      g_.data()[i] = static_cast<T>(std::sqrt(saved.variance()[static_cast<std::size_t>(i)] * formula().size));
+      // Squares of floats fit a double, unlike 1 / length of a row of subnormals; squares of doubles may not.
+      const double squares = saved.variance()[static_cast<std::size_t>(i)] * formula().size;
+      const double rstd = saved.statistics().template get_rstd<double>(i);
+      g_.data()[i] = static_cast<T>(sizeof(T) == sizeof(float) ? std::sqrt(squares) : rstd > 0 ? 1.0 / rstd : rstd);
     }
     v_grad_.fill(T(0));
   }
