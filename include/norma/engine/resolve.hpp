@@ -55,7 +55,9 @@ NORMA_INLINE bool resolve(const F& formula, MomentTable<A, Columns>& moments, in
   index_t padded = sets;
   for (; padded % pack_size<double> != 0; ++padded) moments.second[padded] = 1;  // padding columns must look ordinary
   // Registers of A reach further than those of double: what they hold there must be numbers.
-  for (index_t r = padded; r < rows_of<Columns>; ++r) result.mean[r] = result.rstd[r] = result.shift[r] = A(0);
+  for (index_t r = padded; r < rows_of<Columns>; r += pack_size<double>) {
+    for (A* const column : {result.mean, result.rstd, result.shift}) store_doubles(column + r, Pack<double>(0.0));
+  }
   bool ordinary = true;
   result.subtracts = false;
   for (index_t r = 0; r < sets; r += pack_size<double>) {
