@@ -113,6 +113,29 @@ TEST(CellPlan, IsNotForParametersThatVaryInsideACell) {
   EXPECT_FALSE(norma::CellPlan({4, 8, 0, 6}, norma::batch_roles(4), norma::Operands(), true).suits()) << "no elements";
 }
 
+TEST(CellPlan, SumsPlanesInColumnsWhereChannelsLieInsideThem) {
+  std::vector<double> memory(5 * 8 * 6 * 7);
+  const auto in_columns = [&](const norma::Roles& roles, const Extents& extents, const Extents& strides) {
+    norma::Operands operands;
+    operands[norma::stream_x] = norma::Operand(norma::TensorView<double>(memory.data(), extents, strides));
+    const norma::CellPlan plan(extents, roles, operands, true);
+    EXPECT_TRUE(plan.suits());
+    for (index_t i = 0; i < plan.slices(); ++i) EXPECT_EQ(plan.slice(i).sums_in_columns, plan.sums_in_columns());
+    return plan.sums_in_columns();
+  };
+  for (const norma::Roles& roles : {norma::plane_roles(4), norma::group_roles(4, 2)}) {
+    EXPECT_FALSE(in_columns(roles, {5, 8, 6, 7}, {336, 42, 7, 1})) << "NCHW";
+    EXPECT_TRUE(in_columns(roles, {5, 8, 6, 7}, {336, 1, 56, 8})) << "NHWC";
+    EXPECT_TRUE(in_columns(roles, {1, 8, 6, 7}, {336, 1, 56, 8})) << "one sample of it";
+    EXPECT_FALSE(in_columns(roles, {5, 8, 6, 7}, {1, 210, 35, 5})) << "CHWN";
+    EXPECT_FALSE(in_columns(roles, {1, 8, 6, 7}, {1, 210, 35, 5})) << "one sample of it";
+    EXPECT_TRUE(in_columns(roles, {5, 8, 6, 7}, {1, 5, 280, 40})) << "HWCN";
+    EXPECT_TRUE(in_columns(roles, {1, 8, 6, 7}, {1, 5, 280, 40})) << "one sample of it";
+    EXPECT_FALSE(in_columns(roles, {5, 8, 3, 6}, {336, 1, 112, 8})) << "a crop, whose positions lie in no row";
+  }
+  EXPECT_FALSE(in_columns(norma::plane_roles(4), {5, 1, 6, 7}, {336, 1, 56, 8})) << "one channel";
+}
+
 TEST(Cells, MergeToTheMomentsOfTheirSets) {
   for (const Extents& extents : {Extents{3, 8, 5, 7}, Extents{6, 4, 2, 3}, Extents{2, 64, 40}}) {
     const auto size = static_cast<std::size_t>(extents.product());
@@ -128,7 +151,7 @@ TEST(Cells, MergeToTheMomentsOfTheirSets) {
         std::vector<double> cell_pivot(cell_count), cell_mean(cell_count), cell_variance(cell_count), pivot(sets), mean(sets),
             variance(sets);
         const norma::MomentArrays of_cell{cell_pivot.data(), cell_mean.data(), cell_variance.data()};
-        norma::CellFold<double>(cells, operands).run(0, cells.count(), of_cell);
+        norma::CellFold<double>(extents, plan.roles(), operands, plan.sums_in_columns()).run(0, cells.count(), of_cell);
         norma::merge_cells(cells, of_cell, {pivot.data(), mean.data(), variance.data()});
         std::vector<double> sum(sets), squares(sets);
         const double count = static_cast<double>(size) / static_cast<double>(sets);
