@@ -23,8 +23,9 @@ std::vector<std::string> lines_of(const fs::path& path) {
 /// What a heading is called in a link.
 std::string anchor_of(const std::string& heading) {
   std::string anchor;
-  for (const unsigned char c : heading) {
-    if (std::isalnum(c) != 0 || c == '-' || c == '_') anchor += static_cast<char>(std::tolower(c));
+  for (const char c : heading) {
+    const int code = static_cast<unsigned char>(c);
+    if (std::isalnum(code) != 0 || c == '-' || c == '_') anchor += static_cast<char>(std::tolower(code));
     if (c == ' ') anchor += '-';
   }
   return anchor;

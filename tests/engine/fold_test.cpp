@@ -36,8 +36,8 @@ TYPED_TEST_SUITE(Fold, Elements);
 
 TYPED_TEST(Fold, MomentsOfExactDataAreExact) {
   using T = TypeParam;
-  for (const std::size_t sets : {1, 2, 3, 4, 7, 8, 16}) {
-    for (const std::size_t n : {1, 2, 16, 31, 64, 100, 1024, 1025, 8192}) {
+  for (const std::size_t sets : {1u, 2u, 3u, 4u, 7u, 8u, 16u}) {
+    for (const std::size_t n : {1u, 2u, 16u, 31u, 64u, 100u, 1024u, 1025u, 8192u}) {
       std::vector<std::vector<T>> rows;
       std::vector<norma_test::ExactRow> made;
       for (std::size_t r = 0; r < sets; ++r) {
