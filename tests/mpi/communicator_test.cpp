@@ -41,7 +41,7 @@ TEST(Mpi, RanksAndSize) {
 }
 
 TEST(Mpi, GathersInRankOrder) {
-  for (const std::size_t count : {0, 1, 2, 131, 4098}) {
+  for (const std::size_t count : {0u, 1u, 2u, 131u, 4098u}) {
     expect_gathered(norma::mpi(MPI_COMM_WORLD), count);
     expect_gathered(norma::mpi(MPI_COMM_SELF), count);
   }
