@@ -154,7 +154,7 @@ class SliceForward {
     each_coefficient(cells_, per_set_, [&](index_t i, index_t s, index_t weight_at, index_t bias_at) {
       const double weight_of_set = parameter_at(weight, weight_at) + weight_offset_;
       const double scale = mul(slope_ == nullptr ? rstd_[s] : slope_[s], weight_of_set);
-      const A mean = static_cast<A>(of_set_.pivot[s]);
+      const A mean = rounded<A>(of_set_.pivot[s]);
       const double low = (of_set_.pivot[s] - static_cast<double>(mean)) + of_set_.mean[s];
       const double bias_of_set =
           shift_ == nullptr ? parameter_at(bias, bias_at) : std::fma(shift_[s], weight_of_set, parameter_at(bias, bias_at));

@@ -137,7 +137,7 @@ class SlicePull {
     for (index_t s = 0; s < cells_.set_count; ++s) {
       const SplitSum<> mean = statistics.template get_mean<double>(slice_.place(s));
       const double rstd = statistics.template get_rstd<double>(slice_.place(s));
-      const A mean_in_a = static_cast<A>(mean.high);
+      const A mean_in_a = rounded<A>(mean.high);
       statistics_.column[0][s] = mean_in_a;
       statistics_.column[1][s] = static_cast<A>(rstd);
       statistics_.column[2][s] = static_cast<A>(-((mean.high - static_cast<double>(mean_in_a)) + mean.low) * rstd);

@@ -57,10 +57,10 @@ struct StatisticArrays {
   NORMA_INLINE void put(index_t set, const SetStatistics& s) const {
     if (second != nullptr) second[set] = s.second;
     if (rstd == nullptr) return;
-    rstd[set] = static_cast<P>(s.rstd);
+    rstd[set] = rounded<P>(s.rstd);
     rstd_low[set] = static_cast<P>(s.rstd - static_cast<double>(rstd[set]));
     if (mean == nullptr) return;
-    mean[set] = static_cast<P>(s.mean.high);
+    mean[set] = rounded<P>(s.mean.high);
     mean_low[set] = static_cast<P>((s.mean.high - static_cast<double>(mean[set])) + s.mean.low);
   }
 
