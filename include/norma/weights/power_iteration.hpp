@@ -54,6 +54,11 @@ class PowerIteration {
     return sum;
   }
 
+  /// The sum of a[i] * b[i] in double.
+  static double inner_product(const T* a, const T* b, index_t n) {
+    return Eigen::Map<const Vector>(a, n).template cast<double>().dot(Eigen::Map<const Vector>(b, n).template cast<double>());
+  }
+
   /// gradient -= factor * u v^T, for a u and a v of type N.
   template <class N>
   void subtract_outer_product(Buffer<T>& gradient, double factor, const N* u, const N* v) const {

@@ -1,8 +1,6 @@
 // SpectralNorm: w = W / sigma, sigma the largest singular value of W by power iteration (Miyato et al. 2018, arXiv 1802.05957).
 #pragma once
 
-#include <Eigen/Core>
-
 #include <norma/weights/power_iteration.hpp>
 #include <norma/weights/reparameterised.hpp>
 
@@ -114,11 +112,8 @@ class SpectralNorm : public Reparameterised<SpectralNorm<T>, T> {
     const PairedBlocks<T> blocks(this->tensor(weight_), dw);
     double slope = 0;
     for (index_t b = 0; b < blocks.count(); ++b) {
-      blocks.read(b, [&](const T* weight, const T* gradient, index_t n) {
-        using Numbers = Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, 1>>;
-        const Numbers x(weight, n), dx(gradient, n);
-        slope += x.template cast<double>().dot(dx.template cast<double>());
-      });
+      blocks.read(b,
+                  [&](const T* weight, const T* gradient, index_t n) { slope += PowerIteration<T>::inner_product(weight, gradient, n); });
     }
     scale(executor, dw, static_cast<T>(inverse_sigma), this->tensor(weight_grad_), Result::added);
     power_.subtract_outer_product(weight_grad_, slope * inverse_sigma * inverse_sigma, u, v);
