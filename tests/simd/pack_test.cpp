@@ -7,6 +7,7 @@
 #include <limits>
 #include <vector>
 
+#include <norma/simd/convert.hpp>
 #include <norma/simd/pack.hpp>
 
 #include "support/guarded.hpp"

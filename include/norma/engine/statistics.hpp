@@ -5,6 +5,7 @@
 #include <limits>
 
 #include <norma/kernels/map_run.hpp>
+#include <norma/simd/convert.hpp>
 #include <norma/stats/moments.hpp>
 
 namespace norma::inline NORMA_ISA_NAMESPACE {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <norma/kernels/backward_lanes.hpp>
+#include <norma/simd/convert.hpp>
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
