@@ -3,6 +3,7 @@
 
 #include <norma/engine/forward_lanes.hpp>
 #include <norma/kernels/backward_lanes.hpp>
+#include <norma/simd/convert.hpp>
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 

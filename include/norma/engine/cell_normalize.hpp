@@ -3,6 +3,7 @@
 
 #include <norma/engine/cell_forward.hpp>
 #include <norma/engine/cell_plan.hpp>
+#include <norma/simd/convert.hpp>
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 

@@ -4,6 +4,7 @@
 #include <norma/engine/cell_backward.hpp>
 #include <norma/engine/cell_normalize.hpp>
 #include <norma/engine/gradients.hpp>
+#include <norma/simd/convert.hpp>
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 

@@ -3,6 +3,7 @@
 
 #include <norma/engine/statistics.hpp>
 #include <norma/kernels/fold_run.hpp>
+#include <norma/simd/convert.hpp>
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 

@@ -3,6 +3,7 @@
 
 #include <norma/engine/layout.hpp>
 #include <norma/kernels/backward_run.hpp>
+#include <norma/simd/convert.hpp>
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <norma/engine/fold.hpp>
+#include <norma/simd/convert.hpp>
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
