@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -183,6 +185,20 @@ TEST(BatchNorm, TheCounterCanBeSetAndWeighsTheNextBatch) {
   EXPECT_EQ(layer.num_batches_tracked(), 4);
   EXPECT_EQ(layer.running_mean()[0], 6.0f) << "(3 * 7 + 3) / 4";
   static_assert(std::is_same_v<decltype(layer.num_batches_tracked()), std::int64_t>);
+}
+
+TEST(BatchNorm, TheCounterNeitherOverflowsNorGoesBelowZero) {
+  BatchNorm<float> layer(1, {.momentum = std::nullopt});
+  constexpr std::int64_t last = std::numeric_limits<std::int64_t>::max();
+  layer.set_num_batches_tracked(last - 1);
+  std::vector<float> x = exact_batch(2, 1), y(2);
+  norma::Saved<float> saved;
+  for (int step = 0; step < 2; ++step) {
+    layer.forward(TensorView<float>(x.data(), {2, 1}), TensorView<float>(y.data(), {2, 1}), saved);
+    EXPECT_EQ(layer.num_batches_tracked(), last);
+  }
+  EXPECT_THROW(layer.set_num_batches_tracked(-1), norma::ShapeError);
+  EXPECT_EQ(layer.num_batches_tracked(), last);
 }
 
 TEST(BatchNorm, RunningStatisticsDoNotDependOnTheExecutor) {

@@ -1,10 +1,18 @@
-// Prints one line "case.result hash" for every output over the catalogue, lengths, shapes and layouts: equal on AVX2 and AVX-512.
+// Prints one line "case.result hash" for every output over the catalogue, lengths, shapes and layouts, and for all that layers learn: equal
+// on AVX2 and AVX-512, and whether or not the compiler may turn a product and a sum into one fused operation.
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include <norma/norma.hpp>
+
 #include "support/cases.hpp"
+#include "support/random.hpp"
 #include "support/run.hpp"
 
 namespace norma_test {
@@ -80,7 +88,59 @@ void print_slices(const Norm<float, float>& norm, const std::string& entry) {
     print(norm, entry + "_2x33x64x64", s, layout, 1, 2);
 }
 
+/// Two training steps: outputs, gradients, running statistics and what inference makes of them.
+template <class Layer>
+void print_learning(Layer layer, const std::string& name) {
+  using T = typename decltype(layer.bias())::value_type;
+  std::uint64_t seed = 7;
+  layer.for_each_parameter([&](std::string_view, std::span<T> value, std::span<T>) {
+    const std::vector<T> values = random_values<T>(value.size(), ++seed, 0.5, 1);
+    std::copy(values.begin(), values.end(), value.begin());
+  });
+  const auto line = [&](const char* layout, std::string_view result, const std::vector<T>& values) {
+    std::printf("%s_%s.%s %016llx\n", name.c_str(), layout, std::string(result).c_str(), static_cast<unsigned long long>(hash(values)));
+  };
+  for (const Layout layout : {Layout::contiguous, Layout::channels_last}) {
+    Where where;
+    where.layout = layout;
+    const Extents extents = {5, 33, 7, 3};
+    Tensor<T> y(extents, where), dx(extents, where);
+    norma::Saved<T> saved;
+    for (int step = 0; step < 2; ++step) {
+      Tensor<T> x(extents, where, random_values<T>(count(extents), ++seed, 2, 3));
+      Tensor<T> dy(extents, where, random_values<T>(count(extents), ++seed));
+      layer.forward(x.view(), y.view(), saved);
+      layer.backward(dy.view(), x.view(), saved, dx.view());
+      line(name_of(layout), "y_train", y.values());
+      line(name_of(layout), "dx", dx.values());
+      layer(x.view(), y.view());
+      line(name_of(layout), "y", y.values());
+    }
+    layer.for_each_parameter([&](std::string_view parameter, std::span<T>, std::span<T> gradient) {
+      line(name_of(layout), "d" + std::string(parameter), {gradient.begin(), gradient.end()});
+    });
+    layer.for_each_buffer([&](std::string_view buffer, std::span<T> value) {
+      line(name_of(layout), buffer, {value.begin(), value.end()});
+    });
+  }
+}
+
+template <class T>
+void print_learners(const std::string& type) {
+  const std::optional<double> cumulative;
+  print_learning(norma::BatchNorm<T>(33, {.momentum = 0.3}), "batch_norm_learning" + type);
+  print_learning(norma::BatchNorm<T>(33, {.momentum = cumulative, .convention = norma::StatsConvention::onnx}),
+                 "batch_norm_cumulative" + type);
+  print_learning(norma::BatchRenorm<T>(33, {.momentum = 0.3, .schedule = norma::RenormSchedule::constant(1.2, 0.3)}),
+                 "batch_renorm_learning" + type);
+  print_learning(norma::SwitchableNorm<T>(33, {.momentum = 0.3}), "switchable_norm_learning" + type);
+  print_learning(norma::BatchInstanceNorm<T>(33, {.momentum = 0.3}), "batch_instance_norm_learning" + type);
+  print_learning(norma::MeanOnlyBatchNorm<T>(33, {.momentum = 0.3}), "mean_only_batch_norm_learning" + type);
+}
+
 void print_all() {
+  print_learners<float>("_f32");
+  print_learners<double>("_f64");
   for (std::size_t n = 0; n < norm_names().size(); ++n) {
     const std::string name = norm_names()[n];
     print_lengths(catalogue<float, float>()[n], name + "_f32");

@@ -1,6 +1,7 @@
 // Random test data that is the same on every machine: a generator of our own and no std distributions.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -38,7 +39,7 @@ template <class T>
 std::vector<T> random_values(std::size_t n, std::uint64_t seed, double mean = 0, double sigma = 1) {
   Random random(seed);
   std::vector<T> values(n);
-  for (T& value : values) value = static_cast<T>(mean + sigma * random.normal());
+  for (T& value : values) value = static_cast<T>(std::fma(sigma, random.normal(), mean));
   return values;
 }
 

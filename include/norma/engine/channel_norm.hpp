@@ -1,6 +1,8 @@
 // What the norms of (N, C, spatial...) share: the checks at their door, running statistics, and their use at inference.
 #pragma once
 
+#include <limits>
+
 #include <norma/engine/given.hpp>
 #include <norma/engine/layer.hpp>
 #include <norma/stats/running.hpp>
@@ -47,7 +49,11 @@ class RunningStatistics {
   std::span<T> running_var() { return variance_.span(); }
   std::span<const T> running_var() const { return variance_.span(); }
   std::int64_t num_batches_tracked() const { return batches_; }
-  void set_num_batches_tracked(std::int64_t n) { batches_ = n; }
+  /// ShapeError if n is negative.
+  void set_num_batches_tracked(std::int64_t n) {
+    if (n < 0) raise_shape_error("set_num_batches_tracked: ", n, " batches");
+    batches_ = n;
+  }
 
   /// f(name, value) for each buffer, with PyTorch's state_dict names.
   template <class F>
@@ -64,9 +70,10 @@ class RunningStatistics {
   TensorView<T> mean_view() { return {mean_.data(), mean_.size()}; }
   TensorView<T> variance_view() { return {variance_.data(), variance_.size()}; }
 
-  /// The step of the next batch, which is counted.
+  /// The step of the next batch, which is counted as far as the counter goes.
   RunningStep next_step(const std::optional<double>& momentum, StatsConvention convention) {
-    return RunningStep::of(momentum, convention, ++batches_);
+    if (batches_ < std::numeric_limits<std::int64_t>::max()) ++batches_;
+    return RunningStep::of(momentum, convention, batches_);
   }
 
  private:

@@ -117,7 +117,7 @@ class ForwardPass {
     }
     map_set(set, c.coefficients(), scale);
     const double unscale = 1.0 / static_cast<double>(scale);
-    statistics_.put(layout_.kept.offset(stream_stat, set), {{c.mean_high[0] * unscale, c.mean_low[0] * unscale},
+    statistics_.put(layout_.kept.offset(stream_stat, set), {{mul(c.mean_high[0], unscale), mul(c.mean_low[0], unscale)},
                                                             c.rstd_double[0] * static_cast<double>(scale),
                                                             c.second[0] * unscale * unscale});
   }

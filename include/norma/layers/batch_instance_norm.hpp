@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 
 #include <norma/engine/plane_layer.hpp>
 
@@ -80,9 +81,9 @@ class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchFormula<B
         for (index_t n = 0; n < samples; ++n) {
           // The slope is the sum of both halves'; the shift is how far the batch half is from the instance's centre.
           const SetStatistics own = forward.statistics(n * of_slice + i);
-          const double batch_slope = gate * batch.rstd, own_slope = (1 - gate) * own.rstd;
+          const double batch_slope = mul(gate, batch.rstd), own_slope = mul(1 - gate, own.rstd);
           const double apart = ((own.mean.high - batch.mean.high) + own.mean.low) - batch.mean.low;
-          forward.reshape(n * of_slice + i, batch_slope + own_slope, batch_slope * apart);
+          forward.reshape(n * of_slice + i, batch_slope + own_slope, mul(batch_slope, apart));
         }
         if (table == nullptr) continue;
         double* const of_channel = table + 3 * c;
@@ -125,22 +126,22 @@ class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchFormula<B
           const index_t set = n * slice.sets_per_sample + i;
           const SplitSum<> mean = own.template get_mean<double>(slice.place(set));
           const double rstd = own.template get_rstd<double>(slice.place(set));
-          return Plane{set, rstd, rstd > 0 ? batch_rstd / rstd : 0.0, batch_rstd * ((mean.high - batch_mean) + mean.low)};
+          return Plane{set, rstd, rstd > 0 ? batch_rstd / rstd : 0.0, mul(batch_rstd, (mean.high - batch_mean) + mean.low)};
         };
         double dy_all = 0, dy_batch = 0, dy_own = 0;
         for (index_t n = 0; n < samples; ++n) {
           const Plane p = plane(n);
           dy_all += sum_dy[p.set];
           dy_own += sum_dy_x_hat[p.set];
-          dy_batch += p.stretch * sum_dy_x_hat[p.set] + p.apart * sum_dy[p.set];
+          dy_batch += std::fma(p.stretch, sum_dy_x_hat[p.set], mul(p.apart, sum_dy[p.set]));
         }
-        this->add_gradients(c, gate * dy_batch + (1 - gate) * dy_own, dy_all);
-        this->add_to(gate_grad_, c, w * (dy_batch - dy_own));
+        this->add_gradients(c, std::fma(gate, dy_batch, mul(1 - gate, dy_own)), dy_all);
+        this->add_to(gate_grad_, c, mul(w, dy_batch - dy_own));
         for (index_t n = 0; n < samples; ++n) {
           const Plane p = plane(n);
-          const double batch = w * gate * batch_rstd, instance = s > 1 ? w * (1 - gate) * p.rstd : 0.0;
-          put(p.set, batch + instance, -of_batch * batch * (dy_batch / m) * p.stretch - instance * sum_dy_x_hat[p.set] / s,
-              -of_batch * batch * (dy_all + p.apart * dy_batch) / m - instance * sum_dy[p.set] / s);
+          const double batch = mul(w * gate, batch_rstd), instance = s > 1 ? mul(w * (1 - gate), p.rstd) : 0.0;
+          put(p.set, batch + instance, mul(-of_batch * batch * (dy_batch / m), p.stretch) - instance * sum_dy_x_hat[p.set] / s,
+              -of_batch * batch * std::fma(p.apart, dy_batch, dy_all) / m - instance * sum_dy[p.set] / s);
         }
       }
     };

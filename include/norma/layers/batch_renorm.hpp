@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 
 #include <norma/engine/shared_layer.hpp>
 
@@ -29,7 +30,8 @@ struct RenormSchedule {
   NORMA_INLINE double between(double first, double last, std::int64_t step, std::int64_t end) const {
     if (step >= end) return last;
     if (step <= begin) return first;
-    return first + (last - first) * (static_cast<double>(step - begin) / static_cast<double>(end - begin));
+    const double from = static_cast<double>(begin);
+    return std::fma(last - first, (static_cast<double>(step) - from) / (static_cast<double>(end) - from), first);
   }
 };
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include <norma/engine/plane_layer.hpp>
 #include <norma/stats/softmax.hpp>
@@ -178,8 +179,8 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchFormula<Switcha
         const SetStatistics mixed = mix.of(k, this->formula());
         const index_t c = i % channels;
         this->add_gradients(c, sum_dy_x_hat[i], sum_dy[i]);
-        const double of_mean = -mixed.rstd * this->weight_of(c) * sum_dy[i];
-        const double of_variance = -0.5 * mixed.rstd * mixed.rstd * this->weight_of(c) * sum_dy_x_hat[i];
+        const double of_mean = mul(-mixed.rstd * this->weight_of(c), sum_dy[i]);
+        const double of_variance = mul(-0.5 * mixed.rstd * mixed.rstd * this->weight_of(c), sum_dy_x_hat[i]);
         gradients.add(i / channels, c, of_mean, of_variance, k, mixed);
       });
       each_plane(moments, running, [&](index_t i, const Three& k) {
@@ -195,14 +196,14 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchFormula<Switcha
         double slope = 0, offset = 0;
         for (std::size_t j = 0; j < 3; ++j) {
           const double v = 2 * mix.variance[j] * of_variance[j] / sizes[j];
-          slope += v * factor;
-          offset += mix.mean[j] * of_mean[j] / sizes[j] + v * (factor * from_instance + (k[0].mean.high - k[j].mean.high));
+          slope = std::fma(v, factor, slope);
+          offset += std::fma(v, std::fma(factor, from_instance, k[0].mean.high - k[j].mean.high), mix.mean[j] * of_mean[j] / sizes[j]);
         }
-        put(i, mixed.rstd * w, mixed.rstd > 0 ? slope / mixed.rstd : 0.0, offset);
+        put(i, mul(mixed.rstd, w), mixed.rstd > 0 ? slope / mixed.rstd : 0.0, offset);
       });
       for (std::size_t j = 0; j < 3; ++j) {
-        mean_logits_grad_[j] = static_cast<T>(static_cast<double>(mean_logits_grad_[j]) + mix.mean[j] * gradients.mean_logits[j]);
-        var_logits_grad_[j] = static_cast<T>(static_cast<double>(var_logits_grad_[j]) + mix.variance[j] * gradients.var_logits[j]);
+        mean_logits_grad_[j] = static_cast<T>(std::fma(mix.mean[j], gradients.mean_logits[j], static_cast<double>(mean_logits_grad_[j])));
+        var_logits_grad_[j] = static_cast<T>(std::fma(mix.variance[j], gradients.var_logits[j], static_cast<double>(var_logits_grad_[j])));
       }
     };
     pull_back_with(
@@ -224,8 +225,8 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchFormula<Switcha
         sums[1] += of_variance;
       }
       for (std::size_t j = 0; j < 3; ++j) {
-        mean_logits[j] += of_mean * ((k[j].mean.high - mixed.mean.high) - mixed.mean.low);
-        var_logits[j] += of_variance * (k[j].second - mixed.second);
+        mean_logits[j] = std::fma(of_mean, (k[j].mean.high - mixed.mean.high) - mixed.mean.low, mean_logits[j]);
+        var_logits[j] = std::fma(of_variance, k[j].second - mixed.second, var_logits[j]);
       }
     }
   };

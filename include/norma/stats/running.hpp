@@ -5,6 +5,7 @@
 #include <optional>
 
 #include <norma/core/extents.hpp>
+#include <norma/simd/pack.hpp>
 
 namespace norma {
 
@@ -37,7 +38,7 @@ struct RunningStep {
     return step;
   }
 
-  NORMA_INLINE double blend(double running, double batch) const { return keep * running + take * batch; }
+  NORMA_INLINE double blend(double running, double batch) const { return fma(take, batch, mul(keep, running)); }
 
   /// The variance that is averaged, of m values with this population variance. A single value has none to estimate from: 0.
   double averaged_variance(double population, index_t m) const {

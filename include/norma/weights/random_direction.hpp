@@ -18,8 +18,10 @@ class RandomDirection {
   void draw(std::span<T> direction) {
     double squares = 0;
     for (T& element : direction) {
-      element = static_cast<T>(uniform() + uniform() + uniform() + uniform() - 2.0);
-      squares += static_cast<double>(element) * static_cast<double>(element);
+      double sum = 0;
+      for (int i = 0; i < 4; ++i) sum += uniform();
+      element = static_cast<T>(sum - 2.0);
+      squares = std::fma(static_cast<double>(element), static_cast<double>(element), squares);
     }
     const double length = std::sqrt(squares);
     for (T& element : direction) element = static_cast<T>(static_cast<double>(element) / length);
