@@ -1,26 +1,28 @@
-# The numeric tests, each file a GoogleTest program of its own, compiled with NORMA_ARCH.
-include(GoogleTest)
+# The numeric tests, compiled with NORMA_ARCH: a GoogleTest program for each folder of unit tests, and one of the properties of all subjects.
 
-option(NORMA_TEST_EACH_CASE "Each case of a test program is a CTest case of its own; off: each program is one" ON)
-set(NORMA_TEST_FILES "." CACHE STRING "Regular expression: which <folder>/<file> of the numeric tests to build")
+option(NORMA_TEST_EACH_CASE "Each case of a test program is a CTest case of its own; off: each suite (each property of each norm) is one" OFF)
+set(NORMA_TEST_FOLDERS "core;simd;stats;kernels;engine;interop;api;properties" CACHE STRING "Which folders of the numeric tests to build")
 
 file(GLOB support_sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/support/*.cpp")
+list(FILTER support_sources EXCLUDE REGEX "/property\\.cpp$")
+file(GLOB subject_sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/subjects/*.cpp")
 
-# norma_add_test_support(name [ARCH flag...]): tests/support as a library, compiled for one instruction set.
-function(norma_add_test_support target)
-  add_library(${target} STATIC ${support_sources})
+# norma_add_subjects(name [ARCH flag...]): the norms under test and what supports them, compiled for one instruction set. Here alone the
+# properties and oracles compile the library.
+function(norma_add_subjects target)
+  add_library(${target} STATIC ${support_sources} ${subject_sources})
   norma_program_settings(${target} ${ARGN})
   target_include_directories(${target} PUBLIC "${PROJECT_SOURCE_DIR}/tests")
   target_link_libraries(${target} PUBLIC OpenMP::OpenMP_CXX)
 endfunction()
 
-norma_add_test_support(norma_test_support)
+norma_add_subjects(norma_test_subjects)
 find_package(TBB CONFIG QUIET)
 
-# norma_add_gtest_program(name source)
-function(norma_add_gtest_program target source)
-  norma_add_program(${target} "${source}")
-  target_link_libraries(${target} PRIVATE norma_test_support GTest::gtest_main)
+# norma_add_gtest_program(name source...)
+function(norma_add_gtest_program target)
+  norma_add_program(${target} ${ARGN})
+  target_link_libraries(${target} PRIVATE norma_test_subjects GTest::gtest GTest::gtest_main)
 endfunction()
 
 # A program as one CTest case; what it skips inside may not go unseen.
@@ -29,40 +31,39 @@ function(norma_add_gtest_as_one_test name target label)
   set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 1200 SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
 endfunction()
 
+# norma_register_suites(target prefix): each suite of a program, or each case, as a CTest case. Listed while building: a program that cannot
+# even list its tests fails the build instead of leaving them out.
+function(norma_register_suites target prefix)
+  set(tests "${CMAKE_CURRENT_BINARY_DIR}/${target}_tests.cmake")
+  set(include "${CMAKE_CURRENT_BINARY_DIR}/${target}_include.cmake")
+  add_custom_command(
+    TARGET ${target}
+    POST_BUILD
+    COMMAND ${CMAKE_COMMAND} "-DPROGRAM=$<TARGET_FILE:${target}>" "-DPREFIX=${prefix}" "-DEACH=${NORMA_TEST_EACH_CASE}" "-DTESTS=${tests}" -P
+            "${PROJECT_SOURCE_DIR}/tests/register_suites.cmake"
+    BYPRODUCTS "${tests}"
+    VERBATIM)
+  file(WRITE "${include}" "if(EXISTS \"${tests}\")\n  include(\"${tests}\")\nelse()\n  add_test(${target}_was_not_built false)\nendif()\n")
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES "${include}")
+endfunction()
+
 if("numeric" IN_LIST NORMA_TEST_GROUPS)
-  foreach(folder IN ITEMS core simd stats kernels engine layers weights interop properties)
+  foreach(folder IN LISTS NORMA_TEST_FOLDERS)
     file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*_test.cpp")
-    foreach(source IN LISTS sources)
-      cmake_path(GET source STEM file)
-      if(NOT "${folder}/${file}" MATCHES "${NORMA_TEST_FILES}")
-        continue()
-      endif()
-      if(file STREQUAL "tbb_test" AND NOT TBB_FOUND)
-        norma_add_skipped_test("${folder}.${file}" "oneTBB was not found (Debian: libtbb-dev)")
-        continue()
-      endif()
-      set(target norma_${folder}_${file})
-      norma_add_gtest_program(${target} "${source}")
-      if(file STREQUAL "tbb_test")
-        target_link_libraries(${target} PRIVATE TBB::tbb)
-      endif()
-      # Where ranks exchange, waiting for ever would be the failure.
-      set(timeout 600)
-      if(file MATCHES "sync_|split_")
-        set(timeout 30)
-      endif()
-      if(NORMA_TEST_EACH_CASE)
-        # Listed while building: a program that cannot even list its tests fails the build instead of leaving them out.
-        gtest_discover_tests(
-          ${target}
-          TEST_PREFIX "${folder}."
-          NO_PRETTY_VALUES
-          NO_PRETTY_TYPES
-          DISCOVERY_TIMEOUT 300
-          PROPERTIES LABELS numeric TIMEOUT ${timeout})
-      else()
-        norma_add_gtest_as_one_test(${folder}.${file} ${target} numeric)
-      endif()
-    endforeach()
+    if(NOT TBB_FOUND AND folder STREQUAL "interop")
+      list(FILTER sources EXCLUDE REGEX "/tbb_test\\.cpp$")
+      norma_add_skipped_test(interop.tbb "oneTBB was not found (Debian: libtbb-dev)")
+    endif()
+    set(target norma_${folder}_tests)
+    if(folder STREQUAL "properties")  # which has a main of its own
+      norma_add_program(${target} ${sources} support/property.cpp)
+      target_link_libraries(${target} PRIVATE norma_test_subjects GTest::gtest)
+    else()
+      norma_add_gtest_program(${target} ${sources})
+    endif()
+    if(TBB_FOUND AND folder STREQUAL "interop")
+      target_link_libraries(${target} PRIVATE TBB::tbb)
+    endif()
+    norma_register_suites(${target} ${folder}.)
   endforeach()
 endif()

@@ -39,7 +39,7 @@ TYPED_TEST(Fold, MomentsOfExactDataAreExact) {
   for (const std::size_t sets : {1u, 2u, 3u, 4u, 7u, 8u, 16u}) {
     for (const std::size_t n : {1u, 2u, 16u, 31u, 64u, 100u, 1024u, 1025u, 8192u}) {
       std::vector<std::vector<T>> rows;
-      std::vector<norma_test::ExactRow> made;
+      std::vector<norma_test::ExactSet> made;
       for (std::size_t r = 0; r < sets; ++r) {
         made.push_back(norma_test::exact_row(n, 4.0 * static_cast<double>(r) - 8, 0.125, 7, n + r));
         rows.emplace_back(made[r].x.begin(), made[r].x.end());

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "support/element.hpp"
 #include "support/shape.hpp"
 
 namespace norma_test::onnx {
@@ -70,7 +71,7 @@ void for_each_field(std::string_view message, F f) {
   }
 }
 
-inline float as_float(std::string_view four_bytes) {
+inline double as_float(std::string_view four_bytes) {
   float value = 0;
   std::memcpy(&value, four_bytes.data(), sizeof value);
   return value;
@@ -79,7 +80,7 @@ inline float as_float(std::string_view four_bytes) {
 struct Stored {
   std::string name;
   Extents extents;
-  std::vector<float> values;
+  Values values;
 };
 
 /// TensorProto: dims = 1, data_type = 2 (FLOAT = 1), float_data = 4, name = 8, raw_data = 9.
@@ -120,7 +121,7 @@ inline Model parse_model(std::string_view message) {
     double value = 0;
     for_each_field(of_attribute, [&](const Field& field) {
       if (field.number == 1) name = field.bytes;
-      if (field.number == 2) value = static_cast<double>(as_float(field.bytes));
+      if (field.number == 2) value = as_float(field.bytes);
       if (field.number == 3) value = static_cast<double>(static_cast<std::int64_t>(field.value));
     });
     model.attributes[name] = value;
@@ -146,7 +147,13 @@ inline std::string file(const fs::path& path) {
 /// A test of one node: the model, and the tensors of its first data set.
 struct Test {
   explicit Test(fs::path directory) : folder(std::move(directory)), model(parse_model(file(folder / "model.onnx"))) {}
-  Stored input(int i) const { return tensor("input_", i); }
+  /// A model converted from PyTorch has all but the first inside, under their numbers.
+  Stored input(int i) const {
+    for (const Stored& inside : model.initializers) {
+      if (inside.name == std::to_string(i)) return inside;
+    }
+    return tensor("input_", i);
+  }
   Stored output(int i) const { return tensor("output_", i); }
 
   fs::path folder;

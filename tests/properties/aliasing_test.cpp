@@ -1,122 +1,127 @@
-// Property 5: in place equals out of place, bit for bit; nothing else is written; gradients accumulate.
-#include "support/cases.hpp"
-#include "support/compare.hpp"
+// Property 5: in place equals out of place, bit for bit; nothing else is written; gradients accumulate; what is absent is not needed.
+#include "support/property.hpp"
 
 namespace norma_test {
 namespace {
 
-template <class T>
-void check_in_place(const Entry& entry, const Setting& s, const Where& where) {
-  const auto& norm = entry.get<T>();
-  const auto inputs = random_inputs<T, T, T>(s, 21, 3);
+void check_in_place(const Subject& subject, const Types& t, const Setting& s, const Where& where) {
+  const Data data = random_data(subject, t, s, 21, 3);
   Plan plan = everywhere(where);
-  const auto apart = run(norm, s, inputs, plan);
+  const Rows apart = run(subject, t, s, data, plan);
   for (const Alias alias : {Alias::y_is_x, Alias::dx_is_dy, Alias::dx_is_x}) {
-    SCOPED_TRACE(describe(s) + ", alias " + std::to_string(static_cast<int>(alias)));
+    SCOPED_TRACE(case_name(t, s) + ", alias " + std::to_string(static_cast<int>(alias)));
     plan.alias = alias;
-    expect_same(run(norm, s, inputs, plan), apart);
+    expect_same(run(subject, t, s, data, plan), apart);
   }
+}
+
+NORMA_PROPERTY(InPlace) {
+  for_plain_types([&](const Types& t) {
+    for (const std::ptrdiff_t length : lengths_of(subject, all_lengths(), true)) {
+      cases.add(std::to_string(length) + "_" + name_of(t), [=, &subject] {
+        for (const std::ptrdiff_t sets : {1, 2, 9}) check_in_place(subject, t, sets_of(subject, sets, length), {});
+      });
+    }
+    for (const Setting& shape : some_shapes(subject)) {
+      cases.add(case_name(t, shape), [=, &subject] {
+        for (const Layout layout : all_layouts) {
+          check_in_place(subject, t, varied(shape, subject.variation(0)), lying(layout));
+          check_in_place(subject, t, varied(shape, subject.variation(subject.variations.size() - 1)), lying(layout));
+        }
+      });
+    }
+  });
 }
 
 /// Three backward passes onto gradients that start at `start` add up as three additions of the first one's gradient do.
-template <class T>
-void check_accumulation(const Entry& entry, const Setting& s) {
-  const auto& norm = entry.get<T>();
-  const auto inputs = random_inputs<T, T, T>(s, 22);
-  const auto once = run(norm, s, inputs);
-  const T start = T(0.75);
-  Rig<T, T> repeated(norm, s, inputs, {}, start);
-  repeated.train();
-  std::vector<T> dweight(once.dweight.size(), start), dbias(once.dbias.size(), start);
+void check_accumulation(const Subject& subject, const Types& t, const Setting& s) {
+  const Data data = random_data(subject, t, s, 22);
+  const Rows once = run(subject, t, s, data);
+  const Exact exact(subject, t, s, data);
+  Plan plan;
+  plan.grad_start = 0.75;
+  Rig rig(subject, t, s, data, plan);
+  if (!subject.given_statistics) rig.train();
   for (int step = 0; step < 3; ++step) {
-    EXPECT_TRUE(same(repeated.backward(), once.dx)) << "dx changed in step " << step;
-    for (std::size_t i = 0; i < dweight.size(); ++i) dweight[i] += once.dweight[i];
-    for (std::size_t i = 0; i < dbias.size(); ++i) dbias[i] += once.dbias[i];
+    rig.backward();
+    if (!subject.owns_x) {
+      EXPECT_TRUE(same(rig.dx().values(), once.at("dx"))) << "dx changed in step " << step;
+    }
   }
-  // The sum of one pass may be rounded before or after the addition: half an ulp of each of three.
-  const auto near = [](const std::vector<T>& actual, const std::vector<T>& expected) {
-    const std::vector<real> exact(expected.begin(), expected.end());
-    std::vector<real> bound;
-    for (const T value : expected) bound.push_back(4 * static_cast<real>(std::numeric_limits<T>::epsilon()) * (std::abs(value) + 1));
-    return within(actual, exact, bound);
-  };
-  EXPECT_TRUE(near(repeated.weight_grads(), dweight)) << "dweight";
-  EXPECT_TRUE(near(repeated.bias_grads(), dbias)) << "dbias";
-  repeated.check();
-}
-
-class AliasingByLength : public testing::TestWithParam<LengthCase> {};
-
-TEST_P(AliasingByLength, InPlaceEqualsOutOfPlace) {
-  const Entry& entry = GetParam().entry;
-  const std::ptrdiff_t length = GetParam().length;
-  with_element(entry, [&](auto zero) {
-    using T = decltype(zero);
-    for (const std::ptrdiff_t sets : {1, 2, 9}) check_in_place<T>(entry, entry.sets_of(sets, length), {});
-    check_accumulation<T>(entry, entry.sets_of(3, length));
-  });
-}
-INSTANTIATE_TEST_SUITE_P(All, AliasingByLength, testing::ValuesIn(thinned_length_cases()), CaseName());
-
-class AliasingByShape : public testing::TestWithParam<ShapeCase> {};
-
-TEST_P(AliasingByShape, InPlaceEqualsOutOfPlace) {
-  const Entry& entry = GetParam().entry;
-  const Shape& shape = GetParam().shape;
-  with_element(entry, [&](auto zero) {
-    using T = decltype(zero);
-    Setting s = shape.setting();
-    for (const Layout layout : all_layouts) {
-      Where where;
-      where.layout = layout;
-      s.weight = s.bias = Form::normalized;
-      check_in_place<T>(entry, s, where);
-      s.weight = Form::full;
-      s.bias = Form::per_set;
-      check_in_place<T>(entry, s, where);
+  const double eps = epsilon_of(t.parameter);
+  for (const State& p : rig.norm().parameters()) {
+    const Values now = p.grad.values(), &step = once.at(is_x(p.name) ? "dx" : "d " + p.name);
+    for (std::size_t i = 0; i < now.size(); ++i) {
+      // Parts of a pass' sum may be added one by one: each pass is as far off as the arithmetic allows.
+      const double expected = plan.grad_start + 3 * step[i];
+      const ExactRow& row = exact.rows.at(is_x(p.name) ? "dx" : "d " + p.name);
+      const auto allowed = static_cast<double>(6 * bound_of(row.numbers[i], row.precision));
+      ASSERT_NEAR(now[i], expected, 4 * eps * (std::abs(expected) + 1) + allowed) << "d " << p.name << " at " << i;
     }
-    check_accumulation<T>(entry, s);
-  });
+  }
+  rig.check();
+  rig.norm().zero_grad();
+  for (const State& p : rig.norm().parameters()) {
+    for (const double g : p.grad.values()) {
+      ASSERT_EQ(g, 0) << p.name;
+    }
+  }
 }
-INSTANTIATE_TEST_SUITE_P(All, AliasingByShape, testing::ValuesIn(shape_cases()), CaseName());
 
-class AbsentGradients : public testing::TestWithParam<ShapeCase> {};
-
-// Leaving out dx or a gradient does not change the others, and what is absent is not needed.
-TEST_P(AbsentGradients, OthersKeepTheirBits) {
-  const Entry& entry = GetParam().entry;
-  const Shape& shape = GetParam().shape;
-  with_element(entry, [&](auto zero) {
-    using T = decltype(zero);
-    const auto& norm = entry.get<T>();
-    const Setting s = shape.setting();
-    const auto inputs = random_inputs<T, T, T>(s, 23);
-    const auto expected = run(norm, s, inputs);
-    Tensor<T> x(s.extents, {}, inputs.x), dy(s.extents, {}, inputs.dy), y(s.extents, {});
-    Tensor<T> weight(parameter_extents(s.weight, s), {}, inputs.weight);
-    typename Norm<T, T>::Saved saved;
-    Options<T> options = options_of(s, inputs);
-    options.weight = weight.view();
-    norm.train(nullptr, x.view(), y.view(), saved, options);
-    for (unsigned wanted = 0; wanted < 8; ++wanted) {
-      Tensor<T> dx(s.extents, {}), dweight(weight.extents(), {}, std::vector<T>(inputs.weight.size(), 0));
-      Tensor<T> dbias(weight.extents(), {}, std::vector<T>(inputs.weight.size(), 0));
-      options.weight_grad = wanted & 1 ? dweight.view() : norma::TensorView<T>();
-      options.bias_grad = wanted & 2 ? dbias.view() : norma::TensorView<T>();
-      norm.backward(nullptr, dy.view(), x.view(), saved, wanted & 4 ? dx.view() : norma::TensorView<T>(), options);
-      if (wanted & 1) {
-        EXPECT_TRUE(same(dweight.values(), expected.dweight)) << "dweight, wanted " << wanted;
-      }
-      if (wanted & 2) {
-        EXPECT_TRUE(same(dbias.values(), expected.dbias)) << "dbias, wanted " << wanted;
-      }
-      if (wanted & 4) {
-        EXPECT_TRUE(same(dx.values(), expected.dx)) << "dx, wanted " << wanted;
-      }
+NORMA_PROPERTY(Accumulation) {
+  for_plain_types([&](const Types& t) {
+    for (const std::ptrdiff_t length : lengths_of(subject, all_lengths(), true)) {
+      cases.add(std::to_string(length) + "_" + name_of(t), [=, &subject] { check_accumulation(subject, t, sets_of(subject, 3, length)); });
+    }
+    for (const Setting& shape : subject.family.shapes) {
+      if (!shape.trains) continue;
+      cases.add(case_name(t, shape), [=, &subject] { check_accumulation(subject, t, varied(shape, subject.variation(0))); });
     }
   });
 }
-INSTANTIATE_TEST_SUITE_P(All, AbsentGradients, testing::ValuesIn(shape_cases()), CaseName());
+
+/// Leaving out dx or a gradient does not change the others.
+NORMA_PROPERTY(Absent) {
+  for_plain_types([&](const Types& t) {
+    for (const Setting& shape : subject.family.shapes) {
+      if (!shape.trains) continue;
+      cases.add(case_name(t, shape), [=, &subject] {
+        const Setting s = varied(shape, subject.variation(0));
+        const Data data = random_data(subject, t, s, 23);
+        const Rows expected = run(subject, t, s, data);
+        for (unsigned wanted = 0; wanted < (subject.function ? 8u : 2u); ++wanted) {
+          Rig rig(subject, t, s, data);
+          const auto leave_out = [](AnyView& view) { view.data = nullptr; };
+          if (FunctionOptions* const options = rig.norm().options()) {
+            if (!(wanted & 2)) leave_out(options->weight_grad);
+            if (!(wanted & 4)) leave_out(options->bias_grad);
+          }
+          const AnyView dx = rig.call().dx[0];
+          if (!(wanted & 1)) {
+            for (AnyView& view : rig.call().dx) leave_out(view);
+          }
+          if (!subject.given_statistics) rig.train();
+          rig.backward();
+          if (wanted & 1) {
+            EXPECT_TRUE(same(dx.values(), expected.at("dx"))) << "dx, wanted " << wanted;
+          } else {
+            EXPECT_TRUE(rig.dx().untouched()) << "dx was written";
+          }
+          for (const State& p : rig.norm().parameters()) {
+            const bool left_out = subject.function && !(wanted & (p.name == "weight" ? 2u : 4u));
+            const Values none(p.grad.size(), 0);
+            EXPECT_TRUE(same(p.grad.values(), left_out ? none : expected.at("d " + p.name))) << p.name << ", wanted " << wanted;
+          }
+          if (!subject.has_frozen(s) || (wanted & 1)) continue;
+          rig.reset();
+          rig.backward_frozen();
+          for (const State& p : rig.norm().parameters())
+            EXPECT_TRUE(same(p.grad.values(), expected.at("frozen d " + p.name))) << "frozen " << p.name;
+        }
+      });
+    }
+  });
+}
 
 }  // namespace
 }  // namespace norma_test

@@ -1,153 +1,157 @@
 // Property 2: on data whose sums are exact in any order, statistics, outputs and parameter gradients must match with tolerance 0.
-#include <cmath>
-
-#include "support/cases.hpp"
-#include "support/compare.hpp"
 #include "support/exact_data.hpp"
+#include "support/property.hpp"
 
 namespace norma_test {
 namespace {
 
 constexpr std::size_t sets = 6;
 
+/// Where a subject's sets are dealt to ranks or spread over planes, sums are those of parts.
+std::size_t plane_size(const Setting& s) {
+  return s.axes.empty() && s.extents.size() > 2 ? count({s.extents.begin() + 2, s.extents.end()}) : 1;
+}
+
 /// Sets of exact data (mean 2^k, one k a set) and integer dy, weight and bias. A set of several planes has partners within each plane, so
 /// that every plane, and every 8 positions of one, has the set's mean: partial sums of planes are exact too.
-template <class T>
-Inputs<T, T, T> exact_inputs(const Norm<T, T>& norm, const Setting& s, double step, unsigned largest, std::vector<ExactRow>& made) {
-  Inputs<T, T, T> in = random_inputs<T, T, T>(s, 1);
-  const std::size_t spatial = s.axes.empty() ? count(Extents(s.extents.begin() + 2, s.extents.end())) : 1;
-  const Exact exact(norm, s, in);
-  const std::size_t length = in.x.size() / sets;
-  const std::size_t plane = spatial > 1 ? spatial : length;
+Data exact_data(const Subject& subject, const Types& t, const Setting& s, double step, unsigned largest, std::vector<ExactSet>& made) {
+  Data data = random_data(subject, t, s, 1);
+  const std::vector<reference::Moments> of = Exact(subject, t, s, data).sets();
+  const std::size_t length = data.x[0].size() / sets, spatial = plane_size(s), plane = spatial > 1 ? spatial : length;
   for (std::size_t set = 0; set < sets; ++set) {
-    ExactRow whole;
-    whole.mean = norm.centred ? std::ldexp(set % 2 == 0 ? 1.0 : -1.0, static_cast<int>(set)) : 0;
+    ExactSet whole;
+    whole.mean = subject.centred ? std::ldexp(set % 2 == 0 ? 1.0 : -1.0, static_cast<int>(set)) : 0;
     for (std::size_t first = 0; first < length; first += plane) {
-      const ExactRow part = exact_row(plane, whole.mean, step, largest, length + set + first, spatial > 1 ? 8 : 64);
+      const ExactSet part = exact_row(plane, whole.mean, step, largest, length + set + first, spatial > 1 ? 8 : 64);
       whole.x.insert(whole.x.end(), part.x.begin(), part.x.end());
       whole.m2 += part.m2;
       whole.sum_squares += part.sum_squares;
     }
-    for (std::size_t i = 0; i < length; ++i) in.x[exact.sets()[set][i]] = static_cast<T>(whole.x[i]);
+    for (std::size_t i = 0; i < length; ++i) data.x[0][of[set].set[i]] = whole.x[i];
     made.push_back(std::move(whole));
   }
-  in.dy = small_integers<T>(in.x.size(), length);
-  in.weight = small_integers<T>(in.weight.size(), length + 1);
-  in.bias = small_integers<T>(in.bias.size(), length + 2);
-  return in;
+  data.dy[0] = small_integers(data.x[0].size(), length);
+  std::uint64_t seed = length;
+  for (auto& [name, values] : data.parameters) values = small_integers(values.size(), ++seed);
+  return data;
 }
 
 /// Sums of double over the cells of a channel norm are divided cell by cell, which is exact for some numbers only: then two roundings more.
-template <class T>
-bool divides_cells(const Setting& s) {
-  return sizeof(T) == 8 && s.axes.empty() && s.extents.size() > 2;
+/// So are sums over ranks.
+bool divides_cells(const Subject& subject, const Types& t, const Setting& s) {
+  return subject.over_ranks || (t.x == Element::f64 && s.axes.empty() && s.extents.size() > 2);
 }
 
 /// The correctly rounded 1 / sqrt(m2 / n + eps), and the same by arithmetic in double with m2 / n or m2 * (1 / n): only those are right.
-template <class T>
-bool is_rstd(T rstd, double m2, std::size_t n, const Setting& s) {
-  const double eps = s.eps;
-  const long double exact = 1 / std::sqrt(static_cast<long double>(m2) / static_cast<long double>(n) + static_cast<long double>(eps));
+bool is_rstd(double rstd, double m2, std::size_t n, const Types& t, double eps, bool cells) {
+  const real exact = 1 / std::sqrt(static_cast<real>(m2) / static_cast<real>(n) + static_cast<real>(eps));
   const double by_double = 1 / std::sqrt(m2 / static_cast<double>(n) + eps);
   const volatile double mean_square = m2 * (1 / static_cast<double>(n));  // volatile: no fma with the sum that follows
   const double by_reciprocal = 1 / std::sqrt(mean_square + eps);
-  if (divides_cells<T>(s)) return std::abs(static_cast<long double>(rstd) - exact) <= 2 * std::numeric_limits<double>::epsilon() * exact;
-  return rstd == static_cast<T>(exact) || rstd == static_cast<T>(by_double) || rstd == static_cast<T>(by_reciprocal);
+  if (cells) return std::abs(static_cast<real>(rstd) - exact) <= 2 * static_cast<real>(epsilon_of(t.parameter)) * exact;
+  return rstd == rounded_to(t.parameter, static_cast<double>(exact)) || rstd == rounded_to(t.parameter, by_double) ||
+         rstd == rounded_to(t.parameter, by_reciprocal);
 }
 
-std::vector<LengthCase> exact_lengths() {
-  std::vector<LengthCase> cases;
-  for (const LengthCase& c : length_cases(computing_entries(), all_lengths())) {
-    if (c.length >= 2 && c.length <= 8193) cases.push_back(c);
-  }
-  return cases;
-}
-
-// Deviations of many sizes: the moments are exact.
-template <class T>
-void check_moments(const Norm<T, T>& norm, std::ptrdiff_t length) {
-  const std::size_t n = static_cast<std::size_t>(length);
-  std::vector<ExactRow> made;
-  const Setting s = norm.family.sets_of(sets, length);
-  const auto inputs = exact_inputs(norm, s, 0.125, 7, made);
-  for (const Layout layout : {Layout::contiguous, norm.family.has_axes ? Layout::reversed : Layout::channels_last}) {
+/// Deviations of many sizes: the moments are exact.
+void check_moments(const Subject& subject, const Types& t, std::ptrdiff_t length) {
+  std::vector<ExactSet> made;
+  const Setting s = sets_of(subject, sets, length);
+  const Data data = exact_data(subject, t, s, 0.125, 7, made);
+  for (const Layout layout : {Layout::contiguous, lanes_layout(subject)}) {
     // Leading elements, as many as some power of two, are whole pairs only if a position has 1, 2 or 4 channels.
-    const std::ptrdiff_t channels = norm.layer() == "GroupNorm" ? s.extents[1] / s.groups : 1;
+    const std::ptrdiff_t channels = subject.reference == reference::group_norm ? s.extents[1] / s.groups : 1;
     if (layout == Layout::channels_last && (channels & (channels - 1)) != 0) continue;
     SCOPED_TRACE(name_of(layout));
-    Where where;
-    where.layout = layout;
-    const auto results = run(norm, s, inputs, everywhere(where));
+    const Rows rows = run(subject, t, s, data, everywhere(lying(layout)));
     for (std::size_t r = 0; r < sets; ++r) {
-      if (norm.centred) {
-        EXPECT_EQ(results.mean[r], static_cast<T>(made[r].mean)) << "set " << r;
+      if (subject.centred) {
+        EXPECT_EQ(rows.at("mean")[r], made[r].mean) << "set " << r;
       }
-      EXPECT_PRED4(is_rstd<T>, results.rstd[r], norm.centred ? made[r].m2 : made[r].sum_squares, n, s) << "set " << r;
+      EXPECT_TRUE(is_rstd(rows.at("rstd")[r], subject.centred ? made[r].m2 : made[r].sum_squares, static_cast<std::size_t>(length), t,
+                          s.eps, divides_cells(subject, t, s)))
+          << "set " << r;
     }
   }
 }
 
-// Deviations of one size d: x_hat is -1, 0 or 1 in an even row (eps = 0), so y and the parameter gradients are integers.
-template <class T>
-void check_outputs_and_parameter_gradients(const Norm<T, T>& norm, std::ptrdiff_t length) {
+/// Deviations of one size d: x_hat is -1, 0 or 1 in an even row (eps = 0), so y and the parameter gradients are integers.
+void check_outputs_and_parameter_gradients(const Subject& subject, const Types& t, std::ptrdiff_t length) {
   const std::size_t n = static_cast<std::size_t>(length) / 2 * 2;
-  std::vector<ExactRow> made;
-  Setting s = norm.family.sets_of(sets, static_cast<std::ptrdiff_t>(n));
+  std::vector<ExactSet> made;
+  Setting s = sets_of(subject, sets, static_cast<std::ptrdiff_t>(n));
   s.eps = 0;
-  const auto inputs = exact_inputs(norm, s, 0.25, 1, made);
-  const Exact exact(norm, s, inputs);
-  const auto results = run(norm, s, inputs);
-  std::vector<T> y(inputs.x.size()), dweight(inputs.weight.size(), 0), dbias(inputs.bias.size(), 0);
-  for (std::size_t i = 0; i < inputs.x.size(); ++i) {
-    const T x_hat = inputs.x[i] > static_cast<T>(made[exact.set_of[i]].mean) ? T(1) : T(-1);
-    const std::size_t w = exact.problem.weight_cell[i], b = exact.problem.bias_cell[i];
-    y[i] = x_hat * inputs.weight[w] + inputs.bias[b] + T(0);  // no negative zero
-    dweight[w] += inputs.dy[i] * x_hat;
-    dbias[b] += inputs.dy[i];
+  const Data data = exact_data(subject, t, s, 0.25, 1, made);
+  const Exact exact(subject, t, s, data);
+  const std::vector<std::size_t> set_of = exact.set_of();
+  const reference::Problem& p = exact.problems[0];
+  const Rows rows = run(subject, t, s, data);
+  Values y(data.x[0].size()), dweight(p.weight.numbers.size(), 0), dbias(p.bias.numbers.size(), 0);
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    const double x_hat = data.x[0][i] > made[set_of[i]].mean ? 1 : -1;
+    y[i] = static_cast<double>((Tracked(x_hat) * p.scale(i) + p.bias.at(i, 0)).value) + 0.0;  // no negative zero
+    if (!dweight.empty()) dweight[p.weight.cell[i]] += data.dy[0][i] * x_hat;
+    if (!dbias.empty()) dbias[p.bias.cell[i]] += data.dy[0][i];
   }
-  EXPECT_EQ(results.dbias, dbias);
+  for (const char* bias : {"d bias", "d q_norm.bias"}) {
+    if (rows.has(bias)) {
+      EXPECT_EQ(rows.at(bias), dbias);
+    }
+  }
   // Dividing m2 by n as m2 * (1 / n) is exact in double for most n only.
-  if (divides_cells<T>(s) || (sizeof(T) == 8 && (static_cast<double>(n) / 16) * (1 / static_cast<double>(n)) != 1.0 / 16)) {
-    expect_correct(norm, s, inputs, results);
+  if (divides_cells(subject, t, s) || (t.x == Element::f64 && (static_cast<double>(n) / 16) * (1 / static_cast<double>(n)) != 1.0 / 16)) {
+    expect_correct(rows, exact);
     return;
   }
-  EXPECT_EQ(results.y, y);
-  EXPECT_EQ(results.dweight, dweight);
-  for (const T rstd : results.rstd) EXPECT_EQ(rstd, T(4));
+  const char* const name = subject.infers_apart ? "y of training" : "y";
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    ASSERT_EQ(rows.at(name)[i], y[i]) << "y at " << i;
+  }
+  for (const char* weight : {"d weight", "d q_norm.weight"}) {
+    if (rows.has(weight)) {
+      EXPECT_EQ(rows.at(weight), dweight);
+    }
+  }
+  for (std::size_t r = 0; r < sets; ++r) {
+    EXPECT_EQ(rows.at("rstd")[r], 4);
+  }
 }
 
-// With eps = 3 d^2 the standard deviation is 2 d; with a power of two as length the backward means are exact as well.
-template <class T>
-void check_input_gradient(const Norm<T, T>& norm, std::ptrdiff_t length) {
+/// With eps = 3 d^2 the standard deviation is 2 d; with a power of two as length the backward means are exact as well.
+void check_input_gradient(const Subject& subject, const Types& t, std::ptrdiff_t length) {
   std::size_t power = 2;
   while (2 * power <= static_cast<std::size_t>(length)) power *= 2;
-  std::vector<ExactRow> made;
-  Setting s = norm.family.sets_of(sets, static_cast<std::ptrdiff_t>(power));
+  std::vector<ExactSet> made;
+  Setting s = sets_of(subject, sets, static_cast<std::ptrdiff_t>(power));
   s.eps = 3 * 0.25 * 0.25;
-  auto inputs = exact_inputs(norm, s, 0.25, 1, made);
-  inputs.dy = small_integers<T>(inputs.x.size(), static_cast<std::uint64_t>(length));  // another dy for each length
-  const auto results = run(norm, s, inputs);
-  const reference::Answer exact = norm.reference(problem(s, inputs));
+  Data data = exact_data(subject, t, s, 0.25, 1, made);
+  data.dy[0] = small_integers(data.x[0].size(), static_cast<std::uint64_t>(length));  // another dy for each length
+  const Rows rows = run(subject, t, s, data);
+  const Exact exact(subject, t, s, data);
+  const auto expect_exactly = [&](const char* row, const reference::Numbers& numbers) {
+    for (std::size_t i = 0; i < numbers.size(); ++i)
+      ASSERT_EQ(rows.at(row)[i], rounded_to(t.x, static_cast<double>(numbers[i].value))) << row << " at " << i;
+  };
   // g - mean(g) - x_hat mean(g x_hat) needs log2(n) bits behind the point twice; up to n = 256 they fit a float.
-  for (std::size_t i = 0; i < inputs.x.size() && power <= 256; ++i) EXPECT_EQ(results.dx[i], static_cast<T>(exact.dx[i])) << "at " << i;
-  for (std::size_t i = 0; i < inputs.x.size(); ++i) EXPECT_EQ(results.y[i], static_cast<T>(exact.y[i])) << "at " << i;
-  for (const T rstd : results.rstd) EXPECT_EQ(rstd, T(2));
+  if (power <= 256) expect_exactly("dx", exact.answers[0].dx);
+  expect_exactly(subject.infers_apart ? "y of training" : "y", exact.answers[0].y);
+  for (std::size_t r = 0; r < sets; ++r) {
+    EXPECT_EQ(rows.at("rstd")[r], 2);
+  }
 }
 
-class ExactData : public testing::TestWithParam<LengthCase> {};
-
-TEST_P(ExactData, IsReproducedExactly) {
-  const Entry& entry = GetParam().entry;
-  const std::ptrdiff_t length = GetParam().length;
-  with_element(entry, [&](auto zero) {
-    const auto& norm = entry.get<decltype(zero)>();
-    check_moments(norm, length);
-    check_outputs_and_parameter_gradients(norm, length);
-    check_input_gradient(norm, length);
+NORMA_PROPERTY(ExactData) {
+  for_plain_types([&](const Types& t) {
+    for (const std::ptrdiff_t length : lengths_of(subject, all_lengths())) {
+      if (length < 2 || length > 8193) continue;
+      cases.add(std::to_string(length) + "_" + name_of(t), [=, &subject] {
+        check_moments(subject, t, length);
+        check_outputs_and_parameter_gradients(subject, t, length);
+        check_input_gradient(subject, t, length);
+      });
+    }
   });
 }
-
-INSTANTIATE_TEST_SUITE_P(All, ExactData, testing::ValuesIn(exact_lengths()), CaseName());
 
 }  // namespace
 }  // namespace norma_test

@@ -1,119 +1,103 @@
-// Property 1: forward and backward against the reference, within a bound that is a function of length, magnitude and kappa.
-#include "support/cases.hpp"
-#include "support/compare.hpp"
+// Property 1: forward and backward against the reference: by length, shape, layout, options and element types.
+#include "support/property.hpp"
 
 namespace norma_test {
 namespace {
 
-template <class X, class Y>
-void check(const Norm<X, Y>& norm, const Setting& setting, const Plan& plan, std::uint64_t seed) {
-  SCOPED_TRACE(norm.name + ": " + describe(setting));
-  const auto inputs = random_inputs<X, Y, norma::ParameterFor<X>>(setting, seed, 0.5);
-  expect_correct(norm, setting, inputs, run(norm, setting, inputs, plan));
-}
-
-class ReferenceByLength : public testing::TestWithParam<LengthCase> {};
-
-TEST_P(ReferenceByLength, ForwardAndBackward) {
-  const Entry& entry = GetParam().entry;
-  const std::ptrdiff_t length = GetParam().length;
-  with_element(entry, [&](auto zero) {
-    const auto& norm = entry.get<decltype(zero)>();
-    const bool is_long = length > 2000;
-    for (const std::ptrdiff_t sets : {is_long ? 2 : 1, is_long ? 1 : 7}) {
-      Setting s = entry.sets_of(sets, length);
-      check(norm, s, {}, static_cast<std::uint64_t>(length));
-      s.weight = s.bias = Form::absent;
-      check(norm, s, {}, 17);
-      s.weight = Form::normalized;
-      s.unit_offset = true;
-      check(norm, s, {}, 18);
-      s.eps_outside_sqrt = norm.family.has_eps_outside_sqrt;
-      s.eps = 0.25;
-      s.bias = Form::per_set;
-      check(norm, s, {}, 19);
-    }
-  });
-}
-INSTANTIATE_TEST_SUITE_P(All, ReferenceByLength, testing::ValuesIn(length_cases()), CaseName());
-
-class ReferenceByLayout : public testing::TestWithParam<LayoutCase> {};
-
-TEST_P(ReferenceByLayout, EveryTensorInThisLayout) {
-  const Entry& entry = GetParam().entry;
-  const Shape& shape = GetParam().shape;
-  const Layout layout = GetParam().layout;
-  with_element(entry, [&](auto zero) {
-    const auto& norm = entry.get<decltype(zero)>();
-    Where where;
-    where.layout = layout;
-    // Each layout gets its share of the parameter forms, all of them together all.
-    const std::vector<Parameters> parameters = parameters_of(entry);
-    for (std::size_t p = static_cast<std::size_t>(layout) % 3; p < parameters.size(); p += 3) {
-      Setting s = shape.setting();
-      set_parameters(s, parameters[p]);
-      check(norm, s, everywhere(where), p + 1);
-    }
-  });
-}
-INSTANTIATE_TEST_SUITE_P(All, ReferenceByLayout, testing::ValuesIn(layout_cases()), CaseName());
-
-// Shapes of real models, too large for the long lists of cases.
-TEST(ReferenceOfModels, ForwardAndBackward) {
-  for (const Entry& entry : all_entries()) {
-    for (const Shape& shape : entry.family().model_shapes) {
-      with_element(entry, [&](auto zero) { check(entry.get<decltype(zero)>(), shape.setting(), {}, 9); });
-    }
+void check(const Subject& subject, const Types& t, const Setting& s, const Plan& plan, std::uint64_t seed) {
+  SCOPED_TRACE(case_name(t, s));
+  const Data data = random_data(subject, t, s, seed, 0.5);
+  const Rows rows = run(subject, t, s, data, plan);
+  expect_correct(rows, Exact(subject, t, s, data));
+  const bool is_one_function = !subject.infers_apart || (subject.learning != Learning::none && !subject.tracks(s));
+  if (is_one_function && rows.has("y of training")) {
+    EXPECT_TRUE(same(rows.at("y"), rows.at("y of training"))) << "inference and training forward differ";
   }
 }
 
-class ReferenceByParameters : public testing::TestWithParam<ShapeCase> {};
-
-TEST_P(ReferenceByParameters, EveryTensorInAnotherLayout) {
-  const Entry& entry = GetParam().entry;
-  const Shape& shape = GetParam().shape;
-  with_element(entry, [&](auto zero) {
-    const auto& norm = entry.get<decltype(zero)>();
-    Random random(static_cast<std::uint64_t>(count(shape.extents)));
-    const auto any = [&] {
-      Where where;
-      where.layout = all_layouts[random.below(all_layouts.size())];
-      where.misalignment = static_cast<std::ptrdiff_t>(random.below(8));
-      return where;
-    };
-    for (const Parameters& parameters : parameters_of(entry)) {
-      Setting s = shape.setting();
-      set_parameters(s, parameters);
-      s.eps_outside_sqrt = norm.family.has_eps_outside_sqrt && random.below(2) == 0;
-      check(norm, s, {any(), any(), any(), any(), any(), any()}, random.bits());
+/// Every length, alone and as one of seven sets, with options that change the arithmetic along a set.
+NORMA_PROPERTY(Length) {
+  for_plain_types([&](const Types& t) {
+    for (const std::ptrdiff_t length : lengths_of(subject, all_lengths())) {
+      cases.add(std::to_string(length) + "_" + name_of(t), [=, &subject] {
+        const bool is_long = length > 2000;
+        const auto seed = static_cast<std::uint64_t>(length);
+        for (const std::ptrdiff_t sets : {is_long ? 2 : 1, is_long ? 1 : 7}) check(subject, t, sets_of(subject, sets, length), {}, seed);
+        const std::size_t options = subject.variations.size();
+        for (std::size_t v = 1; v < std::min<std::size_t>(options, 3); ++v) check(subject, t, sets_of(subject, 7, length, v), {}, 16 + v);
+        Setting s = sets_of(subject, 3, length, options - 1);
+        set_eps(subject, s, 0.25);
+        check(subject, t, s, {}, 19);
+      });
     }
   });
 }
-INSTANTIATE_TEST_SUITE_P(All, ReferenceByParameters, testing::ValuesIn(shape_cases()), CaseName());
 
-class ReferenceMixedTypes : public testing::TestWithParam<ShapeCase> {};
-
-// The case's f64 bit says which of x and y is double.
-TEST_P(ReferenceMixedTypes, ForwardAndBackward) {
-  const Entry& entry = GetParam().entry;
-  const Shape& shape = GetParam().shape;
-  for (const Layout layout : {Layout::contiguous, Layout::reversed, Layout::strided}) {
-    Where where;
-    where.layout = layout;
-    Plan plan;
-    plan.x = plan.dx = where;
-    for (const Parameters& parameters : parameters_of(entry)) {
-      Setting s = shape.setting();
-      set_parameters(s, parameters);
-      if (entry.f64) {
-        check(catalogue<double, float>()[entry.norm], s, plan, 5);
-      } else {
-        check(catalogue<float, double>()[entry.norm], s, plan, 6);
+/// Every shape in every layout. Each layout gets its share of the options, all of them together all.
+NORMA_PROPERTY(Layout) {
+  for_plain_types([&](const Types& t) {
+    for (const Setting& shape : subject.family.shapes) {
+      for (const Layout layout : all_layouts) {
+        // Ranks come in many splits instead.
+        if (subject.over_ranks && layout != Layout::contiguous && layout != Layout::channels_last && layout != Layout::sliced) continue;
+        cases.add(case_name(t, shape, layout), [=, &subject] {
+          const std::size_t share = subject.function ? 3 : subject.variations.size();
+          for (std::size_t v = static_cast<std::size_t>(layout) % share; v < subject.variations.size(); v += share)
+            check(subject, t, varied(shape, subject.variation(v)), everywhere(lying(layout)), v + 1);
+        });
       }
     }
+  });
+}
+
+/// Every shape with every option, each tensor in a layout and at an alignment of its own.
+NORMA_PROPERTY(Options) {
+  for_plain_types([&](const Types& t) {
+    for (const Setting& shape : subject.family.shapes) {
+      cases.add(case_name(t, shape), [=, &subject] {
+        Random random(count(shape.extents));
+        const auto any = [&]() -> Where {
+          return {all_layouts[random.below(all_layouts.size())], Placement::heap, static_cast<std::ptrdiff_t>(random.below(8))};
+        };
+        for (const Variation& v : subject.variations) {
+          Plan plan;
+          for (Where Plan::*const tensor : {&Plan::x, &Plan::y, &Plan::dy, &Plan::dx, &Plan::weight, &Plan::bias}) plan.*tensor = any();
+          check(subject, t, varied(shape, v), plan, random.bits());
+        }
+      });
+    }
+  });
+}
+
+/// Every mix of element and parameter types.
+NORMA_PROPERTY(MixedTypes) {
+  for (const auto& [t, maker] : subject.makers) {
+    if (t.same()) continue;
+    for (const Setting& shape : some_shapes(subject)) {
+      cases.add(case_name(t, shape), [=, &subject] {
+        for (const Layout layout : {Layout::contiguous, lanes_layout(subject), Layout::strided}) {
+          for (const Variation& v : subject.variations) {
+            Plan plan;
+            plan.x = plan.dx = lying(layout);
+            if (!subject.function) plan = everywhere(lying(layout));
+            check(subject, t, varied(shape, v), plan, 5);
+          }
+        }
+      });
+    }
   }
 }
-INSTANTIATE_TEST_SUITE_P(All, ReferenceMixedTypes, testing::ValuesIn(shape_cases()), CaseName());
+
+/// Shapes of real models, several slices and tasks, sets longer than a chunk.
+NORMA_PROPERTY(ModelShapes) {
+  for_plain_types([&](const Types& t) {
+    for (const Setting& shape : subject.family.model_shapes) {
+      for (const Layout layout : {Layout::contiguous, lanes_layout(subject)})
+        cases.add(case_name(t, shape, layout),
+                  [=, &subject] { check(subject, t, varied(shape, subject.variation(0)), everywhere(lying(layout)), 9); });
+    }
+  });
+}
 
 }  // namespace
 }  // namespace norma_test

@@ -1,95 +1,121 @@
-// Property 8: constant sets, extreme scales, subnormals, eps = 0, and NaN and Inf, which stay in their set and are never swallowed.
+// Property 8: constant sets, extreme scales, subnormals, eps = 0, data far from zero, and NaN and Inf, which stay where they belong and are
+// never swallowed.
 #include <cmath>
 #include <limits>
 
-#include "support/cases.hpp"
-#include "support/compare.hpp"
+#include "support/property.hpp"
 
 namespace norma_test {
 namespace {
 
-class SpecialValues : public testing::TestWithParam<LengthCase> {};
-
-std::vector<LengthCase> some_lengths() {
-  return length_cases(computing_entries(), {1, 2, 3, 15, 16, 17, 32, 33, 64, 127, 255, 257, 768, 1000, 1025, 8193, 20000});
+const std::vector<std::ptrdiff_t>& some_lengths() {
+  static const std::vector<std::ptrdiff_t> lengths = {1, 2, 3, 15, 16, 17, 32, 33, 64, 127, 255, 257, 768, 1000, 1025, 8193, 20000};
+  return lengths;
+}
+/// A case for each of these lengths and plain types.
+template <class F>
+void add_lengths(const Subject& subject, Cases& cases, F check) {
+  for_plain_types([&](const Types& t) {
+    for (const std::ptrdiff_t length : some_lengths()) {
+      if (length < subject.family.least_length) continue;
+      if (!stands_for_others(subject) && (length == 15 || length == 127 || length == 255 || length > 10000)) continue;
+      cases.add(std::to_string(length) + "_" + name_of(t), [=, &subject] { check(subject, t, length); });
+    }
+  });
 }
 
-/// Sets of the given scales, as many as scales.
-template <class T>
-Inputs<T, T, T> scaled_sets(const Norm<T, T>& norm, const Setting& s, std::uint64_t seed, const std::vector<double>& scales,
-                            double mean = 0) {
-  auto inputs = random_inputs<T, T, T>(s, seed, mean);
-  const Exact exact(norm, s, inputs);
-  for (std::size_t i = 0; i < inputs.x.size(); ++i) inputs.x[i] = static_cast<T>(inputs.x[i] * static_cast<T>(scales[exact.set_of[i]]));
-  return inputs;
+/// The elements that a centred norm of one statistic sees as one set; the whole batch's channel for mixed norms.
+std::vector<std::size_t> set_of(const Subject& subject, const Types& t, const Setting& s, const Data& data) {
+  return Exact(subject, t, s, data).set_of();
 }
+Values scaled(Values x, const std::vector<std::size_t>& set, const Values& factors, Element e) {
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = rounded_to(e, x[i] * rounded_to(e, factors[set[i] % factors.size()]));
+  return x;
+}
+const char* trained(const Subject& subject) { return subject.given_statistics ? "y" : "y of training"; }
 
-TEST_P(SpecialValues, ConstantSetsGiveExactlyTheBias) {
-  const Entry& entry = GetParam().entry;
-  const std::ptrdiff_t length = GetParam().length;
-  with_element(entry, [&](auto zero) {
-    using T = decltype(zero);
-    const auto& norm = entry.get<T>();
-    const std::vector<double> constants = {0, 1, -3, 0.1, 1e-30, -12345.678, 1e30, 3e38 / 1024};
-    Setting s = entry.sets_of(static_cast<std::ptrdiff_t>(constants.size()), length);
+NORMA_PROPERTY(Constant) {
+  add_lengths(subject, cases, [](const Subject& norm, const Types& t, std::ptrdiff_t length) {
+    const Values constants = {0, 1, -3, 0.1, 1e-30, -12345.678, 1e30, 3e38 / 1024};
+    Setting s = sets_of(norm, static_cast<std::ptrdiff_t>(constants.size()), length);
     for (const double eps : {1e-5, 0.0, 1.0, 100.0}) {
-      s.eps = eps;
-      auto inputs = random_inputs<T, T, T>(s, 61);
-      const Exact exact(norm, s, inputs);
-      const auto constant = [&](std::size_t i) { return constants[exact.set_of[i]]; };
-      for (std::size_t i = 0; i < inputs.x.size(); ++i) inputs.x[i] = static_cast<T>(constant(i));
-      const auto r = run(norm, s, inputs);
-      for (std::size_t i = 0; i < r.y.size(); ++i) {
-        const bool gives_bias = norm.centred || inputs.x[i] == 0;
-        if (gives_bias) {
-          ASSERT_EQ(r.y[i], inputs.bias[exact.problem.bias_cell[i]]) << "set of " << constant(i) << ", eps " << eps;
-        }
-        if (gives_bias) {
-          ASSERT_EQ(r.y_train[i], inputs.bias[exact.problem.bias_cell[i]]) << "set of " << constant(i) << ", eps " << eps;
-        }
-        ASSERT_TRUE(std::isfinite(r.y[i]) && std::isfinite(r.dx[i])) << "set of " << constant(i) << ", eps " << eps;
+      set_eps(norm, s, eps);
+      Data data = random_data(norm, t, s, 61);
+      const std::vector<std::size_t> set = set_of(norm, t, s, data);
+      const auto constant = [&](std::size_t i) { return rounded_to(t.x, constants[set[i] % constants.size()]); };
+      for (std::size_t i = 0; i < set.size(); ++i) data.x[0][i] = constant(i);
+      // Given statistics, and limits that running ones set, are those of the constant.
+      for (const char* mean : {"mean", "running_mean"}) {
+        if (data.buffers.count(mean) == 0) continue;
+        for (std::size_t i = 0; i < set.size(); ++i) data.buffers[mean][set[i] % data.buffers[mean].size()] = constant(i);
       }
-      if (norm.centred) {
-        for (std::size_t set = 0; set < constants.size(); ++set) EXPECT_EQ(r.mean[set], static_cast<T>(constants[set]));
-        for (const T dweight : r.dweight) ASSERT_EQ(dweight, T(0));
+      const Rows rows = run(norm, t, s, data);
+      const reference::Problem p = problem_of(norm, s, data);
+      for (const char* row : {"y", "y of training"}) {
+        if (!rows.has(row)) continue;
+        for (std::size_t i = 0; i < set.size(); ++i) {
+          // A norm that is not centred turns 0 alone into 0.
+          const bool gives_bias = norm.centred || data.x[0][i] == 0;
+          if (gives_bias) {
+            ASSERT_EQ(rows.at(row)[i], static_cast<double>(p.bias.at(i, 0).value)) << row << " of " << constant(i) << ", eps " << eps;
+          }
+          ASSERT_TRUE(std::isfinite(rows.at(row)[i])) << row << " of " << constant(i) << ", eps " << eps;
+        }
       }
-      for (std::size_t set = 0; set < constants.size(); ++set) {
-        const bool no_deviation = (norm.centred || constants[set] == 0) && eps == 0;
+      for (const double dx : rows.at("dx")) {
+        ASSERT_TRUE(std::isfinite(dx)) << "dx, eps " << eps;
+      }
+      if (!norm.keeps_statistics || norm.given_statistics) continue;
+      for (std::size_t i = 0; i < set.size(); ++i) {
+        if (norm.centred) {
+          ASSERT_EQ(rows.at("mean")[set[i]], rounded_to(t.parameter, constant(i)));
+        }
+        const bool no_deviation = (norm.centred || constant(i) == 0) && eps == 0;
         if (no_deviation) {
-          EXPECT_EQ(r.rstd[set], T(0)) << "variance + eps == 0";
+          ASSERT_EQ(rows.at("rstd")[set[i]], 0) << "variance + eps == 0";
+        }
+      }
+      if (norm.centred && norm.promises_bound && norm.streams.size() == 1 && rows.has("d weight")) {
+        for (const double dweight : rows.at("d weight")) {
+          ASSERT_EQ(dweight, 0);
         }
       }
     }
   });
 }
 
-TEST_P(SpecialValues, ExtremeScalesGiveOrdinaryResults) {
-  const Entry& entry = GetParam().entry;
-  const std::ptrdiff_t length = GetParam().length;
-  with_element(entry, [&](auto zero) {
-    using T = decltype(zero);
-    const auto& norm = entry.get<T>();
-    const bool f64 = sizeof(T) == 8;
-    const std::vector<double> scales = f64 ? std::vector<double>{1e200, 1e-200, 1, 1e150, 1e300, 1e-157, 3e-160}
-                                           : std::vector<double>{1e30, 1e-30, 1, 1e19, 1e37, 1e-20, 3e-22};
-    Setting s = entry.sets_of(static_cast<std::ptrdiff_t>(scales.size()), length);
+/// Sets whose squares leave the range of T, beside ordinary ones: ordinary results.
+NORMA_PROPERTY(ExtremeScales) {
+  add_lengths(subject, cases, [](const Subject& norm, const Types& t, std::ptrdiff_t length) {
+    const bool f64 = t.x == Element::f64;
+    const Values scales = f64 ? Values{1e200, 1e-200, 1, 1e150, 1e300, 1e-157, 3e-160} : Values{1e30, 1e-30, 1, 1e19, 1e37, 1e-20, 3e-22};
+    Setting s = sets_of(norm, static_cast<std::ptrdiff_t>(scales.size()), length);
     s.bias = Form::absent;
     for (const double eps : {0.0, 1e-5}) {
-      for (const double mean : {0.0, 100.0}) {
-        s.eps = eps;
-        const auto inputs = scaled_sets<T>(norm, s, 62, scales, mean / 100);
-        const auto r = run(norm, s, inputs);
-        expect_correct(norm, s, inputs, r);
-        for (const T y : r.y) ASSERT_TRUE(std::isfinite(y));
+      for (const double mean : {0.0, 1.0}) {
+        set_eps(norm, s, eps);
+        Data data = random_data(norm, t, s, 62, mean);
+        const std::vector<std::size_t> set = set_of(norm, t, s, data);
+        data.x[0] = scaled(data.x[0], set, scales, t.x);
+        // Running statistics as far from one as x.
+        for (auto& [name, values] : data.buffers) {
+          const bool is_mean = name == "running_mean" || name == "mean", is_variance = name == "running_var" || name == "variance";
+          for (std::size_t c = 0; c < values.size() && (is_mean || is_variance); ++c)
+            values[c] = rounded_to(t.parameter, values[c] * (is_mean ? scales[c % scales.size()] : 1));
+        }
+        const Rows rows = run(norm, t, s, data);
+        const Exact exact(norm, t, s, data);
+        expect_correct(rows, exact);
+        for (const double y : rows.at(trained(norm))) {
+          ASSERT_TRUE(std::isfinite(y));
+        }
         for (const Layout layout : {Layout::reversed, Layout::strided, Layout::channels_last}) {
           SCOPED_TRACE(name_of(layout));
-          Where where;
-          where.layout = layout;
-          const auto elsewhere = run(norm, s, inputs, everywhere(where));
-          if (norm.family.has_axes) {
-            EXPECT_TRUE(same(elsewhere.y, r.y));
+          const Rows elsewhere = run(norm, t, s, data, everywhere(lying(layout)));
+          if (norm.has_axes) {
+            EXPECT_TRUE(same(elsewhere.at("y"), rows.at("y")));
           } else {
-            expect_correct(norm, s, inputs, elsewhere);
+            expect_correct(elsewhere, exact);
           }
         }
       }
@@ -97,171 +123,231 @@ TEST_P(SpecialValues, ExtremeScalesGiveOrdinaryResults) {
   });
 }
 
-TEST_P(SpecialValues, Subnormals) {
-  const Entry& entry = GetParam().entry;
-  const std::ptrdiff_t length = GetParam().length;
-  with_element(entry, [&](auto zero) {
-    using T = decltype(zero);
-    const auto& norm = entry.get<T>();
-    Setting s = entry.sets_of(3, length);
+NORMA_PROPERTY(Subnormals) {
+  add_lengths(subject, cases, [](const Subject& norm, const Types& t, std::ptrdiff_t length) {
+    Setting s = sets_of(norm, 3, length);
     Random random(63);
     for (const double eps : {0.0, 1e-5}) {
-      s.eps = eps;
-      auto inputs = random_inputs<T, T, T>(s, 63);
-      for (T& x : inputs.x) x = static_cast<T>(static_cast<int>(random.below(2000)) - 700) * std::numeric_limits<T>::denorm_min();
-      for (T& dy : inputs.dy) dy *= std::numeric_limits<T>::min();  // so that dx stays finite with eps = 0
-      const auto r = run(norm, s, inputs);
-      const reference::Problem p = problem(s, inputs);
-      const reference::Answer exact = norm.reference(p);
-      EXPECT_TRUE(within(r.y, exact.y, bounds(p, exact, precision_of<T>()).y)) << "eps " << eps;
+      set_eps(norm, s, eps);
+      Data data = random_data(norm, t, s, 63);
+      for (double& x : data.x[0]) x = (static_cast<double>(random.below(2000)) - 700) * least_subnormal_of(t.x);
+      for (double& dy : data.dy[0]) dy *= least_normal_of(t.y);  // so that dx stays finite with eps = 0
+      const Rows rows = run(norm, t, s, data);
+      const Exact exact(norm, t, s, data);
+      for (const char* row : {"y", "y of training"}) {
+        if (rows.has(row)) {
+          EXPECT_TRUE(within(rows.at(row), exact.rows.at(row))) << row << ", eps " << eps;
+        }
+      }
     }
   });
 }
 
-TEST_P(SpecialValues, PowerOfTwoScalingKeepsTheBits) {
-  const Entry& entry = GetParam().entry;
-  const std::ptrdiff_t length = GetParam().length;
-  with_element(entry, [&](auto zero) {
-    using T = decltype(zero);
-    const auto& norm = entry.get<T>();
-    Setting s = entry.sets_of(3, length);
-    s.eps = 0x1p-12;
-    const auto inputs = random_inputs<T, T, T>(s, 64, 1);
-    const auto expected = run(norm, s, inputs);
+/// x * 2^k and eps * 4^k: bitwise the same y.
+NORMA_PROPERTY(PowerOfTwo) {
+  add_lengths(subject, cases, [](const Subject& norm, const Types& t, std::ptrdiff_t length) {
+    Setting s = sets_of(norm, 3, length);
+    set_eps(norm, s, 0x1p-12);
+    const Data data = random_data(norm, t, s, 64, 1);
+    const Rows expected = run(norm, t, s, data);
     for (const int k : {-20, -3, 1, 2, 9, 30}) {
-      auto scaled = inputs;
-      for (T& x : scaled.x) x = std::ldexp(x, k);
-      Setting t = s;
-      t.eps = std::ldexp(s.eps, 2 * k);
-      const auto r = run(norm, t, scaled);
-      EXPECT_TRUE(same(r.y, expected.y)) << "2^" << k;
-      std::vector<T> dx = r.dx;
-      for (T& v : dx) v = std::ldexp(v, k);
-      EXPECT_TRUE(same(dx, expected.dx)) << "2^" << k;
-      EXPECT_TRUE(same(r.dweight, expected.dweight)) << "2^" << k;
-      EXPECT_TRUE(same(r.dbias, expected.dbias)) << "2^" << k;
+      SCOPED_TRACE("2^" + std::to_string(k));
+      Data larger = data;
+      for (double& x : larger.x[0]) x = std::ldexp(x, k);
+      for (Values& other : larger.x) {
+        if (&other != &larger.x[0]) other.assign(other.size(), 0);  // another stream has an eps of its own to mind
+      }
+      for (auto& [name, values] : larger.buffers) {
+        const bool is_mean = name == "running_mean" || name == "mean", is_variance = name == "running_var" || name == "variance";
+        for (double& v : values) v = is_mean ? std::ldexp(v, k) : is_variance ? std::ldexp(v, 2 * k) : v;
+      }
+      Setting other = s;
+      set_eps(norm, other, std::ldexp(s.eps, 2 * k));
+      const Rows rows = run(norm, t, other, larger);
+      const auto times = [](Values values, int power) {
+        for (double& v : values) v = std::ldexp(v, power);
+        return values;
+      };
+      // What MeanOnlyBatchNorm does not divide by sigma grows with x, but for what is added.
+      const bool scales = norm.reference != reference::mean_only_batch_norm;
+      for (const char* row : {"y", "y of training"}) {
+        if (rows.has(row) && scales) {
+          EXPECT_TRUE(same(rows.at(row), expected.at(row))) << row;
+        }
+      }
+      for (const char* row : {"dx", "frozen dx"}) {
+        if (rows.has(row)) {
+          EXPECT_TRUE(same(times(rows.at(row), scales ? k : 0), expected.at(row))) << row;
+        }
+      }
+      for (const State& p : norm.make(t, s, {{}, {}, AnyTensor(t.x, s.extents, {}, data.x[0]).any()})->parameters()) {
+        if (!is_x(p.name) && p.name.find("k_") != 0 && p.name.find("original0") == std::string::npos) {
+          EXPECT_TRUE(same(rows.at("d " + p.name), expected.at("d " + p.name))) << p.name;
+        }
+      }
     }
   });
 }
 
-TEST_P(SpecialValues, NotANumberStaysInItsSet) {
-  const Entry& entry = GetParam().entry;
-  const std::ptrdiff_t length = GetParam().length;
-  with_element(entry, [&](auto zero) {
-    using T = decltype(zero);
-    const auto& norm = entry.get<T>();
-    constexpr T nan = std::numeric_limits<T>::quiet_NaN(), inf = std::numeric_limits<T>::infinity();
-    const std::size_t n = static_cast<std::size_t>(length), bad_set = 4;
-    const Setting s = entry.sets_of(9, length);
-    const auto inputs = random_inputs<T, T, T>(s, 65, 1);
-    const Exact exact(norm, s, inputs);
-    for (const Layout layout : {Layout::contiguous, Layout::reversed, Layout::strided}) {
-      Where where;
-      where.layout = layout == Layout::reversed && !norm.family.has_axes ? Layout::channels_last : layout;
-      const auto clean = run(norm, s, inputs, everywhere(where));
-      for (const T poison : {nan, inf, -inf}) {
-        for (const std::size_t of_set : {std::size_t(0), n / 2, n - 1}) {
-          const std::size_t at = exact.sets()[bad_set][of_set];
-          SCOPED_TRACE(std::string(name_of(where.layout)) + ", value " + std::to_string(poison) + " at " + std::to_string(at));
-          auto poisoned = inputs;
-          poisoned.x[at] = poison;
-          const auto r = run(norm, s, poisoned, everywhere(where));
-          for (std::size_t i = 0; i < r.y.size(); ++i) {
-            if (exact.set_of[i] != bad_set) {
-              ASSERT_TRUE(same_bits(r.y[i], clean.y[i])) << "y of another set changed, at " << i;
-              ASSERT_TRUE(same_bits(r.dx[i], clean.dx[i])) << "dx of another set changed, at " << i;
-            } else if (norm.centred || std::isnan(poison)) {
-              ASSERT_TRUE(std::isnan(r.y[i])) << "swallowed: y is " << r.y[i] << " at " << i;
-              ASSERT_TRUE(std::isnan(r.dx[i])) << "swallowed: dx is " << r.dx[i] << " at " << i;
-            } else if (i != at) {  // 1 / sqrt(Inf) is 0
-              ASSERT_EQ(r.y[i], inputs.bias[exact.problem.bias_cell[i]]) << "at " << i;
-            } else {  // Inf * 0
-              ASSERT_TRUE(std::isnan(r.y[i])) << "at " << i;
+/// Data 1e4 and 1e6 sigma from zero, eps = 0, and a scale whose squares T just holds: for every option, in two layouts.
+NORMA_PROPERTY(HardData) {
+  for_plain_types([&](const Types& t) {
+    for (const Setting& shape : subject.family.few_shapes) {
+      for (const Variation& v : subject.variations) {
+        for (const Layout layout : {Layout::contiguous, lanes_layout(subject)}) {
+          const Setting s = varied(shape, v);
+          cases.add(case_name(t, s, layout), [=, &subject] {
+            const auto check = [&](const Setting& with, double mean, double sigma) {
+              SCOPED_TRACE(std::to_string(mean) + " +- " + std::to_string(sigma));
+              const Data data = random_data(subject, t, with, 1, mean, sigma);
+              expect_correct(run(subject, t, with, data, everywhere(lying(layout))), Exact(subject, t, with, data));
+            };
+            Setting without_eps = s;
+            set_eps(subject, without_eps, 0);
+            check(s, 1e4, 1);
+            check(s, -1e6, 1);
+            check(without_eps, 2, 1);
+            const double large = t.x == Element::f32 ? 1e15 : 1e150;
+            check(s, 2 * large, large);
+            check(without_eps, 2 / large, 1 / large);
+          });
+        }
+      }
+    }
+  });
+}
+
+/// Whether what stands at `from` may reach y at `to`.
+bool reached(const Subject& subject, const Setting& s, const std::vector<std::size_t>& set, bool running, std::size_t from,
+             std::size_t to) {
+  return subject.reaches != nullptr ? subject.reaches(s, running && subject.tracks(s), from, to)
+         : subject.given_statistics ? from == to
+                                    : set[from] == set[to];
+}
+
+/// A NaN or an Inf in x spoils what it reaches and changes no bit of anything else; so does a NaN in dy. A weight of 0 does not turn it
+/// into a number.
+void check_containment(const Subject& subject, const Types& t, const Setting& s, const Where& where,
+                       const std::vector<std::size_t>& places) {
+  const Data data = random_data(subject, t, s, 65, 1);
+  const std::vector<std::size_t> set = set_of(subject, t, s, data);
+  const Plan plan = everywhere(where);
+  const Rows clean = run(subject, t, s, data, plan);
+  constexpr double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
+  for (const double poison : {nan, inf, -inf}) {
+    for (const std::size_t at : places) {
+      SCOPED_TRACE(std::to_string(poison) + " at " + std::to_string(at));
+      Data poisoned = data;
+      poisoned.x[0][at] = poison;
+      const Rows rows = run(subject, t, s, poisoned, plan);
+      for (const char* row : {"y", "y of training", "dx", "frozen dx"}) {
+        if (!rows.has(row)) continue;
+        const bool running = std::string(row) == "y" || std::string(row) == "frozen dx", is_y = row[0] == 'y';
+        const bool given = subject.given_statistics || (running && subject.tracks(s));
+        if (!is_y && given && subject.reaches == nullptr) continue;  // statistics are constants: dx does not know x
+        for (std::size_t i = 0; i < set.size(); ++i) {
+          const double value = rows.at(row)[i];
+          if (!reached(subject, s, set, running, at, i)) {
+            ASSERT_TRUE(same_number(value, clean.at(row)[i])) << row << " out of reach changed, at " << i;
+          } else if (std::isnan(poison) || subject.centred) {
+            if (is_y || !given) {
+              ASSERT_FALSE(std::isfinite(value)) << row << " swallowed it: " << value << " at " << i;
             }
+          } else if (is_y && i != at) {  // 1 / sqrt(Inf) is 0
+            ASSERT_TRUE(std::isnan(value) || value == static_cast<double>(problem_of(subject, s, data).bias.at(i, 0).value)) << "at " << i;
+          } else if (is_y) {  // Inf * 0
+            ASSERT_TRUE(std::isnan(value)) << "at " << i;
           }
-          if (std::isnan(poison)) {
-            EXPECT_TRUE(std::isnan(r.rstd[bad_set]));
-          }
-          EXPECT_TRUE(std::isnan(r.dweight[exact.problem.weight_cell[at]])) << "the weight gradient swallowed it";
         }
       }
+      if (rows.has("d weight")) {
+        const std::size_t cell = problem_of(subject, s, data).weight.cell[at];
+        EXPECT_FALSE(std::isfinite(rows.at("d weight")[cell])) << "the weight gradient swallowed it";
+      }
     }
-  });
-}
-
-TEST_P(SpecialValues, NotANumberInTheUpstreamGradient) {
-  const Entry& entry = GetParam().entry;
-  const std::ptrdiff_t length = GetParam().length;
-  with_element(entry, [&](auto zero) {
-    using T = decltype(zero);
-    const auto& norm = entry.get<T>();
-    const std::size_t n = static_cast<std::size_t>(length), bad_set = 2;
-    const Setting s = entry.sets_of(5, length);
-    auto inputs = random_inputs<T, T, T>(s, 66);
-    const auto clean = run(norm, s, inputs);
-    const Exact exact(norm, s, inputs);
-    const std::size_t at = exact.sets()[bad_set][n / 2];
-    inputs.dy[at] = std::numeric_limits<T>::quiet_NaN();
-    const auto r = run(norm, s, inputs);
-    EXPECT_TRUE(same(r.y, clean.y));
-    for (std::size_t i = 0; i < r.dx.size(); ++i) {
-      if (exact.set_of[i] == bad_set) {
-        ASSERT_TRUE(std::isnan(r.dx[i])) << "at " << i;
+  }
+  for (const std::size_t at : places) {
+    Data poisoned = data;
+    poisoned.dy[0][at] = nan;
+    const Rows rows = run(subject, t, s, poisoned, plan);
+    EXPECT_TRUE(same(rows.at("y"), clean.at("y")));
+    for (std::size_t i = 0; i < set.size(); ++i) {
+      if (reached(subject, s, set, subject.given_statistics, at, i)) {
+        ASSERT_TRUE(std::isnan(rows.at("dx")[i])) << "dx swallowed dy's, at " << i;
       } else {
-        ASSERT_TRUE(same_bits(r.dx[i], clean.dx[i])) << "at " << i;
+        ASSERT_TRUE(same_number(rows.at("dx")[i], clean.at("dx")[i])) << "dx out of reach changed, at " << i;
       }
     }
-    for (std::size_t i = 0; i < r.dweight.size(); ++i) {
-      ASSERT_EQ(std::isnan(r.dweight[i]), i == exact.problem.weight_cell[at]) << "at " << i;
-      ASSERT_EQ(std::isnan(r.dbias[i]), i == exact.problem.bias_cell[at]) << "at " << i;
+    const reference::Problem p = problem_of(subject, s, data);
+    for (const auto& [row, parameter] : {std::pair("d weight", &p.weight), {"d bias", &p.bias}}) {
+      if (!rows.has(row)) continue;
+      for (std::size_t c = 0; c < rows.at(row).size(); ++c) {
+        ASSERT_EQ(std::isnan(rows.at(row)[c]), c == parameter->cell[at]) << row << " at " << c;
+      }
+    }
+  }
+}
+
+NORMA_PROPERTY(Containment) {
+  add_lengths(subject, cases, [](const Subject& norm, const Types& t, std::ptrdiff_t length) {
+    const Setting s = sets_of(norm, 9, length);
+    const Data data = random_data(norm, t, s, 65, 1);
+    const std::vector<reference::Moments> sets = Exact(norm, t, s, data).sets();
+    const reference::Set& bad = sets[sets.size() / 2].set;
+    for (const Layout layout : {Layout::contiguous, lanes_layout(norm), Layout::strided}) {
+      SCOPED_TRACE(name_of(layout));
+      check_containment(norm, t, s, lying(layout), {bad.front(), bad[bad.size() / 2], bad.back()});
+    }
+  });
+  for_plain_types([&](const Types& t) {
+    for (const Setting& shape : subject.family.few_shapes) {
+      for (const Variation& v : subject.variations) {
+        const Setting s = varied(shape, v);
+        if (subject.function && (s.weight != Form::normalized || s.bias == Form::full)) continue;  // cells of other forms hold several sets
+        for (const Layout layout : {Layout::contiguous, lanes_layout(subject)})
+          cases.add(case_name(t, s, layout), [=, &subject] { check_containment(subject, t, s, lying(layout), {count(s.extents) / 2}); });
+      }
     }
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(All, SpecialValues, testing::ValuesIn(some_lengths()), CaseName());
-
-class OneElementSets : public testing::TestWithParam<Entry> {};
-
-// A centred set of one element: y is the bias, dx and the weight gradient are exactly 0, whatever the mean.
-TEST_P(OneElementSets, GiveZeroGradients) {
-  with_element(GetParam(), [&](auto zero) {
-    using T = decltype(zero);
-    const auto& norm = GetParam().get<T>();
-    if (!norm.centred) {
-      // x / |x| is the sign, up to the roundings of rstd and of the product.
-      Setting s = rows_of(50, 1);
-      s.eps = 0;
-      s.weight = s.bias = Form::absent;
-      const auto inputs = random_inputs<T, T, T>(s, 67);
-      const auto r = run(norm, s, inputs);
-      for (std::size_t i = 0; i < r.y.size(); ++i) {
-        EXPECT_NEAR(r.y[i], inputs.x[i] > 0 ? T(1) : T(-1), std::numeric_limits<T>::epsilon());
-      }
-      return;
-    }
-    std::vector<Shape> shapes = {{{50, 1}, {1}}, {{1, 50}, {0}}, {{7, 1, 5}, {1}}, {{4, 1, 1, 9}, {1, 2}}};
-    if (!norm.family.has_axes) shapes = GetParam().family().shapes;
-    for (const Shape& shape : shapes) {
-      for (const double mean : {0.0, 1e3, 1e6}) {
-        for (const double eps : {1e-5, 0.0, 1.0, 100.0}) {
-          Setting s = shape.setting();
-          s.eps = eps;
-          const auto inputs = random_inputs<T, T, T>(s, 68, mean);
-          const Exact exact(norm, s, inputs);
-          if (exact.sets().empty() || exact.sets().front().size() != 1) continue;
-          const auto r = run(norm, s, inputs);
-          for (std::size_t i = 0; i < r.y.size(); ++i) ASSERT_EQ(r.y[i], inputs.bias[exact.problem.bias_cell[i]]);
-          for (const T dx : r.dx) ASSERT_EQ(dx, T(0));
-          for (const T dweight : r.dweight) ASSERT_EQ(dweight, T(0));
-        }
+/// A centred set of one element: y is the bias, dx and the weight gradient are exactly 0, whatever the mean. Without a centre x / |x| is
+/// the sign, up to the roundings of rstd and of the product.
+NORMA_PROPERTY(OneElement) {
+  for_plain_types([&](const Types& t) {
+    for (const double mean : {0.0, 1e3, 1e6}) {
+      for (const double eps : {1e-5, 0.0, 1.0, 100.0}) {
+        if (!subject.centred && eps != 0) continue;
+        cases.add("mean_" + std::to_string(static_cast<long>(mean)) + "_eps_" + std::to_string(static_cast<long>(eps * 1e5)) + "e_5_" +
+                      name_of(t),
+                  [=, &subject] {
+                    for (const std::ptrdiff_t sets : {1, 50}) {
+                      Setting s = sets_of(subject, sets, 1);
+                      set_eps(subject, s, eps);
+                      const Data data = random_data(subject, t, s, 68, mean);
+                      const Rows rows = run(subject, t, s, data);
+                      const reference::Problem p = problem_of(subject, s, data);
+                      for (std::size_t i = 0; i < data.x[0].size(); ++i) {
+                        const double scale = static_cast<double>(p.scale(i).value), bias = static_cast<double>(p.bias.at(i, 0).value);
+                        const double sign = subject.centred    ? 0
+                                            : data.x[0][i] > 0 ? scale
+                                                               : -scale,
+                                     rounding = 2 * epsilon_of(t.x) * (std::abs(scale) + std::abs(bias));
+                        ASSERT_NEAR(rows.at(trained(subject))[i], sign + bias, subject.centred ? 0 : rounding);
+                        if (subject.centred) {
+                          ASSERT_EQ(rows.at("dx")[i], 0);
+                        }
+                      }
+                      if (!subject.centred || !rows.has("d weight")) continue;
+                      for (const double dweight : rows.at("d weight")) {
+                        ASSERT_EQ(dweight, 0);
+                      }
+                    }
+                  });
       }
     }
   });
 }
-INSTANTIATE_TEST_SUITE_P(All, OneElementSets, testing::ValuesIn(entries_where([](const Family& family) {
-                           return family.least_length < 2 && !family.given_statistics;
-                         })),
-                         CaseName());
 
 }  // namespace
 }  // namespace norma_test

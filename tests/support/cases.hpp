@@ -1,4 +1,4 @@
-// The cases every catalogue entry is run through: lengths, shapes with axes, parameter forms; and their readable names.
+// The lists of cases that properties share: lengths, element types, layouts, and their readable names.
 #pragma once
 
 #include <array>
@@ -6,59 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "support/catalogue.hpp"
-#include "support/layouts.hpp"
-#include "support/setting.hpp"
+#include "support/subject.hpp"
 
 namespace norma_test {
-
-/// A catalogue entry in one element type.
-struct Entry {
-  std::size_t norm = 0;
-  bool f64 = false;
-
-  std::string name() const { return norm_names()[norm] + (f64 ? "_f64" : "_f32"); }
-  template <class T>
-  const Norm<T, T>& get() const {
-    return catalogue<T, T>()[norm];
-  }
-  const Family& family() const { return catalogue<float, float>()[norm].family; }
-  Setting sets_of(std::ptrdiff_t sets, std::ptrdiff_t length) const { return family().sets_of(sets, length); }
-};
-
-/// The entries of the families that `wanted` says yes to.
-template <class F>
-std::vector<Entry> entries_where(F wanted) {
-  std::vector<Entry> entries;
-  for (std::size_t n = 0; n < norm_names().size(); ++n) {
-    for (const bool f64 : {false, true}) {
-      const Entry entry = {n, f64};
-      if (wanted(entry.family())) entries.push_back(entry);
-    }
-  }
-  return entries;
-}
-inline std::vector<Entry> all_entries() {
-  return entries_where([](const Family&) { return true; });
-}
-/// Norms over .axes.
-inline std::vector<Entry> row_entries() {
-  return entries_where([](const Family& family) { return family.has_axes; });
-}
-/// Norms whose statistics are those of x.
-inline std::vector<Entry> computing_entries() {
-  return entries_where([](const Family& family) { return !family.given_statistics; });
-}
-
-/// Calls f(0.0f) or f(0.0).
-template <class F>
-void with_element(const Entry& entry, F f) {
-  if (entry.f64) {
-    f(double());
-  } else {
-    f(float());
-  }
-}
 
 /// Every length up to four times the 32 lanes of a reduction and a bit, and around the sizes where algorithms change.
 inline std::vector<std::ptrdiff_t> all_lengths() {
@@ -69,100 +19,63 @@ inline std::vector<std::ptrdiff_t> all_lengths() {
   return lengths;
 }
 
-/// The combinations of parameters worth a test of their own.
-struct Parameters {
-  Form weight, bias;
-  bool unit_offset = false;
-};
+/// The functions stand for their layers in lists of every length: a layer calls what its function calls.
+inline bool stands_for_others(const Subject& subject) { return subject.function; }
 
-inline const std::vector<Parameters>& all_parameters() {
-  static const std::vector<Parameters> list = {
-      {Form::normalized, Form::normalized},
-      {Form::absent, Form::absent},
-      {Form::normalized, Form::absent},
-      {Form::absent, Form::normalized},
-      {Form::normalized, Form::normalized, true},
-      {Form::per_set, Form::per_set, true},
-      {Form::per_set, Form::normalized},
-      {Form::full, Form::full},
-      {Form::even_axes, Form::odd_axes},
-      {Form::odd_axes, Form::even_axes, true},
-      {Form::single, Form::full},
-      {Form::normalized, Form::single},
-      {Form::full, Form::absent},
-  };
-  return list;
-}
-
-/// For norms of channels a parameter may also be a map of the positions.
-inline std::vector<Parameters> parameters_of(const Entry& entry) {
-  std::vector<Parameters> list = all_parameters();
-  if (!entry.family().has_axes) {
-    list.push_back({Form::spatial, Form::per_set});
-    list.push_back({Form::absent, Form::spatial, true});
+/// Of these lengths those that the subject's sets can have; fewer of a layer's, and of norms of channels, whose runs are those of rows.
+inline std::vector<std::ptrdiff_t> lengths_of(const Subject& subject, const std::vector<std::ptrdiff_t>& from, bool thinned = false) {
+  std::vector<std::ptrdiff_t> lengths;
+  for (const std::ptrdiff_t n : from) {
+    const bool is_few = n <= 3 || (n <= 132 ? n % 8 < 2 && n % 3 == 0 : n == 257 || n == 768 || n == 1025 || n == 8193);
+    const bool is_some = n <= 35 || n > 132 || n % 8 < 2;
+    const bool wanted = !stands_for_others(subject) ? is_few : !thinned || subject.has_axes || is_some;
+    if (wanted && n >= subject.family.least_length) lengths.push_back(n);
   }
-  return list;
+  return lengths;
 }
 
-inline void set_parameters(Setting& s, const Parameters& p) {
-  s.weight = p.weight;
-  s.bias = p.bias;
-  s.unit_offset = p.unit_offset;
+/// Shapes for properties that look at each many times: all of a function's, few of the others.
+inline const Settings& some_shapes(const Subject& subject) {
+  return stands_for_others(subject) ? subject.family.shapes : subject.family.few_shapes;
 }
 
-struct LengthCase {
-  Entry entry;
-  std::ptrdiff_t length;
-};
-struct ShapeCase {
-  Entry entry;
-  Shape shape;
-};
-struct LayoutCase {
-  Entry entry;
-  Shape shape;
-  Layout layout;
-};
-
-inline std::string name_of(const Entry& e) { return e.name(); }
-inline std::string name_of(const LengthCase& c) { return c.entry.name() + "_" + std::to_string(c.length); }
-inline std::string name_of(const ShapeCase& c) { return c.entry.name() + "_" + c.shape.name(); }
-inline std::string name_of(const LayoutCase& c) { return c.entry.name() + "_" + c.shape.name() + "_" + name_of(c.layout); }
-
-inline std::vector<LengthCase> length_cases(const std::vector<Entry>& entries, const std::vector<std::ptrdiff_t>& lengths) {
-  std::vector<LengthCase> cases;
-  for (const Entry& entry : entries) {
-    for (const std::ptrdiff_t length : lengths) {
-      if (length >= entry.family().least_length) cases.push_back({entry, length});
-    }
-  }
-  return cases;
-}
-inline std::vector<LengthCase> length_cases() { return length_cases(all_entries(), all_lengths()); }
-
-/// Fewer lengths for norms of channels, whose runs are those of the norms over rows: for properties that cost much to look at.
-inline std::vector<LengthCase> thinned_length_cases() {
-  std::vector<LengthCase> cases;
-  for (const LengthCase& c : length_cases()) {
-    if (c.entry.family().has_axes || c.length <= 35 || c.length > 132 || c.length % 8 < 2) cases.push_back(c);
-  }
-  return cases;
+/// sets_of with the options of a variation.
+inline Setting sets_of(const Subject& subject, std::ptrdiff_t sets, std::ptrdiff_t length, std::size_t variation = 0) {
+  return varied(subject.family.sets_of(sets, length), subject.variation(variation));
 }
 
-inline std::vector<ShapeCase> shape_cases(const std::vector<Entry>& entries = all_entries()) {
-  std::vector<ShapeCase> cases;
-  for (const Entry& entry : entries) {
-    for (const Shape& shape : entry.family().shapes) cases.push_back({entry, shape});
-  }
-  return cases;
+/// With this eps; the norms of weights have none.
+inline void set_eps(const Subject& subject, Setting& s, double eps) {
+  if (!subject.owns_x) s.eps = eps;
 }
 
-inline std::vector<LayoutCase> layout_cases() {
-  std::vector<LayoutCase> cases;
-  for (const ShapeCase& c : shape_cases()) {
-    for (const Layout layout : all_layouts) cases.push_back({c.entry, c.shape, layout});
-  }
-  return cases;
+/// x of these extents as the subject takes it: over the last axis, of channels, or a weight; an axis dealt to two ranks.
+inline Setting taking(const Subject& subject, const Extents& extents) {
+  if (subject.owns_x) return varied(weight_shape(extents, 0), subject.variation(0));
+  const bool over_axes = !subject.family.small_shapes[0].axes.empty();
+  Setting s = over_axes ? shape(extents, {-1}) : shape(extents);
+  if (subject.streams.size() > 1) s.keys = {2, extents.back()};
+  const std::size_t axis = over_axes ? extents.size() - 1 : 0;
+  if (subject.over_ranks) s = dealt(s, axis, halves(extents[axis]));
+  return varied(s, subject.variation(0));
 }
+
+/// f(types) for all of x, y and parameters in float, and in double.
+template <class F>
+void for_plain_types(F f) {
+  f(all_f32);
+  f(all_f64);
+}
+
+/// Layouts that differ for most shapes.
+inline constexpr std::array six_layouts = {Layout::contiguous, Layout::channels_last, Layout::rotated,
+                                           Layout::sliced,     Layout::padded,        Layout::flipped_all};
+inline constexpr std::array two_layouts = {Layout::contiguous, Layout::channels_last};
+
+/// The layout that puts a set's elements side by side with other sets'.
+inline Layout lanes_layout(const Subject& subject) { return subject.has_axes || subject.owns_x ? Layout::reversed : Layout::channels_last; }
+
+inline std::string case_name(const Types& t, const Setting& s) { return name_of(s) + "_" + name_of(t); }
+inline std::string case_name(const Types& t, const Setting& s, Layout layout) { return case_name(t, s) + "_" + name_of(layout); }
 
 }  // namespace norma_test

@@ -4,49 +4,38 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstddef>
-#include <ostream>
+#include <span>
 #include <string>
 #include <vector>
 
-#include "support/cases.hpp"
-#include "support/run.hpp"
-#include "support/tolerance.hpp"
+#include "support/exact.hpp"
 
 namespace norma_test {
 
-/// For INSTANTIATE_TEST_SUITE_P.
-struct CaseName {
-  template <class C>
-  std::string operator()(const testing::TestParamInfo<C>& info) const {
-    return name_of(info.param);
-  }
-};
-inline void PrintTo(const Entry& e, std::ostream* out) { *out << e.name(); }
-inline void PrintTo(const LengthCase& c, std::ostream* out) { *out << name_of(c); }
-inline void PrintTo(const ShapeCase& c, std::ostream* out) { *out << name_of(c); }
-inline void PrintTo(const LayoutCase& c, std::ostream* out) { *out << name_of(c); }
-
 /// Bit for bit; any NaN equals any NaN.
-template <class T>
-testing::AssertionResult same(const std::vector<T>& a, const std::vector<T>& b) {
+template <class A, class B>
+testing::AssertionResult same(const A& a, const B& b) {
   if (a.size() != b.size()) return testing::AssertionFailure() << "sizes " << a.size() << " and " << b.size();
   for (std::size_t i = 0; i < a.size(); ++i) {
-    if (!same_bits(a[i], b[i]) && !(std::isnan(a[i]) && std::isnan(b[i]))) {
+    if (!same_number(static_cast<double>(a[i]), static_cast<double>(b[i]))) {
       return testing::AssertionFailure() << "first difference at " << i << ": " << std::hexfloat << a[i] << " and " << b[i];
     }
   }
   return testing::AssertionSuccess();
 }
 
-/// |actual - exact| / bound of the worst element; 0 for none. A NaN, or any error where the bound is 0, counts as infinite.
 template <class T>
-real worst_ratio(const std::vector<T>& actual, const std::vector<real>& exact, const std::vector<real>& bound,
-                 std::size_t* where = nullptr) {
+std::vector<std::remove_const_t<T>> copy_of(std::span<T> values) {
+  return {values.begin(), values.end()};
+}
+
+/// |actual - exact| / bound of the worst element; 0 for none. A NaN, or any error where the bound is 0, counts as infinite.
+template <class Exactly, class Bound>
+real worst_ratio(const Values& actual, Exactly exact, Bound bound, std::size_t* where = nullptr) {
   real worst = 0;
   for (std::size_t i = 0; i < actual.size(); ++i) {
-    const real error = std::abs(static_cast<real>(actual[i]) - exact[i]);
-    const real ratio = error == 0 ? 0 : error <= bound[i] || bound[i] > 0 ? error / bound[i] : HUGE_VALL;
+    const real error = std::abs(static_cast<real>(actual[i]) - exact(i)), allowed = bound(i);
+    const real ratio = error == 0 ? 0 : allowed > 0 ? error / allowed : HUGE_VALL;
     if (ratio > worst || std::isnan(ratio)) {
       worst = std::isnan(ratio) ? HUGE_VALL : ratio;
       if (where != nullptr) *where = i;
@@ -55,67 +44,45 @@ real worst_ratio(const std::vector<T>& actual, const std::vector<real>& exact, c
   return worst;
 }
 
-/// Every element within `times` its bound.
+/// Every number within `times` the bound of its arithmetic, and README's where there is one.
+inline testing::AssertionResult within(const Values& actual, const ExactRow& exact, real times = 1) {
+  if (actual.size() != exact.numbers.size())
+    return testing::AssertionFailure() << "size " << actual.size() << " instead of " << exact.numbers.size();
+  const auto value = [&](std::size_t i) { return exact.numbers[i].value; };
+  const auto judge = [&](const char* whose, auto bound) {
+    std::size_t i = 0;
+    const real worst = worst_ratio(actual, value, bound, &i);
+    if (worst <= times) return testing::AssertionSuccess();
+    return testing::AssertionFailure() << actual[i] << " instead of " << value(i) << " at " << i << ": " << worst << " times " << whose
+                                       << " bound " << bound(i);
+  };
+  const testing::AssertionResult of_arithmetic =
+      judge("the arithmetic's", [&](std::size_t i) { return bound_of(exact.numbers[i], exact.precision); });
+  if (!of_arithmetic || exact.promised.empty()) return of_arithmetic;
+  return judge("the promised", [&](std::size_t i) { return exact.promised[i]; });
+}
 template <class T>
-testing::AssertionResult within(const std::vector<T>& actual, const std::vector<real>& exact, const std::vector<real>& bound,
-                                real times = 1) {
-  if (actual.size() != exact.size()) return testing::AssertionFailure() << "size " << actual.size() << " instead of " << exact.size();
-  std::size_t i = 0;
-  const real worst = worst_ratio(actual, exact, bound, &i);
-  if (worst <= times) return testing::AssertionSuccess();
-  return testing::AssertionFailure() << actual[i] << " instead of " << exact[i] << " at " << i << ": " << worst << " times the bound "
-                                     << bound[i];
+testing::AssertionResult within(const std::vector<T>& actual, const reference::Numbers& exact, const Precision& p) {
+  return within(Values(actual.begin(), actual.end()), ExactRow{exact, p});
 }
 
-/// All results of a run, bit for bit.
-template <class X, class Y, class P>
-void expect_same(const Results<X, Y, P>& a, const Results<X, Y, P>& b) {
-  EXPECT_TRUE(same(a.y, b.y)) << "y";
-  EXPECT_TRUE(same(a.y_train, b.y_train)) << "y of the training forward";
-  EXPECT_TRUE(same(a.mean, b.mean)) << "mean";
-  EXPECT_TRUE(same(a.rstd, b.rstd)) << "rstd";
-  EXPECT_TRUE(same(a.dx, b.dx)) << "dx";
-  EXPECT_TRUE(same(a.dweight, b.dweight)) << "dweight";
-  EXPECT_TRUE(same(a.dbias, b.dbias)) << "dbias";
-}
-
-/// A problem with its exact answer: which elements form a set, and which set an element belongs to.
-template <class X, class Y, class P>
-struct Exact {
-  Exact(const Norm<X, Y>& norm, const Setting& setting, const Inputs<X, Y, P>& inputs)
-      : problem(norma_test::problem(setting, inputs)), answer(norm.reference(problem)), set_of(inputs.x.size()) {
-    for (std::size_t s = 0; s < answer.sets.size(); ++s) {
-      for (const std::size_t i : answer.sets[s]) set_of[i] = s;
+/// All results of a run against the exact ones, each within `times` its bounds. What a norm keeps in its Saved is its own business where
+/// the reference does not know it.
+inline void expect_correct(const Rows& rows, const Exact& exact, real times = 1) {
+  for (const auto& [name, values] : rows) {
+    const auto found = exact.rows.find(name);
+    if (found != exact.rows.end()) {
+      EXPECT_TRUE(within(values, found->second, times)) << name;
+    } else {
+      EXPECT_TRUE(name == "mean" || name == "rstd") << "the reference has no answer to " << name;
     }
   }
-  const std::vector<std::vector<std::size_t>>& sets() const { return answer.sets; }
+}
 
-  reference::Problem problem;
-  reference::Answer answer;
-  std::vector<std::size_t> set_of;
-};
-
-/// All results of a run against the reference, each within its bound.
-template <class X, class Y, class P>
-void expect_correct(const Norm<X, Y>& norm, const Setting& setting, const Inputs<X, Y, P>& inputs, const Results<X, Y, P>& r,
-                    real times = 1) {
-  const reference::Problem p = problem(setting, inputs);
-  const reference::Answer exact = norm.reference(p);
-  const Bounds forward = bounds(p, exact, precision_of<norma::Wider<X, P>, Y>());
-  const Bounds backward = bounds(p, exact, precision_of<P, X>());
-  EXPECT_TRUE(within(r.y, exact.y, forward.y, times)) << "y";
-  EXPECT_TRUE(same(r.y, r.y_train)) << "inference and training forward differ";
-  EXPECT_TRUE(within(r.dx, exact.dx, backward.dx, times)) << "dx";
-  EXPECT_TRUE(within(r.dweight, exact.dweight, backward.dweight, times)) << "dweight";
-  EXPECT_TRUE(within(r.dbias, exact.dbias, backward.dbias, times)) << "dbias";
-  const bool has_statistics = !exact.given && !exact.sets.empty() && !exact.sets.front().empty();
-  if (!has_statistics) return;
-  EXPECT_TRUE(within(r.rstd, exact.rstd, backward.rstd, times)) << "rstd";
-  if (exact.centred) {
-    EXPECT_TRUE(within(r.mean, exact.mean, backward.mean, times)) << "mean";
-  } else {
-    EXPECT_TRUE(r.mean.empty()) << "a norm that is not centred has no mean";
-  }
+/// All results of two runs, bit for bit.
+inline void expect_same(const Rows& a, const Rows& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) EXPECT_TRUE(same(a[i].second, b[i].second)) << a[i].first;
 }
 
 }  // namespace norma_test

@@ -9,9 +9,12 @@
 namespace {
 
 std::atomic<long> allocations{0};
+thread_local long left = -1;  // negative: as many as there are
 
 void* counted_allocation(std::size_t size, std::size_t alignment) {
   ++allocations;
+  if (left == 0) throw std::bad_alloc();
+  if (left > 0) --left;
   void* p = nullptr;
   if (alignment <= alignof(std::max_align_t)) {
     p = std::malloc(size == 0 ? 1 : size);
@@ -25,6 +28,8 @@ void* counted_allocation(std::size_t size, std::size_t alignment) {
 }  // namespace
 
 long norma_test::allocations_so_far() { return allocations.load(); }
+norma_test::MemoryRunsOut::MemoryRunsOut(long behind) { left = behind; }
+norma_test::MemoryRunsOut::~MemoryRunsOut() { left = -1; }
 
 // Every operator new of this program counts; those not replaced here call these.
 void* operator new(std::size_t size) { return counted_allocation(size, 1); }

@@ -12,7 +12,7 @@
 namespace norma_test {
 
 /// One row with a known mean and a known sum of squared deviations.
-struct ExactRow {
+struct ExactSet {
   std::vector<double> x;
   double mean = 0;
   double m2 = 0;           // sum of (x - mean)^2
@@ -22,9 +22,9 @@ struct ExactRow {
 /// Pairs x_i + x_j = 2 * mean, an odd one at the end is the mean itself. Deviations are k * step, 1 <= k <= largest: with a mean of few
 /// bits and up to 16,000 elements every partial sum of x, (x - mean), x^2 and (x - mean)^2 fits 24 bits. Partners lie within the same
 /// `block` elements, so that the mean of leading elements, which an algorithm may subtract first, is the row's mean as well.
-inline ExactRow exact_row(std::size_t n, double mean, double step, unsigned largest, std::uint64_t seed, std::size_t block = 64) {
+inline ExactSet exact_row(std::size_t n, double mean, double step, unsigned largest, std::uint64_t seed, std::size_t block = 64) {
   Random random(seed);
-  ExactRow row;
+  ExactSet row;
   row.mean = mean;
   while (row.x.size() + 1 < n) {
     const double d = step * static_cast<double>(1 + random.below(largest));
@@ -41,13 +41,11 @@ inline ExactRow exact_row(std::size_t n, double mean, double step, unsigned larg
   return row;
 }
 
-/// Integers in [-3, 3]: as upstream gradients their sums are exact in any order too.
+/// small_integers in T.
 template <class T>
 std::vector<T> small_integers(std::size_t n, std::uint64_t seed) {
-  Random random(seed);
-  std::vector<T> values(n);
-  for (T& value : values) value = static_cast<T>(static_cast<int>(random.below(7)) - 3);
-  return values;
+  const Values values = small_integers(n, seed);
+  return {values.begin(), values.end()};
 }
 
 }  // namespace norma_test

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <thread>
 #include <type_traits>
 #include <vector>
@@ -46,6 +47,7 @@ class ShuffledPool : public Pool {
 
  protected:
   void run(norma::index_t tasks, void* context, Task task) const override {
+    const std::lock_guard lock(one_call_);  // ranks that are threads share an executor
     most_tasks_ = std::max(most_tasks_, tasks);
     std::vector<norma::index_t> order;
     for (norma::index_t i = 0; i < tasks; ++i) order.push_back(i);
@@ -57,6 +59,7 @@ class ShuffledPool : public Pool {
   }
 
  private:
+  mutable std::mutex one_call_;
   mutable Random random_;
   mutable norma::index_t most_tasks_ = 0, tasks_run_ = 0;
 };

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "support/element.hpp"
+
 namespace norma_test {
 
 /// splitmix64 (Steele, Lea, Flood 2014): 64 good bits per step from any seed.
@@ -34,21 +36,32 @@ class Random {
   std::uint64_t state_;
 };
 
-/// n values of the given mean and standard deviation, rounded to T.
+/// n values of the given mean and standard deviation, rounded to an element type.
+inline Values random_values(Element e, std::size_t n, std::uint64_t seed, double mean = 0, double sigma = 1) {
+  Random random(seed);
+  Values values(n);
+  for (double& value : values) value = rounded_to(e, std::fma(sigma, random.normal(), mean));
+  return values;
+}
 template <class T>
 std::vector<T> random_values(std::size_t n, std::uint64_t seed, double mean = 0, double sigma = 1) {
-  Random random(seed);
-  std::vector<T> values(n);
-  for (T& value : values) value = static_cast<T>(std::fma(sigma, random.normal(), mean));
-  return values;
+  const Values values = random_values(element_of<T>, n, seed, mean, sigma);
+  return {values.begin(), values.end()};
 }
 
 /// Parameters as a layer meets them, and as an optimizer never makes them: every seventh is 0, about half are negative.
-template <class T>
-std::vector<T> random_parameters(std::size_t n, std::uint64_t seed) {
+inline Values random_parameters(Element e, std::size_t n, std::uint64_t seed) {
   Random random(seed);
-  std::vector<T> values(n);
-  for (T& value : values) value = random.below(7) == 0 ? T(0) : static_cast<T>(random.normal());
+  Values values(n);
+  for (double& value : values) value = random.below(7) == 0 ? 0 : rounded_to(e, random.normal());
+  return values;
+}
+
+/// Integers in [-3, 3]: as upstream gradients their sums are exact in any order.
+inline Values small_integers(std::size_t n, std::uint64_t seed) {
+  Random random(seed);
+  Values values(n);
+  for (double& value : values) value = static_cast<double>(random.below(7)) - 3;
   return values;
 }
 

@@ -1,14 +1,13 @@
-// Runs one norm on tensors laid out, aliased and scheduled as a plan says, and brings back logical row-major results.
+// Runs a subject on tensors laid out, aliased and scheduled as a plan says, and brings back every result as a row of logical values.
 #pragma once
 
+#include <memory>
 #include <stdexcept>
 #include <string>
-#include <type_traits>
+#include <utility>
 #include <vector>
 
-#include "support/catalogue.hpp"
-#include "support/setting.hpp"
-#include "support/tensor.hpp"
+#include "support/data.hpp"
 
 namespace norma_test {
 
@@ -19,191 +18,185 @@ struct Plan {
   Where x, y, dy, dx, weight, bias;
   const Pool* pool = nullptr;
   Alias alias = Alias::none;
+  double grad_start = 0;
 };
 
 /// The same place for every tensor; parameters stay contiguous unless their rank is x's.
-inline Plan everywhere(Where where) {
+inline Plan everywhere(const Where& where) {
   Plan plan;
   plan.x = plan.y = plan.dy = plan.dx = plan.weight = plan.bias = where;
   return plan;
 }
+inline Where lying(Layout layout) { return {layout, Placement::heap, 0}; }
 
-template <class X, class Y, class P>
-struct Results {
-  std::vector<Y> y, y_train;
-  std::vector<P> mean, rstd;
-  std::vector<X> dx;
-  std::vector<P> dweight, dbias;
+/// Named results: "y" of inference, "y of training", "mean", "rstd", "dx", "d weight", "running_mean" behind a step, "frozen dx" ...
+struct Rows : std::vector<std::pair<std::string, Values>> {
+  const Values& at(const std::string& name) const {
+    for (const auto& [row, values] : *this) {
+      if (row == name) return values;
+    }
+    throw std::logic_error("no result is called " + name);
+  }
+  bool has(const std::string& name) const {
+    for (const auto& row : *this) {
+      if (row.first == name) return true;
+    }
+    return false;
+  }
 };
 
-/// A parameter, its gradient, and their tensors; nothing where it is absent.
-template <class P>
-class ParameterTensor {
- public:
-  ParameterTensor(const Setting& s, Form form, const Where& where, const std::vector<P>& values, P grad_start) {
-    if (form == Form::absent) return;
-    const Extents extents = parameter_extents(form, s);
-    value_.emplace_back(extents, where, values);
-    grad_.emplace_back(extents, where, std::vector<P>(values.size(), grad_start));
-  }
-  norma::TensorView<const P> value() { return value_.empty() ? norma::TensorView<const P>() : value_.front().view(); }
-  norma::TensorView<P> grad() { return grad_.empty() ? norma::TensorView<P>() : grad_.front().view(); }
-  std::vector<P> grads() const { return grad_.empty() ? std::vector<P>() : grad_.front().values(); }
-
-  void check(const std::string& what, const std::vector<P>& values) const {
-    if (value_.empty()) return;
-    if (!value_.front().surroundings_untouched() || !grad_.front().surroundings_untouched()) {
-      throw std::runtime_error("wrote between the elements of " + what);
-    }
-    const std::vector<P> now = value_.front().values();
-    for (std::size_t i = 0; i < now.size(); ++i) {
-      if (!same_bits(now[i], values[i])) throw std::runtime_error("changed " + what);
-    }
-  }
-
- private:
-  std::vector<Tensor<P>> value_, grad_;  // none or one
-};
-
-namespace run_detail {
-
-template <class T>
-void check_intact(const char* what, const Tensor<T>& tensor, const std::vector<T>& values) {
-  const std::vector<T> now = tensor.values();
-  for (std::size_t i = 0; i < now.size(); ++i) {
-    if (!same_bits(now[i], values[i])) throw std::runtime_error(std::string("changed the input ") + what + " at " + std::to_string(i));
-  }
+/// "y", and "y of k" for a second stream.
+inline std::string row_name(const Subject& subject, const std::string& what, std::size_t stream) {
+  return stream == 0 ? what : what + " of " + subject.streams[stream];
 }
 
-template <class T>
-void check_surroundings(const char* what, const Tensor<T>& tensor) {
-  if (!tensor.surroundings_untouched()) throw std::runtime_error(std::string("wrote between or around the elements of ") + what);
-}
-
-}  // namespace run_detail
-
-/// One norm with its tensors in place; the calls can be repeated.
-template <class X, class Y>
+/// A subject with its tensors in place; the calls can be repeated.
 class Rig {
  public:
-  using P = norma::ParameterFor<X>;
-
-  Rig(const Norm<X, Y>& norm, const Setting& setting, const Inputs<X, Y, P>& inputs, const Plan& plan, P grad_start = 0)
-      : norm_(norm),
-        inputs_(inputs),
-        plan_(plan),
-        x_(setting.extents, plan.x, inputs.x),
-        dy_(setting.extents, plan.dy, inputs.dy),
-        y_(setting.extents, plan.y),
-        dx_(setting.extents, plan.dx),
-        weight_(setting, setting.weight, plan.weight, inputs.weight, grad_start),
-        bias_(setting, setting.bias, plan.bias, inputs.bias, grad_start),
-        mean_({static_cast<std::ptrdiff_t>(inputs.mean.size())}, plan.weight, inputs.mean),
-        variance_({static_cast<std::ptrdiff_t>(inputs.variance.size())}, plan.bias, inputs.variance),
-        options_(options_of(setting, inputs)) {
-    if (setting.given_statistics) {
-      options_.mean = mean_.view();
-      options_.variance = variance_.view();
+  Rig(const Subject& subject, const Types& types, const Setting& setting, const Data& data, const Plan& plan = {})
+      : subject_(subject), setting_(setting), data_(data), plan_(plan) {
+    for (std::size_t s = 0; s < subject.streams.size(); ++s) {
+      const Extents extents = subject.extents_of(setting, s);
+      x_.emplace_back(types.x, extents, plan.x, data.x[s]);
+      dy_.emplace_back(types.y, extents, plan.dy, data.dy[s]);
+      y_.emplace_back(types.y, extents, plan.y);
+      dx_.emplace_back(types.x, extents, plan.dx);
     }
-    options_.weight = weight_.value();
-    options_.bias = bias_.value();
-    options_.weight_grad = weight_.grad();
-    options_.bias_grad = bias_.grad();
-  }
-
-  std::vector<Y> infer() {
-    norm_.infer(plan_.pool, x_.view(), y_view(), options_);
-    return take_y();
-  }
-  std::vector<Y> train() {
-    norm_.train(plan_.pool, x_.view(), y_view(), saved_, options_);
-    return take_y();
-  }
-  std::vector<X> backward() {
-    if (plan_.alias == Alias::dx_is_x) {
-      norm_.backward(plan_.pool, dy_.view(), x_.view(), saved_, x_.view(), options_);
-      return take(x_, inputs_.x);
-    }
-    if constexpr (std::is_same_v<X, Y>) {
-      if (plan_.alias == Alias::dx_is_dy) {
-        norm_.backward(plan_.pool, dy_.view(), x_.view(), saved_, dy_.view(), options_);
-        return take(dy_, inputs_.dy);
+    norm_ = subject.make(types, setting, {plan.weight, plan.bias, x_[0].any()});
+    reset();
+    for (std::size_t s = 0; s < subject.streams.size(); ++s) {
+      if (!subject.owns_x) {
+        call_.x.push_back(x_[s].any());
+        call_.dx.push_back(plan.alias == Alias::dx_is_x ? x_[s].any() : plan.alias == Alias::dx_is_dy ? dy_[s].any() : dx_[s].any());
       }
+      call_.y.push_back(plan.alias == Alias::y_is_x ? x_[s].any() : y_[s].any());
+      call_.dy.push_back(dy_[s].any());
     }
-    norm_.backward(plan_.pool, dy_.view(), x_.view(), saved_, dx_.view(), options_);
-    return dx_.values();
+    call_.pool = plan.pool;
   }
 
-  /// Inference, training forward and backward, once each, and a look at everything that must not have changed.
-  Results<X, Y, P> all() {
-    Results<X, Y, P> r;
-    r.y = infer();
-    r.y_train = train();
-    r.mean.assign(saved_.mean().begin(), saved_.mean().end());
-    r.rstd.assign(saved_.rstd().begin(), saved_.rstd().end());
-    r.dx = backward();
-    r.dweight = weight_.grads();
-    r.dbias = bias_.grads();
+  /// Parameters, buffers and gradients as they were at first.
+  void reset() {
+    for (const State& p : norm_->parameters()) {
+      p.value.set(is_x(p.name) ? data_.x[0] : data_.parameters.at(p.name));
+      p.grad.fill(plan_.grad_start);
+    }
+    for (const State& b : norm_->buffers()) b.value.set(data_.buffers.at(b.name));
+    if (subject_.learning != Learning::none) norm_->set_batches(data_.batches);
+  }
+
+  void infer() { norm_->infer(call_); }
+  void train() { norm_->train(call_); }
+  void backward() { norm_->backward(call_); }
+  void backward_frozen() { norm_->backward_frozen(call_); }
+
+  /// What a forward has left in y, and a backward in dx and the gradients. Overwritten inputs are restored.
+  void take_y(Rows& rows, const std::string& name) {
+    for (std::size_t s = 0; s < y_.size(); ++s) {
+      AnyTensor& to = plan_.alias == Alias::y_is_x ? x_[s] : y_[s];
+      rows.emplace_back(row_name(subject_, name, s), to.values());
+      if (plan_.alias == Alias::y_is_x) to.set(data_.x[s]);
+    }
+  }
+  void take_gradients(Rows& rows, const std::string& prefix = "") {
+    for (std::size_t s = 0; s < call_.dx.size(); ++s) {
+      rows.emplace_back(row_name(subject_, prefix + "dx", s), call_.dx[s].values());
+      if (plan_.alias == Alias::dx_is_x) x_[s].set(data_.x[s]);
+      if (plan_.alias == Alias::dx_is_dy) dy_[s].set(data_.dy[s]);
+    }
+    for (const State& p : norm_->parameters()) rows.emplace_back(prefix + (is_x(p.name) ? "dx" : "d " + p.name), p.grad.values());
+  }
+  void take_state(Rows& rows) {
+    for (const State& b : norm_->buffers()) rows.emplace_back(b.name, b.value.values());
+    rows.emplace_back("batches", Values{static_cast<double>(norm_->batches())});
+  }
+
+  /// Inference and its backward, a training forward and backward, once each, and a look at everything that must not have changed.
+  Rows all() {
+    Rows rows;
+    infer();
+    take_y(rows, "y");
+    if (subject_.has_frozen(setting_)) {
+      backward_frozen();
+      take_gradients(rows, "frozen ");
+      reset();
+    }
+    if (setting_.trains && !subject_.given_statistics) {
+      train();
+      take_y(rows, "y of training");
+      rows.emplace_back("mean", norm_->saved_mean());
+      rows.emplace_back("rstd", norm_->saved_rstd());
+    }
+    if (setting_.trains) {
+      backward();
+      take_gradients(rows);
+      take_state(rows);
+    }
     check();
-    return r;
+    return rows;
   }
-
-  std::vector<P> weight_grads() const { return weight_.grads(); }
-  std::vector<P> bias_grads() const { return bias_.grads(); }
-  const typename Norm<X, Y>::Saved& saved() const { return saved_; }
 
   /// Throws if an input changed or something outside the tensors was written.
   void check() const {
-    run_detail::check_intact("x", x_, inputs_.x);
-    run_detail::check_intact("dy", dy_, inputs_.dy);
-    run_detail::check_surroundings("x", x_);
-    run_detail::check_surroundings("dy", dy_);
-    run_detail::check_surroundings("y", y_);
-    run_detail::check_surroundings("dx", dx_);
-    weight_.check("weight", inputs_.weight);
-    bias_.check("bias", inputs_.bias);
-    run_detail::check_intact("mean", mean_, inputs_.mean);
-    run_detail::check_intact("variance", variance_, inputs_.variance);
-    run_detail::check_surroundings("mean", mean_);
-    run_detail::check_surroundings("variance", variance_);
+    const auto intact = [](const char* what, const AnyTensor& t, const Values& values) {
+      const Values now = t.values();
+      for (std::size_t i = 0; i < now.size(); ++i) {
+        if (!same_number(now[i], values[i])) throw std::runtime_error(std::string("changed ") + what + " at " + std::to_string(i));
+      }
+    };
+    for (std::size_t s = 0; s < x_.size(); ++s) {
+      intact("x", x_[s], data_.x[s]);
+      intact("dy", dy_[s], data_.dy[s]);
+      for (const AnyTensor* t : {&x_[s], &y_[s], &dy_[s], &dx_[s]}) {
+        if (!t->surroundings_untouched()) throw std::runtime_error("wrote between or around the elements of a tensor");
+      }
+    }
+    if (!norm_->surroundings_untouched()) throw std::runtime_error("wrote between or around the elements of a parameter");
+    for (const State& p : norm_->parameters()) {
+      const Values now = p.value.values(), &before = is_x(p.name) ? data_.x[0] : data_.parameters.at(p.name);
+      for (std::size_t i = 0; i < now.size(); ++i) {
+        if (!same_number(now[i], before[i])) throw std::runtime_error("changed the parameter " + p.name);
+      }
+    }
+  }
+
+  Norm& norm() { return *norm_; }
+  Call& call() { return call_; }
+  /// Outputs as nobody has written them.
+  void wipe() {
+    for (AnyTensor& t : y_) t.wipe();
+    for (AnyTensor& t : dx_) t.wipe();
+  }
+  bool outputs_untouched() const {
+    bool untouched = true;
+    for (std::size_t s = 0; s < y_.size(); ++s) untouched = untouched && y_[s].untouched() && dx_[s].untouched();
+    return untouched;
+  }
+  const AnyTensor& y(std::size_t s = 0) const { return y_[s]; }
+  const AnyTensor& dx(std::size_t s = 0) const { return dx_[s]; }
+  /// All that a refused call must leave alone: outputs, parameters, gradients, buffers, the counter, Saved.
+  std::vector<Values> everything() {
+    std::vector<Values> all = {norm_->saved_mean(), norm_->saved_rstd(), {static_cast<double>(norm_->batches())}};
+    for (const State& p : norm_->parameters()) {
+      all.push_back(p.value.values());
+      all.push_back(p.grad.values());
+    }
+    for (const State& b : norm_->buffers()) all.push_back(b.value.values());
+    return all;
   }
 
  private:
-  norma::TensorView<Y> y_view() {
-    if constexpr (std::is_same_v<X, Y>) {
-      if (plan_.alias == Alias::y_is_x) return x_.view();
-    }
-    return y_.view();
-  }
-  std::vector<Y> take_y() {
-    if constexpr (std::is_same_v<X, Y>) {
-      if (plan_.alias == Alias::y_is_x) return take(x_, inputs_.x);
-    }
-    return y_.values();
-  }
-  /// The result in an overwritten input, which is restored.
-  template <class T>
-  static std::vector<T> take(Tensor<T>& tensor, const std::vector<T>& restore) {
-    std::vector<T> result = tensor.values();
-    tensor.set(restore);
-    return result;
-  }
-
-  const Norm<X, Y>& norm_;
-  const Inputs<X, Y, P>& inputs_;
+  const Subject& subject_;
+  const Setting& setting_;
+  const Data& data_;
   Plan plan_;
-  Tensor<X> x_;
-  Tensor<Y> dy_, y_;
-  Tensor<X> dx_;
-  ParameterTensor<P> weight_, bias_;
-  Tensor<P> mean_, variance_;  // given statistics, like parameters of one axis
-  Options<P> options_;
-  typename Norm<X, Y>::Saved saved_;
+  std::vector<AnyTensor> x_, dy_, y_, dx_;
+  std::unique_ptr<Norm> norm_;
+  Call call_;
 };
 
-template <class X, class Y, class P>
-Results<X, Y, P> run(const Norm<X, Y>& norm, const Setting& setting, const Inputs<X, Y, P>& inputs, const Plan& plan = {}) {
-  return Rig<X, Y>(norm, setting, inputs, plan).all();
+inline Rows run(const Subject& subject, const Types& types, const Setting& setting, const Data& data, const Plan& plan = {}) {
+  return Rig(subject, types, setting, data, plan).all();
 }
 
 }  // namespace norma_test

@@ -1,13 +1,12 @@
-// What a norm is asked to do: x's shape, the axes, the forms of its parameters, its scalars.
+// What a norm is asked to do: x's shape, the axes, the forms of its parameters, its options.
 #pragma once
 
 #include <array>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "support/random.hpp"
-#include "support/reference.hpp"
 #include "support/shape.hpp"
 
 namespace norma_test {
@@ -29,32 +28,55 @@ inline const char* name_of(Form form) {
   return names[static_cast<std::size_t>(form)];
 }
 
+enum class Convention { torch, keras, onnx };
+
+/// Each norm takes the members it knows.
 struct Setting {
-  Extents extents;
-  std::vector<std::ptrdiff_t> axes = {-1};  // averaged; empty: a norm of channels, x is (N, C, spatial..)
+  Extents extents = {};
+  std::vector<std::ptrdiff_t> axes = {};  // averaged; empty: a norm of channels, x is (N, C, spatial..)
+  std::ptrdiff_t groups = 1;
+  Extents keys = {};                       // of a second stream
+  std::optional<std::ptrdiff_t> dim = {};  // of a weight
+  std::vector<std::ptrdiff_t> parts = {};  // what each rank holds of the axis that is dealt to ranks
+  std::size_t split_axis = 0;              // that axis
   Form weight = Form::normalized, bias = Form::normalized;
   double eps = 1e-5;
   bool unit_offset = false, eps_outside_sqrt = false;
-  std::ptrdiff_t groups = 1;
-  bool given_statistics = false;  // a mean and a variance for each channel come with the inputs
+  bool tracks = true, authors = false;
+  std::optional<double> momentum = 0.25;
+  Convention convention = Convention::torch;
+  double r_max = 1.5, d_max = 0.5;
+  int iterations = 1;
+  bool trains = true;          // false: of one value per channel, which serves inference only
+  std::string variation = {};  // what the options are called in names of cases
 };
+
+/// Names of cases say what distinguishes shapes, and the variation.
+inline std::string name_of(const Setting& s) {
+  std::string name = to_string(s.extents);
+  if (!s.axes.empty() && !s.dim) name += "_over_" + to_string(s.axes, "_");
+  if (s.groups > 1) name += "_in_" + std::to_string(s.groups) + "_groups";
+  if (!s.keys.empty()) name += "_and_" + to_string(s.keys);
+  if (s.dim) name += "_dim_" + to_string({*s.dim});
+  if (!s.parts.empty()) name += "_axis_" + std::to_string(s.split_axis) + "_as_" + to_string(s.parts, "_");
+  if (!s.variation.empty()) name += "_" + s.variation;
+  return name;
+}
+
+/// Options under a name.
+struct Variation {
+  std::string name;
+  void (*apply)(Setting& s);
+};
+inline Setting varied(Setting s, const Variation& v) {
+  v.apply(s);
+  s.variation = v.name;
+  return s;
+}
 
 /// The axes a plain parameter lies along, and those along which a per-set one repeats.
 inline std::vector<bool> parameter_axes(const Setting& s) { return averaged(s.extents, s.axes.empty() ? Extents{1} : s.axes); }
-inline bool repeats_in_set(const Setting& s, std::size_t a) { return s.axes.empty() ? a > 1 : parameter_axes(s)[a]; }
-
-inline std::string describe(const Setting& s) {
-  std::string text = "x (";
-  text.append(to_string(s.extents, ", ")).append("), axes {").append(to_string(s.axes, ", "));
-  text.append("}, groups ")
-      .append(std::to_string(s.groups))
-      .append(", weight ")
-      .append(name_of(s.weight))
-      .append(", bias ")
-      .append(name_of(s.bias));
-  text.append(", eps ").append(std::to_string(s.eps));
-  return text.append(s.unit_offset ? ", unit_offset" : "").append(s.eps_outside_sqrt ? ", eps_outside_sqrt" : "");
-}
+inline bool repeats_in_set(const Setting& s, std::size_t a) { return s.axes.empty() && !s.dim ? a > 1 : averaged(s.extents, s.axes)[a]; }
 
 /// Extents of a parameter with x's rank, 1 where it repeats.
 inline Extents spread_extents(Form form, const Setting& s) {
@@ -81,68 +103,13 @@ inline Extents parameter_extents(Form form, const Setting& s) {
   return result;
 }
 
-/// Logical values of every input, row-major. Parameters are empty where absent.
-template <class X, class Y, class P>
-struct Inputs {
-  std::vector<X> x;
-  std::vector<Y> dy;
-  std::vector<P> weight, bias;
-  std::vector<P> mean, variance;  // where the statistics are given
-};
-
-/// Random inputs: x around `mean`, a random upstream gradient, parameters with zeros and negative values, given statistics not far from
-/// those of x.
-template <class X, class Y, class P>
-Inputs<X, Y, P> random_inputs(const Setting& s, std::uint64_t seed, double mean = 0, double sigma = 1) {
-  Inputs<X, Y, P> in;
-  in.x = random_values<X>(count(s.extents), seed, mean, sigma);
-  in.dy = random_values<Y>(count(s.extents), seed + 1);
-  if (s.weight != Form::absent) in.weight = random_parameters<P>(count(parameter_extents(s.weight, s)), seed + 2);
-  if (s.bias != Form::absent) in.bias = random_parameters<P>(count(parameter_extents(s.bias, s)), seed + 3);
-  if (s.given_statistics) {
-    in.mean = random_values<P>(static_cast<std::size_t>(s.extents[1]), seed + 4, mean, sigma);
-    in.variance = random_values<P>(in.mean.size(), seed + 5, 2, 0.5);
-    for (P& variance : in.variance) variance *= static_cast<P>(sigma * sigma);
-  }
-  return in;
-}
-
-namespace setting_detail {
-
-/// One parameter over all of x: its value and its cell per element.
-template <class P>
-void spread(const Setting& s, Form form, const std::vector<P>& values, reference::real absent_value, std::vector<reference::real>& to,
-            std::vector<std::size_t>& cell, std::size_t& cells) {
+/// Which of a parameter's numbers belongs to each element of x.
+inline std::vector<std::size_t> cells_of(Form form, const Setting& s) {
   const Extents extents = spread_extents(form, s);
-  to.reserve(count(s.extents));
-  cells = form == Form::absent ? 0 : count(extents);
-  for_each_index(s.extents, [&](const Extents& index) {
-    const std::size_t at = position(index, extents);
-    cell.push_back(at);
-    to.push_back(form == Form::absent ? absent_value : static_cast<reference::real>(values[at]));
-  });
-}
-
-}  // namespace setting_detail
-
-/// The same question, as the reference wants it.
-template <class X, class Y, class P>
-reference::Problem problem(const Setting& s, const Inputs<X, Y, P>& in) {
-  reference::Problem p;
-  p.extents = s.extents;
-  p.axes = s.axes;
-  p.x.assign(in.x.begin(), in.x.end());
-  p.dy.assign(in.dy.begin(), in.dy.end());
-  p.eps = s.eps;
-  p.unit_offset = s.unit_offset;
-  p.eps_outside_sqrt = s.eps_outside_sqrt;
-  p.groups = s.groups;
-  p.given_mean.assign(in.mean.begin(), in.mean.end());
-  p.given_variance.assign(in.variance.begin(), in.variance.end());
-  // An absent weight multiplies by 1, with unit_offset too.
-  setting_detail::spread(s, s.weight, in.weight, s.unit_offset ? 0 : 1, p.weight, p.weight_cell, p.weight_cells);
-  setting_detail::spread(s, s.bias, in.bias, 0, p.bias, p.bias_cell, p.bias_cells);
-  return p;
+  std::vector<std::size_t> cells;
+  cells.reserve(count(s.extents));
+  for_each_index(s.extents, [&](const Extents& index) { cells.push_back(position(index, extents)); });
+  return cells;
 }
 
 }  // namespace norma_test

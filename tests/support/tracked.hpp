@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "support/tolerance.hpp"
+#include "support/element.hpp"
 
 namespace norma_test {
 
@@ -25,9 +25,18 @@ struct Tracked {
 
 inline Tracked rounded(real value, real error) { return {value, error + std::abs(value)}; }
 
-inline Tracked operator+(Tracked a, Tracked b) { return rounded(a.value + b.value, a.error + b.error); }
+/// Exactly this number: what is added to or multiplied with an exact 0 or 1 is not rounded.
+inline bool is(Tracked a, real exact) { return a.error == 0 && a.value == exact; }
+
+inline Tracked operator+(Tracked a, Tracked b) {
+  if (is(a, 0)) return b;
+  if (is(b, 0)) return a;
+  return rounded(a.value + b.value, a.error + b.error);
+}
 inline Tracked operator-(Tracked a, Tracked b) { return a + -b; }
 inline Tracked operator*(Tracked a, Tracked b) {
+  if (is(a, 1)) return b;
+  if (is(b, 1)) return a;
   return rounded(a.value * b.value, std::abs(a.value) * b.error + std::abs(b.value) * a.error);
 }
 inline Tracked operator/(Tracked a, Tracked b) {
@@ -36,6 +45,10 @@ inline Tracked operator/(Tracked a, Tracked b) {
 }
 inline Tracked& operator+=(Tracked& a, Tracked b) { return a = a + b; }
 
+inline Tracked square_root(Tracked a) {
+  const real root = std::sqrt(a.value);
+  return a.value == 0 ? Tracked() : rounded(root, a.error / (2 * root));
+}
 /// 1 / sqrt(a); 0 for 0.
 inline Tracked inverse_root(Tracked a) {
   if (a.value == 0) return {};
@@ -48,6 +61,10 @@ inline Tracked exponential(Tracked a) {
 }
 /// No farther from its exact value than a is.
 inline Tracked clipped(Tracked a, real low, real high) { return {a.value < low ? low : a.value > high ? high : a.value, a.error}; }
+
+/// Rounding of a sum of n terms, in eps times the sum of the terms' magnitudes: 32 lanes accumulate n / 32 terms each, whose roundings walk
+/// randomly (sqrt), with 1/2 eps per step; the fold tree and the conversion add a few more.
+inline real sum_growth(std::size_t n) { return 3 + std::sqrt(static_cast<real>(n) / 32) / 2; }
 
 /// The sum of term(i) over a set of indices.
 template <class F>
@@ -68,16 +85,12 @@ Tracked mean_of(const std::vector<std::size_t>& set, F term) {
   return sum_of(set, term) / static_cast<real>(set.size());
 }
 
-inline std::vector<real> values_of(const std::vector<Tracked>& numbers) {
-  std::vector<real> result;
-  for (const Tracked& n : numbers) result.push_back(n.value);
+inline Values values_of(const std::vector<Tracked>& numbers) {
+  Values result;
+  for (const Tracked& n : numbers) result.push_back(static_cast<double>(n.value));
   return result;
 }
-/// What `within` wants: the allowed error of each number in this precision.
-inline std::vector<real> bounds_of(const std::vector<Tracked>& numbers, const Precision& p) {
-  std::vector<real> result;
-  for (const Tracked& n : numbers) result.push_back(rounded(n.value, n.error).error * p.eps + 2 * p.tiny);
-  return result;
-}
+/// How far from its value a number may be in this precision.
+inline real bound_of(const Tracked& n, const Precision& p) { return (n.error + std::abs(n.value)) * p.eps + 2 * p.tiny; }
 
 }  // namespace norma_test

@@ -81,7 +81,8 @@ class SharedMoments {
       const double* const of_rank = table_.of(r);
       total = merge(total, Moments<>{of_rank[0], of_rank[1 + set], of_rank[1 + sets_ + set]});
     }
-    const double variance = total.count == 0 ? 0 : total.variance();
+    if (total.count == 0) return {};  // as where one process has no elements
+    const double variance = total.variance();
     return {{total.mean, 0}, finite_rstd(variance, formula.rstd(variance)), variance};
   }
 

@@ -33,6 +33,22 @@ struct FrozenFormula {
   NORMA_INLINE double pull(double) const { return 0.0; }
 };
 
+/// A forward with given statistics whose tensors are operands, like normalize_operands. x has elements.
+template <class A, class P>
+void apply_statistics_to_operands(const ExecutorRef& executor, const Roles& roles, const Extents& x, const Operands& operands,
+                                  A weight_offset, bool streaming, const GivenStatistics<P>& given) {
+  const CellPlan plan(x, roles, operands, false);
+  if (plan.suits()) {
+    apply_to_cells<A, P>(executor, plan, static_cast<double>(weight_offset), given, streaming);
+    return;
+  }
+  const Layout layout(x, roles, operands);
+  const ForwardPass<A, P, InverseSigma> pass(given.formula, layout, operands, weight_offset, {}, false);
+  parallel_sets(executor, layout.sets, x.product(), [&](index_t first, index_t last) {
+    for (; first < last; ++first) pass.apply(first, given[layout.kept.offset(stream_stat, first)]);
+  });
+}
+
 /// y = (x - mean) / sqrt(variance + eps) * weight + bias. y may be exactly x. Shapes have been checked.
 template <class P, class X, class Y>
 inline void apply_statistics(const ExecutorRef& executor, const Roles& roles, const TensorView<X>& x, const TensorView<Y>& y,
@@ -40,17 +56,8 @@ inline void apply_statistics(const ExecutorRef& executor, const Roles& roles, co
   using A = Wider<P, std::remove_const_t<X>>;
   if (x.size() == 0) return;
   const Operands operands = forward_operands<A>(x, y, affine);
-  const bool streaming = streams_output(executor, operands, y);
-  const CellPlan plan(x.extents(), roles, operands, false);
-  if (plan.suits()) {
-    apply_to_cells<A, P>(executor, plan, static_cast<double>(affine.template offset<A>()), given, streaming);
-    return;
-  }
-  const Layout layout(x.extents(), roles, operands);
-  const ForwardPass<A, P, InverseSigma> pass(given.formula, layout, operands, affine.template offset<A>(), {}, false);
-  parallel_sets(executor, layout.sets, x.size(), [&](index_t first, index_t last) {
-    for (; first < last; ++first) pass.apply(first, given[layout.kept.offset(stream_stat, first)]);
-  });
+  apply_statistics_to_operands<A>(executor, roles, x.extents(), operands, affine.template offset<A>(),
+                                  streams_output(executor, operands, y), given);
 }
 
 /// Its backward. dx = ..., weight and bias gradients += ..., each where present. dx may be exactly dy or x. Shapes have been checked.

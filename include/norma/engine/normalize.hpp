@@ -52,6 +52,29 @@ inline Operands forward_operands(const TensorView<X>& x, const TensorView<Y>& y,
   return operands;
 }
 
+/// A forward whose tensors are operands: compiled once for an arithmetic, a parameter type and a formula, whatever x and y are. x has
+/// elements.
+template <class A, class P, Formula F>
+void normalize_operands(const ExecutorRef& executor, const F& formula, const Roles& roles, const Extents& x, const Operands& operands,
+                        A weight_offset, bool streaming, const StatisticArrays<P>& statistics, Buffer<std::byte>* scratch) {
+  if constexpr (F::centred) {
+    const CellPlan plan(x, roles, operands, scratch != nullptr);
+    // Planes of one statistic set each that lie as rows are as well normalized while hot.
+    if (plan.suits() && (plan.roles().merged != 0 || plan.sums_in_columns())) {
+      normalize_cells<A>(executor, formula, plan, static_cast<double>(weight_offset), statistics, scratch, streaming);
+      return;
+    }
+  }
+  const Layout layout(x, roles, operands);
+  const ForwardPass<A, P, F> pass(formula, layout, operands, weight_offset, statistics, streaming);
+  if (LaneForward<A, P, F>::suits(layout, operands)) {
+    const LaneForward<A, P, F> lanes_pass(pass, formula, layout, operands, weight_offset, statistics);
+    parallel_sets(executor, layout.sets, x.product(), [&](index_t first, index_t last) { lanes_pass.run(first, last); });
+  } else {
+    parallel_sets(executor, layout.sets, x.product(), [&](index_t first, index_t last) { pass.run(first, last); });
+  }
+}
+
 /// y = normalized x over the averaged axes. P is the type of statistics, which are left in the arrays unless those are null; the arithmetic
 /// type is the wider of P and X. Allocates only in `scratch`, if there is one. y may be exactly x. Shapes have been checked.
 template <class P, Formula F, class X, class Y>
@@ -59,28 +82,13 @@ inline void normalize(const ExecutorRef& executor, const F& formula, const Roles
                       const AffineOperands& affine, const StatisticArrays<P>& statistics, Buffer<std::byte>* scratch) {
   using A = Wider<P, std::remove_const_t<X>>;
   const Operands operands = forward_operands<A>(x, y, affine);
-  const Layout layout(x.extents(), roles, operands);
   if (x.size() == 0) {
-    for (index_t set = 0; set < layout.sets; ++set) statistics.put(set, SetStatistics{});
+    const index_t sets = set_count(x.extents(), roles);
+    for (index_t set = 0; set < sets; ++set) statistics.put(set, SetStatistics{});
     return;
   }
-  const A weight_offset = affine.template offset<A>();
-  const bool streaming = streams_output(executor, operands, y);
-  if constexpr (F::centred) {
-    const CellPlan plan(x.extents(), roles, operands, scratch != nullptr);
-    // Planes of one statistic set each that lie as rows are as well normalized while hot.
-    if (plan.suits() && (plan.roles().merged != 0 || plan.sums_in_columns())) {
-      normalize_cells<A>(executor, formula, plan, static_cast<double>(weight_offset), statistics, scratch, streaming);
-      return;
-    }
-  }
-  const ForwardPass<A, P, F> pass(formula, layout, operands, weight_offset, statistics, streaming);
-  if (LaneForward<A, P, F>::suits(layout, operands)) {
-    const LaneForward<A, P, F> lanes_pass(pass, formula, layout, operands, weight_offset, statistics);
-    parallel_sets(executor, layout.sets, x.size(), [&](index_t first, index_t last) { lanes_pass.run(first, last); });
-  } else {
-    parallel_sets(executor, layout.sets, x.size(), [&](index_t first, index_t last) { pass.run(first, last); });
-  }
+  normalize_operands<A>(executor, formula, roles, x.extents(), operands, affine.template offset<A>(), streams_output(executor, operands, y),
+                        statistics, scratch);
 }
 
 /// With `saved`, statistics are left there; the caller commits it.
@@ -92,11 +100,12 @@ inline void normalize(const ExecutorRef& executor, const F& formula, const Roles
 }
 
 /// True if weight and bias gradients repeat along different kept axes, so that no one grouping of sets serves both.
-inline bool gradients_group_differently(const AffineOperands& affine, const Extents& extents, const Roles& roles) {
-  if (!affine.weight_grad.present() || !affine.bias_grad.present()) return false;
+inline bool gradients_group_differently(const Operands& operands, const Extents& extents, const Roles& roles) {
+  const Operand &weight_grad = operands[stream_weight_grad], &bias_grad = operands[stream_bias_grad];
+  if (!weight_grad.present() || !bias_grad.present()) return false;
   for (int a = 0; a < extents.size(); ++a) {
     if (extents[a] == 1 || (!roles.keeps(a) && !roles.splits(a))) continue;
-    if ((affine.weight_grad.strides[a] != 0) != (affine.bias_grad.strides[a] != 0)) return true;
+    if ((weight_grad.strides[a] != 0) != (bias_grad.strides[a] != 0)) return true;
   }
   return false;
 }
@@ -118,6 +127,36 @@ inline Operands backward_operands(const TensorView<DY>& dy, const TensorView<X>&
 /// Whether a backward replaces dx or adds to it.
 enum class Result : unsigned char { replaced, added };
 
+/// A backward whose tensors are operands, like normalize_operands. x has elements.
+template <class A, class P, Formula F>
+void pull_back_operands(const ExecutorRef& executor, const F& formula, const Roles& roles, const Extents& x, const Operands& operands,
+                        A weight_offset, bool streaming, const StatisticArrays<P>& statistics, Buffer<std::byte>& scratch,
+                        const Reshape& reshape, Result result) {
+  const bool adds = result == Result::added;
+  const CellPlan plan(x, roles, operands, true);
+  if (plan.suits() && !adds) {
+    pull_back_cells<A, P>(executor, formula, x, plan, operands, static_cast<double>(weight_offset), statistics, scratch, streaming,
+                          reshape);
+    return;
+  }
+  if (gradients_group_differently(operands, x, roles)) {
+    Operands bias_only = operands, the_rest = operands;
+    bias_only[stream_weight_grad] = bias_only[stream_y] = Operand();
+    the_rest[stream_bias_grad] = Operand();
+    // dx last: it may overwrite dy or x.
+    pull_back_operands(executor, formula, roles, x, bias_only, weight_offset, false, statistics, scratch, {}, Result::replaced);
+    pull_back_operands(executor, formula, roles, x, the_rest, weight_offset, streaming, statistics, scratch, reshape, result);
+    return;
+  }
+  const Layout layout(x, roles, operands);
+  const BackwardPass<A, P, F> pass(formula, layout, operands, weight_offset, statistics, streaming, adds);
+  if (pass.wants_gradients()) {
+    pass.run_with_gradients(executor, scratch);
+  } else if (operands[stream_y].present()) {
+    parallel_sets(executor, layout.sets, x.product(), [&](index_t first, index_t last) { pass.run(first, last); });
+  }
+}
+
 /// dx = ... (or += ...), weight and bias gradients += ..., each where present. dx may be exactly dy or x. Shapes have been checked.
 /// `scratch` grows to what is needed. `reshape` is for norms that are always over cells.
 template <class P, Formula F, class DY, class X, class DX>
@@ -127,31 +166,9 @@ inline void pull_back(const ExecutorRef& executor, const F& formula, const Roles
   using A = Wider<P, std::remove_const_t<X>>;
   if (x.size() == 0) return;
   const Operands operands = backward_operands<A>(dy, x, dx, affine);
-  const A weight_offset = affine.template offset<A>();
-  const bool adds = result == Result::added;
-  const bool streaming = !adds && streams_output(executor, operands, dx);
-  const CellPlan plan(x.extents(), roles, operands, true);
-  if (plan.suits() && !adds) {
-    pull_back_cells<A, P>(executor, formula, x.extents(), plan, operands, static_cast<double>(weight_offset), statistics, scratch,
-                          streaming, reshape);
-    return;
-  }
-  if (gradients_group_differently(affine, x.extents(), roles)) {
-    AffineOperands bias_only = affine, the_rest = affine;
-    bias_only.weight_grad = Operand();
-    the_rest.bias_grad = Operand();
-    // dx last: it may overwrite dy or x.
-    pull_back(executor, formula, roles, dy, x, statistics, scratch, TensorView<DX>(), bias_only);
-    pull_back(executor, formula, roles, dy, x, statistics, scratch, dx, the_rest, reshape, result);
-    return;
-  }
-  const Layout layout(x.extents(), roles, operands);
-  const BackwardPass<A, P, F> pass(formula, layout, operands, weight_offset, statistics, streaming, adds);
-  if (pass.wants_gradients()) {
-    pass.run_with_gradients(executor, scratch);
-  } else if (dx.data() != nullptr) {
-    parallel_sets(executor, layout.sets, x.size(), [&](index_t first, index_t last) { pass.run(first, last); });
-  }
+  const bool streaming = result == Result::replaced && streams_output(executor, operands, dx);
+  pull_back_operands<A>(executor, formula, roles, x.extents(), operands, affine.template offset<A>(), streaming, statistics, scratch,
+                        reshape, result);
 }
 
 /// The same with the statistics a forward left in `saved`, which has been checked.

@@ -35,8 +35,11 @@ class PlaneLayer : public BatchLayer<Layer, F, T> {
   template <class X, class Y>
   void train(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
     const Roles roles = this->checked_training(x, y);
-    saved.prepare(x.extent(0) * x.extent(1), true);
-    if (x.size() > 0) {
+    const index_t planes = x.extent(0) * x.extent(1);
+    const StatisticArrays<T> statistics = saved.prepare(planes, true);
+    if (x.size() == 0) {
+      for (index_t p = 0; p < planes; ++p) statistics.put(p, SetStatistics{});
+    } else {
       self().map_planes(executor, with_planes(x), with_planes(y), &saved, false);
       self().learn_planes(saved, x.extent(0), values_per_channel(x.extents()));
     }

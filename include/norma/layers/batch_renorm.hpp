@@ -87,6 +87,8 @@ class BatchRenorm : public SharedBatchLayer<BatchRenorm<T>, BatchFormula<BatchRe
           executor, algebra_of(this->formula()), roles, x, y, this->operands(F::layer, x.extents(), channel_axis), statistics,
           &saved.scratch(), [](const CellPlan& plan) { return plan; }, between(table));
       this->learn(saved, x.extents(), roles);
+    } else {
+      for (index_t c = 0; c < this->channels(); ++c) statistics.put(c, SetStatistics{});
     }
     commit(saved, this->formula(), x.extents(), roles);
   }

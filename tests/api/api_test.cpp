@@ -1,0 +1,279 @@
+// The public contract: every call of the five plain norms compiles and does what it says.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <optional>
+#include <type_traits>
+
+#include <norma/interop/openmp.hpp>
+
+#include "api/layers.hpp"
+
+namespace norma_test {
+namespace {
+
+using norma::LayerNorm;
+using norma::RMSNorm;
+using norma::TensorView;
+
+std::vector<float> ramp(std::size_t n) {
+  std::vector<float> v(n);
+  for (std::size_t i = 0; i < n; ++i) v[i] = static_cast<float>((i * 7) % 11) - 4.0f;
+  return v;
+}
+
+TEST(Api, ConstructionOfRowNorms) {
+  LayerNorm<float> ln({768});
+  LayerNorm<float> ln2({768}, {.eps = 1e-6, .bias = false});
+  RMSNorm<float> rms({4096}, {.eps = 1e-6});
+  const std::size_t h = 4, w = 6;
+  LayerNorm<float> image({h, w});
+  LayerNorm<double> one(768);
+  RMSNorm<double> also_one(768, {.bias = true});
+  LayerNorm<float> with_int({3, 4}, {.affine = false});
+  RMSNorm<float> every_option({8}, {.eps = 1e-6, .affine = true, .bias = true, .unit_offset = true, .eps_outside_sqrt = true});
+  LayerNorm<float> every_ln_option({8}, {.eps = 1e-6, .affine = true, .bias = true, .unit_offset = true});
+  EXPECT_EQ(ln.bias().size(), 768u);
+  EXPECT_TRUE(ln2.bias().empty());
+  EXPECT_EQ(rms.weight().size(), 4096u);
+  EXPECT_TRUE(rms.bias().empty()) << "RMSNorm has no bias unless asked";
+  EXPECT_EQ(image.weight().size(), 24u);
+  EXPECT_EQ(one.weight().size(), 768u);
+  EXPECT_EQ(also_one.bias().size(), 768u);
+  EXPECT_TRUE(with_int.weight().empty() && with_int.bias().empty());
+  EXPECT_EQ(every_option.weight()[7], 0.0f) << "a unit-offset weight starts at 0";
+  EXPECT_EQ(every_ln_option.weight()[7], 0.0f);
+}
+
+TEST(Api, ConstructionOfChannelNorms) {
+  norma::BatchNorm<float> bn(64);
+  norma::GroupNorm<float> gn(32, 320);  // groups, channels: torch's order
+  norma::InstanceNorm<float> in(128, {.affine = true});
+  norma::BatchNorm<double> every_bn(4, {.eps = 1e-3,
+                                        .momentum = std::nullopt,
+                                        .affine = true,
+                                        .bias = false,
+                                        .track_running_stats = true,
+                                        .convention = norma::StatsConvention::keras});
+  norma::GroupNorm<double> every_gn(2, 4, {.eps = 1e-3, .affine = true, .bias = true, .unit_offset = true});
+  norma::InstanceNorm<double> every_in(4, {.eps = 1e-3, .momentum = 0.2, .affine = true, .bias = false, .track_running_stats = true});
+  EXPECT_EQ(bn.running_var().size(), 64u);
+  EXPECT_EQ(gn.bias().size(), 320u);
+  EXPECT_EQ(in.weight().size(), 128u);
+  EXPECT_TRUE(in.running_mean().empty());
+  EXPECT_TRUE(every_bn.bias().empty());
+  EXPECT_EQ(every_gn.weight()[0], 0.0);
+  EXPECT_EQ(every_in.running_mean().size(), 4u);
+  static_assert(std::is_same_v<decltype(std::declval<const norma::BatchNorm<float>&>().running_mean()), std::span<const float>>);
+  static_assert(std::is_copy_assignable_v<norma::InstanceNorm<double>> && std::is_nothrow_move_assignable_v<norma::BatchNorm<float>>);
+}
+
+TEST(Api, TheBracedShapeMakesALayerAndNoCopy) {
+  LayerNorm<float> ln({3});
+  LayerNorm<float> copy(ln);
+  copy.weight()[0] = 5;
+  EXPECT_EQ(ln.weight()[0], 1.0f);
+  EXPECT_EQ(copy.weight().size(), 3u);
+}
+
+struct MyPool {
+  template <class F>
+  void parallel_for(norma::index_t tasks, F&& f) const {
+    for (norma::index_t i = tasks; i-- > 0;) f(i);
+  }
+  int concurrency() const { return 2; }
+};
+
+/// The calls of a layer of (2, 4, 6), with and without an executor, and with temporaries as outputs.
+template <class Layer>
+void check_calls(Layer layer) {
+  Tensors<float> t({2, 4, 6}), again({2, 4, 6});
+  const TensorView<const float> x = t.x.view(), dy = t.dy.view();
+  const Layer& constant = layer;
+  constant(x, t.y.view());
+  const auto expect_again = [&](const auto& executor) {
+    constant(executor, x, again.y.view());
+    EXPECT_TRUE(same(again.y.values(), t.y.values()));
+  };
+  expect_again(norma::openmp(2));
+  expect_again(norma::sequential);
+  expect_again(norma::sequential.with(norma::Streaming::never));
+  std::vector<float> nhwc(48), first_half(48, -1);
+  constant(x, norma::channels_last(nhwc.data(), {2, 4, 6}));
+  const Values through_nhwc = AnyView(norma::channels_last(nhwc.data(), {2, 4, 6})).values(), y = t.y.any().values();
+  for (std::size_t i = 0; i < 48; ++i) EXPECT_NEAR(through_nhwc[i], y[i], 8 * std::numeric_limits<float>::epsilon());
+  constant(x.slice(0, 1, 1), shaped(first_half, {2, 4, 6}).slice(0, 0, 1));
+  EXPECT_NE(first_half[0], -1);
+  EXPECT_EQ(first_half[24], -1);
+
+  layer.forward(x, t.y.view(), t.saved);
+  layer.backward(dy, x, t.saved, t.dx.view());
+  const std::vector<float> first = copy_of(layer.weight_grad());
+  layer.forward(MyPool(), x, again.y.view(), t.saved);
+  layer.backward(MyPool(), dy, x, t.saved, again.dx.view());
+  EXPECT_TRUE(same(again.y.values(), t.y.values()));
+  EXPECT_TRUE(same(again.dx.values(), t.dx.values()));
+  for (std::size_t i = 0; i < first.size(); ++i) EXPECT_EQ(layer.weight_grad()[i], 2 * first[i]) << "gradients accumulate";
+  layer.zero_grad();
+  EXPECT_EQ(copy_of(layer.weight_grad()), std::vector<float>(first.size(), 0));
+  layer.backward(dy, x, t.saved, TensorView<float>());  // no dx wanted
+  EXPECT_EQ(copy_of(layer.weight_grad()), first);
+  EXPECT_NE(first, std::vector<float>(first.size(), 0));
+}
+
+TEST(Api, CallsOfLayers) {
+  check_calls(LayerNorm<float>({6}));
+  check_calls(LayerNorm<float>({4, 6}));
+  check_calls(RMSNorm<float>({6}, {.bias = true}));
+  check_calls(norma::BatchNorm<float>(4));
+  check_calls(norma::BatchNorm<float>(4, {.track_running_stats = false}));
+  check_calls(norma::GroupNorm<float>(2, 4));
+  check_calls(norma::InstanceNorm<float>(4, {.affine = true}));
+}
+
+static_assert(std::is_copy_constructible_v<LayerNorm<float>> && std::is_copy_assignable_v<LayerNorm<float>>);
+static_assert(std::is_nothrow_move_constructible_v<LayerNorm<float>> && std::is_nothrow_move_assignable_v<RMSNorm<double>>);
+static_assert(!std::is_polymorphic_v<LayerNorm<float>> && !std::is_polymorphic_v<norma::BatchNorm<float>>);
+static_assert(std::is_same_v<decltype(std::declval<const LayerNorm<float>&>().weight()), std::span<const float>>);
+
+TEST(Api, SavedIsAnOrdinaryValue) {
+  LayerNorm<float> ln({4});
+  Tensors<float> t({3, 4}), longer({10, 4});
+  t.step(ln);
+  static_assert(std::is_same_v<decltype(t.saved.mean()), std::span<const float>>);
+  const std::vector<float> dx = t.dx.values();
+  const auto expect_dx = [&](norma::Saved<float>& saved) {
+    ln.backward(t.dy.view(), t.x.view(), saved, t.dx.view());
+    EXPECT_EQ(t.dx.values(), dx);
+  };
+  norma::Saved<float> copy = t.saved;
+  expect_dx(copy);
+  norma::Saved<float> moved = std::move(t.saved);
+  expect_dx(moved);
+  // Reused for another shape, larger and smaller.
+  ln.forward(longer.x.view(), longer.y.view(), moved);
+  ln.forward(t.x.view(), t.y.view(), moved);
+  expect_dx(moved);
+  EXPECT_EQ(moved.mean().size(), 3u);
+}
+
+TEST(Api, ALayersStateSurvivesInADictionary) {
+  norma::BatchNorm<float> trained(4), loaded(4);
+  Tensors<float> t({2, 4, 6}), other({2, 4, 6});
+  t.step(trained);
+  trained.weight()[1] = 7;
+  std::map<std::string, std::vector<float>> state;
+  trained.for_each_parameter(
+      [&](std::string_view name, std::span<float> value, std::span<float>) { state[std::string(name)] = copy_of(value); });
+  trained.for_each_buffer([&](std::string_view name, std::span<float> value) { state[std::string(name)] = copy_of(value); });
+  const auto load = [&](std::string_view name, std::span<float> value) { std::ranges::copy(state.at(std::string(name)), value.begin()); };
+  loaded.for_each_parameter([&](std::string_view name, std::span<float> value, std::span<float>) { load(name, value); });
+  loaded.for_each_buffer(load);
+  loaded.set_num_batches_tracked(trained.num_batches_tracked());
+  trained(t.x.view(), t.y.view());
+  loaded(t.x.view(), other.y.view());
+  EXPECT_EQ(t.y.values(), other.y.values());
+  EXPECT_EQ(loaded.num_batches_tracked(), 1);
+}
+
+TEST(Api, FunctionsOverAxes) {
+  const std::vector<float> data = ramp(2 * 3 * 5);
+  const std::vector<float> w = {1, -2, 0.5f}, b = {0, 1, 2};
+  std::vector<float> w5 = ramp(5), y1(30), y2(30), dw(3, 0), db(3, 0), dx(30);
+  const TensorView<const float> x = shaped(data, {2, 3, 5});
+  const TensorView<float> y = shaped(y1, {2, 3, 5}), z = shaped(y2, {2, 3, 5});
+  norma::layer_norm(x, y);  // last axis, no options
+  norma::layer_norm(x, z, {.weight = w5, .eps = 1e-5});
+  norma::layer_norm(x, z, {.axes = {1}, .weight = w, .bias = b});
+  norma::layer_norm(norma::openmp(2), x, y, {.axes = {1}, .weight = w, .bias = b, .eps = 1e-5, .unit_offset = false});
+  EXPECT_EQ(y1, y2);
+  norma::rms_norm(x, y);
+  norma::rms_norm(x, z, {.weight = w5, .eps = 1e-6});
+  norma::rms_norm(x, z, {.axes = {-2}, .weight = w, .bias = b, .eps = 1e-6, .unit_offset = true, .eps_outside_sqrt = true});
+  norma::Saved<float> saved;
+  norma::layer_norm(x, y, saved, {.axes = {-2}, .weight = w, .bias = b});
+  norma::layer_norm_backward(x, x, saved, shaped(dx, {2, 3, 5}), {.axes = {1}, .weight = w, .weight_grad = dw, .bias_grad = db});
+  EXPECT_NE(dw, std::vector<float>(3, 0));
+  norma::rms_norm(norma::sequential, x, y, saved, {.axes = {0, 2}});
+  norma::rms_norm_backward(norma::sequential, x, x, saved, shaped(dx, {2, 3, 5}), {.axes = {2, 0}});
+  EXPECT_EQ(saved.rstd().size(), 3u);
+  EXPECT_TRUE(saved.mean().empty());
+}
+
+TEST(Api, FunctionsOfChannels) {
+  const std::vector<float> data = ramp(2 * 4 * 6), w = {1, -2, 0.5f, 3}, b = {0, 1, 2, 3};
+  std::vector<float> y(48), z(48), dx(48), dw(4), db(4), m(4, 0), v(4, 1);
+  const TensorView<const float> x = shaped(data, {2, 4, 6});
+  const auto out = [](std::vector<float>& values) { return shaped(values, {2, 4, 6}); };
+  norma::Saved<float> saved;
+  norma::group_norm(x, out(y), {.groups = 2, .weight = w, .bias = b});
+  norma::group_norm(x, out(z), saved, {.groups = 2, .weight = w, .bias = b, .eps = 1e-5, .unit_offset = false});
+  EXPECT_EQ(y, z);
+  norma::group_norm_backward(x, x, saved, out(dx), {.groups = 2, .weight = w, .unit_offset = false, .weight_grad = dw, .bias_grad = db});
+  EXPECT_NE(dw, std::vector<float>(4, 0));
+  EXPECT_EQ(saved.mean().size(), 4u) << "two samples, two groups";
+  norma::instance_norm(x, out(y), {.weight = w, .bias = b});
+  norma::instance_norm(x, out(z), saved, {.weight = w, .bias = b, .eps = 1e-5, .unit_offset = false});
+  EXPECT_EQ(y, z);
+  norma::instance_norm_backward(x, x, saved, out(dx), {.weight = w, .unit_offset = false, .weight_grad = dw, .bias_grad = db});
+  EXPECT_EQ(saved.rstd().size(), 8u);
+  norma::instance_norm(x, out(y));
+  norma::batch_norm(x, out(y), {.mean = m, .variance = v, .weight = w, .bias = b, .eps = 1e-5, .unit_offset = false});
+  EXPECT_NEAR(y[6], data[6] * -2 + 1, 1e-3);
+  norma::batch_norm(x, out(y), saved,
+                    {.running_mean = m, .running_var = v, .momentum = 0.5, .weight = w, .bias = b, .eps = 1e-5, .unit_offset = false});
+  EXPECT_NE(m, std::vector<float>(4, 0));
+  norma::batch_norm(x, out(z), saved);
+  norma::batch_norm_backward(x, x, saved, out(dx), {.weight = w, .unit_offset = false, .weight_grad = dw, .bias_grad = db});
+  norma::batch_norm_backward_frozen(
+      x, x, out(dx), {.mean = m, .variance = v, .weight = w, .eps = 1e-5, .unit_offset = false, .weight_grad = dw, .bias_grad = db});
+  norma::batch_norm(norma::openmp(2), x, out(y), {.mean = m, .variance = v});
+}
+
+TEST(Api, TheAxisListMaySayTheSameInAnyOrder) {
+  const std::vector<float> data = ramp(24), weight = ramp(8);
+  std::vector<float> a(24), b(24);
+  norma::layer_norm(shaped(data, {2, 3, 4}), shaped(a, {2, 3, 4}), {.axes = {0, 2}, .weight = shaped(weight, {2, 4})});
+  norma::layer_norm(shaped(data, {2, 3, 4}), shaped(b, {2, 3, 4}), {.axes = {-1, 0}, .weight = shaped(weight, {2, 4})});
+  EXPECT_EQ(a, b) << "parameter axes follow x's axis order";
+}
+
+TEST(Api, OptionalViewsTakeContainersAndEigen) {
+  Eigen::MatrixXf x = Eigen::MatrixXf::Random(3, 4), y(3, 4), z(3, 4);
+  const Eigen::VectorXf weight = Eigen::VectorXf::Random(4);
+  const std::vector<float> as_vector(weight.data(), weight.data() + 4);
+  norma::layer_norm(x, y, {.weight = weight});
+  norma::layer_norm(x, z, {.weight = as_vector});
+  EXPECT_EQ(y, z);
+  const std::array<float, 4> array = {weight[0], weight[1], weight[2], weight[3]};
+  norma::layer_norm(x, z, {.weight = std::span<const float>(array)});
+  EXPECT_EQ(y, z);
+  std::vector<float> none;
+  norma::layer_norm(x, y, {.weight = none, .bias = TensorView<const float>()});
+  norma::layer_norm(x, z);
+  EXPECT_EQ(y, z) << "null pointers are absent parameters";
+}
+
+TEST(Api, DefaultEpsilons) {
+  // A row of equal magnitudes shows eps: y = a / sqrt(a^2 + eps).
+  const double tiny = 1e-4, small = 1e-8;
+  const float float_tiny = 3e-4f;
+  std::vector<double> x = {tiny, -tiny}, y(2), y_of_layer(2);
+  norma::layer_norm(x, y);
+  EXPECT_NEAR(y[0], tiny / std::sqrt(tiny * tiny + 1e-5), 1e-12);
+  LayerNorm<double>(2)(x, y_of_layer);
+  EXPECT_EQ(y_of_layer, y);
+  x = {small, small};
+  norma::rms_norm(x, y);
+  EXPECT_NEAR(y[0], small / std::sqrt(small * small + std::numeric_limits<double>::epsilon()), 1e-12);
+  std::vector<float> xf = {float_tiny, float_tiny}, yf(2), yf_of_layer(2);
+  norma::rms_norm(xf, yf);
+  EXPECT_NEAR(yf[0], float_tiny / std::sqrt(float_tiny * float_tiny + std::numeric_limits<float>::epsilon()), 1e-6);
+  RMSNorm<float>(2)(xf, yf_of_layer);
+  EXPECT_EQ(yf_of_layer, yf);
+}
+
+}  // namespace
+}  // namespace norma_test

@@ -1,0 +1,140 @@
+// fold_batch_norm: the layer before BatchNorm, linear or convolution, gives the folded result alone.
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "api/layers.hpp"
+
+namespace norma_test {
+namespace {
+
+using norma::BatchNorm;
+using norma::TensorView;
+
+template <class T>
+BatchNorm<T> trained(norma::index_t channels, const norma::BatchNormOptions& options = {.eps = 1e-3}) {
+  BatchNorm<T> bn(channels, options);
+  const Types types = std::is_same_v<T, float> ? all_f32 : all_f64;
+  set_state(bn, random_data(subject("BatchNorm"), types, shape({2, channels}), 201));
+  return bn;
+}
+
+/// scale and shift of a channel, as BatchNorm's formula says.
+template <class T>
+std::pair<real, real> affine_of(const BatchNorm<T>& bn, std::size_t c) {
+  const real scale = (bn.weight().empty() ? 1 : bn.weight()[c]) / std::sqrt(static_cast<real>(bn.running_var()[c]) + bn.eps());
+  return {scale, (bn.bias().empty() ? 0 : bn.bias()[c]) - bn.running_mean()[c] * scale};
+}
+
+/// Weights whose axis `dim` are the channels.
+std::vector<Case> fold_cases() {
+  const Settings weights = {weight_shape({5, 7}, 0),       weight_shape({64, 33}, 0),    // linear
+                            weight_shape({6, 4, 3, 3}, 0), weight_shape({6, 1, 5}, 0),   // convolutions, the second depthwise
+                            weight_shape({4, 6, 3, 3}, 1), weight_shape({4, 6, 2}, -2),  // transposed
+                            weight_shape({3, 4, 5}, -1),   weight_shape({9}, 0)};
+  return cases_of(subject("WeightNorm"), weights,
+                  std::array{Layout::contiguous, Layout::channels_last, Layout::reversed, Layout::sliced, Layout::flipped});
+}
+
+class FoldBatchNorm : public testing::TestWithParam<Case> {};
+
+template <class T>
+void check_fold(const Case& c, const norma::BatchNormOptions& options) {
+  const Extents& extents = c.setting.extents;
+  const std::ptrdiff_t rank = static_cast<std::ptrdiff_t>(extents.size()), dim = *c.setting.dim;
+  const auto axis = static_cast<std::size_t>(dim < 0 ? dim + rank : dim);
+  const std::ptrdiff_t channels = extents[axis];
+  const BatchNorm<T> bn = trained<T>(channels, options);
+  const std::vector<T> w = random_values<T>(count(extents), 205), b = random_values<T>(static_cast<std::size_t>(channels), 206, 1);
+  Tensor<T> weight(extents, lying(c.layout), w), bias({channels}, lying(c.layout), b);
+  norma::fold_batch_norm(weight.view(), bias.view(), bn, {.axis = dim});
+
+  // Each product has a rounding of rstd, of the scale and of its own; a bias those of a difference and a sum more.
+  reference::Numbers folded_weight, folded_bias;
+  std::size_t i = 0;
+  for_each_index(extents, [&](const Extents& index) {
+    const real folded = w[i++] * affine_of(bn, static_cast<std::size_t>(index[axis])).first;
+    folded_weight.emplace_back(folded, std::abs(folded));
+  });
+  for (std::size_t k = 0; k < b.size(); ++k) {
+    const auto [scale, shift] = affine_of(bn, k);
+    const real folded = b[k] * scale + shift, mean = bn.running_mean()[k], offset = bn.bias().empty() ? 0 : bn.bias()[k];
+    const real sizes = std::abs(scale) * (std::abs(b[k]) + std::abs(mean)) + std::abs(offset);
+    folded_bias.emplace_back(folded, 2 * sizes - std::abs(folded));
+  }
+  EXPECT_TRUE(within(weight.values(), folded_weight, precision_of(element_of<T>))) << "weight";
+  EXPECT_TRUE(within(bias.values(), folded_bias, precision_of(element_of<T>))) << "bias";
+  EXPECT_TRUE(weight.surroundings_untouched() && bias.surroundings_untouched());
+}
+
+TEST_P(FoldBatchNorm, MultipliesEveryOutputChannel) {
+  for (const norma::BatchNormOptions& options : {norma::BatchNormOptions{.eps = 1e-3}, norma::BatchNormOptions{.bias = false},
+                                                 norma::BatchNormOptions{.eps = 0.5, .affine = false}}) {
+    with_element(GetParam().types.x, [&](auto zero) { check_fold<decltype(zero)>(GetParam(), options); });
+  }
+}
+INSTANTIATE_TEST_SUITE_P(All, FoldBatchNorm, testing::ValuesIn(fold_cases()), CaseName());
+
+/// y (N, out, L - K + 1) of x (N, in, L) with w (out, in, K), or (in, out, K) where `transposed` says so (as a correlation all the same).
+std::vector<double> convolution(const std::vector<double>& x, const Extents& of_x, const std::vector<double>& w, const Extents& of_w,
+                                const std::vector<double>& b, bool transposed) {
+  std::vector<double> y;
+  for_each_index({of_x[0], static_cast<std::ptrdiff_t>(b.size()), of_x[2] - of_w[2] + 1}, [&](const Extents& at) {
+    double sum = b[static_cast<std::size_t>(at[1])];
+    for_each_index({of_x[1], of_w[2]}, [&](const Extents& tap) {
+      const Extents of_tap = transposed ? Extents{tap[0], at[1], tap[1]} : Extents{at[1], tap[0], tap[1]};
+      sum += w[position(of_tap, of_w)] * x[position({at[0], tap[0], at[2] + tap[1]}, of_x)];
+    });
+    y.push_back(sum);
+  });
+  return y;
+}
+
+/// The layer alone, with the norm folded into it, gives what both gave. A kernel and positions of 1 make a linear layer.
+template <class Norm>
+void expect_one_layer(const Norm& norm, std::ptrdiff_t length, std::ptrdiff_t kernel, bool transposed) {
+  const Extents of_x = {2, 3, length}, of_w = transposed ? Extents{3, 4, kernel} : Extents{4, 3, kernel};
+  const std::vector<double> x = random_values<double>(count(of_x), 221);
+  std::vector<double> w = random_values<double>(count(of_w), 222), b = random_values<double>(4, 223);
+  const std::vector<double> before = convolution(x, of_x, w, of_w, b, transposed);
+  std::vector<double> both(before.size());
+  norm(shaped(before, {2, 4, length - kernel + 1}), shaped(both, {2, 4, length - kernel + 1}));
+  norma::fold_batch_norm(shaped(w, of_w), b, norm, {.axis = transposed ? 1 : 0});
+  const std::vector<double> alone = convolution(x, of_x, w, of_w, b, transposed);
+  // The roundings of some dozens of products of ordinary size.
+  for (std::size_t i = 0; i < alone.size(); ++i)
+    EXPECT_NEAR(alone[i], both[i], 64 * std::numeric_limits<double>::epsilon() * (1 + std::abs(both[i])));
+}
+TEST(FoldBatchNorm, OneLayerGivesWhatTwoGave) {
+  expect_one_layer(trained<double>(4), 1, 1, false);
+  for (const bool transposed : {false, true}) expect_one_layer(trained<double>(4), 9, 2, transposed);
+}
+
+TEST(FoldBatchNorm, AMeanOnlyNormMovesTheBiasAlone) {
+  norma::MeanOnlyBatchNorm<double> norm(4);
+  set_state(norm, random_data(subject("MeanOnlyBatchNorm"), all_f64, shape({2, 4}), 231));
+  expect_one_layer(norm, 1, 1, false);
+  std::vector<double> w = random_values<double>(4 * 7, 234), b(4);
+  norma::fold_batch_norm(shaped(w, {4, 7}), b, norm);
+  EXPECT_EQ(w, random_values<double>(4 * 7, 234));
+}
+
+TEST(FoldBatchNorm, RejectsWhatDoesNotFitBeforeAnythingIsWritten) {
+  const BatchNorm<float> bn = trained<float>(4), untracked(4, {.track_running_stats = false});
+  std::vector<float> w(24, 5), b(4, 6), three(3, 7);
+  const TensorView<float> wv = shaped(w, {4, 6}), across = shaped(w, {6, 4});
+  expect_shape_error("fold_batch_norm", {"running statistics"}, [&] { norma::fold_batch_norm(wv, b, untracked); });
+  expect_shape_error("fold_batch_norm", {"(6, 4)", "axis 0", "6", "has 4"}, [&] { norma::fold_batch_norm(across, b, bn); });
+  expect_shape_error("fold_batch_norm", {"(4, 6)", "axis 1", "has 4"}, [&] { norma::fold_batch_norm(wv, b, bn, {.axis = 1}); });
+  expect_shape_error("fold_batch_norm", {"axis 2"}, [&] { norma::fold_batch_norm(wv, b, bn, {.axis = 2}); });
+  expect_shape_error("fold_batch_norm", {"axis -3"}, [&] { norma::fold_batch_norm(wv, b, bn, {.axis = -3}); });
+  expect_shape_error("fold_batch_norm", {"bias", "(3)", "(4)"}, [&] { norma::fold_batch_norm(wv, three, bn); });
+  expect_shape_error("fold_batch_norm", {"bias", "(4, 1)"}, [&] { norma::fold_batch_norm(wv, shaped(b, {4, 1}), bn); });
+  expect_shape_error("fold_batch_norm", {"weight", "null"}, [&] { norma::fold_batch_norm(TensorView<float>(nullptr, {4, 6}), b, bn); });
+  EXPECT_EQ(w, std::vector<float>(24, 5));
+  EXPECT_EQ(b, std::vector<float>(4, 6));
+  EXPECT_EQ(three, std::vector<float>(3, 7));
+}
+
+}  // namespace
+}  // namespace norma_test

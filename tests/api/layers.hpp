@@ -1,0 +1,164 @@
+// What the tests of single norms share: views of vectors, a layer's tensors and state, subjects by name, cases over shapes and layouts.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <ostream>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <norma/norma.hpp>
+
+#include "support/cases.hpp"
+#include "support/compare.hpp"
+#include "support/errors.hpp"
+
+namespace norma_test {
+
+template <class T>
+norma::TensorView<const T> shaped(const std::vector<T>& values, const norma::Extents& extents) {
+  return {values.data(), extents};
+}
+template <class T>
+norma::TensorView<T> shaped(std::vector<T>& values, const norma::Extents& extents) {
+  return {values.data(), extents};
+}
+
+/// Random x and dy, and what a training step makes of them.
+template <class T>
+struct Tensors {
+  explicit Tensors(const Extents& extents, Layout layout = Layout::contiguous, std::uint64_t seed = 3, double mean = 0)
+      : x(extents, lying(layout), random_values<T>(count(extents), seed, mean)),
+        y(extents, lying(layout)),
+        dy(extents, lying(layout), random_values<T>(count(extents), seed + 1)),
+        dx(extents, lying(layout)) {}
+
+  /// Ranks, if any, come first.
+  template <class L, class... Ranks>
+  void step(L& layer, const Ranks&... ranks) {
+    layer.forward(ranks..., x.view(), y.view(), saved);
+    layer.backward(ranks..., dy.view(), x.view(), saved, dx.view());
+  }
+
+  Tensor<T> x, y, dy, dx;
+  norma::Saved<T> saved;
+};
+
+/// y of a training forward.
+template <class L, class T>
+std::vector<T> train(L& layer, const std::vector<T>& x, const norma::Extents& extents) {
+  std::vector<T> y(x.size());
+  norma::Saved<T> saved;
+  layer.forward(shaped(x, extents), shaped(y, extents), saved);
+  return y;
+}
+
+/// Parameters and buffers take the values that data has under their names.
+template <class L>
+void set_state(L& layer, const Data& data) {
+  const auto set = [](auto to, const Values& values) { AnyView(norma::view(to)).set(values); };
+  layer.for_each_parameter([&](std::string_view name, auto value, auto) { set(value, data.parameters.at(std::string(name))); });
+  layer.for_each_buffer([&](std::string_view name, auto value) { set(value, data.buffers.at(std::string(name))); });
+}
+
+/// Every number of a layer that a call may change: parameters, gradients, buffers, the counter.
+template <class L>
+Values state_of(L& layer) {
+  Values all;
+  const auto add = [&](auto values) { all.insert(all.end(), values.begin(), values.end()); };
+  layer.for_each_parameter([&](std::string_view, auto value, auto grad) {
+    add(value);
+    add(grad);
+  });
+  layer.for_each_buffer([&](std::string_view, auto value) { add(value); });
+  if constexpr (requires { layer.num_batches_tracked(); }) all.push_back(static_cast<double>(layer.num_batches_tracked()));
+  return all;
+}
+
+/// The names of a layer's parameters, then of its buffers, each with its size.
+using Names = std::vector<std::pair<std::string, std::size_t>>;
+template <class L>
+Names names_of(L& layer) {
+  Names names;
+  layer.for_each_parameter([&](std::string_view name, auto value, auto) { names.emplace_back(name, value.size()); });
+  layer.for_each_buffer([&](std::string_view name, auto value) { names.emplace_back(name, value.size()); });
+  return names;
+}
+/// A layer's door: what a call is handed, ones to read and fives that no refused call may write.
+template <class T>
+struct Door {
+  explicit Door(std::string of) : layer(std::move(of)) {}
+  norma::TensorView<const T> in(const norma::Extents& extents) const { return shaped(ones, extents); }
+  norma::TensorView<T> out(const norma::Extents& extents) { return shaped(fives, extents); }
+  /// The call throws a message of the layer with these words.
+  template <class F>
+  void refuses(const std::vector<std::string>& words, F call) const {
+    expect_shape_error(layer, words, call);
+    EXPECT_EQ(fives, std::vector<T>(64, 5)) << "nothing may be written";
+  }
+
+  std::string layer;
+  std::vector<T> ones = std::vector<T>(64, 1), fives = std::vector<T>(64, 5);
+};
+
+inline const Subject& subject(const std::string& name) {
+  for (const Subject& s : subjects()) {
+    if (s.name == name) return s;
+  }
+  throw std::logic_error("no subject is called " + name);
+}
+
+/// A shape with options, in these types and this layout.
+struct Case {
+  Setting setting;
+  Types types;
+  Layout layout;
+};
+inline std::string name_of(const Case& c) { return case_name(c.types, c.setting, c.layout); }
+inline void PrintTo(const Case& c, std::ostream* out) { *out << name_of(c); }
+
+/// Every shape in every layout and both types, each with the next of the subject's options.
+template <class Layouts>
+std::vector<Case> cases_of(const Subject& subject, const Settings& shapes, const Layouts& layouts) {
+  std::vector<Case> cases;
+  std::size_t options = 0;
+  for (const Setting& s : shapes) {
+    for (const Layout layout : layouts) {
+      for (const Types& t : {all_f32, all_f64}) cases.push_back({varied(s, subject.variation(options++)), t, layout});
+      ++options;
+    }
+  }
+  return cases;
+}
+
+/// f(zero of the type).
+template <class F>
+void with_element(Element e, F f) {
+  if (e == Element::f32) {
+    f(float());
+  } else {
+    f(double());
+  }
+}
+
+/// For INSTANTIATE_TEST_SUITE_P.
+struct CaseName {
+  template <class C>
+  std::string operator()(const testing::TestParamInfo<C>& info) const {
+    return name_of(info.param);
+  }
+};
+
+using BothTypes = testing::Types<float, double>;
+
+/// Weights of every rank, normalized along every axis; `with_none`, as a whole, too.
+inline std::vector<Case> weight_cases(bool with_none) {
+  Settings shapes = weight_family(with_none).shapes;
+  std::erase_if(shapes, [](const Setting& s) { return count(s.extents) == 0; });
+  return cases_of(subject("WeightNorm"), shapes, std::array{Layout::contiguous, Layout::reversed, Layout::sliced, Layout::flipped_all});
+}
+
+}  // namespace norma_test

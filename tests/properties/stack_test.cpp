@@ -1,0 +1,54 @@
+// Every pass runs on a thread with little stack.
+#include <pthread.h>
+
+#include <functional>
+
+#include "support/property.hpp"
+
+namespace norma_test {
+namespace {
+
+void* run_function(void* f) {
+  (*static_cast<const std::function<void()>*>(f))();
+  return nullptr;
+}
+
+/// f on a thread whose stack has so many kilobytes.
+void on_stack_of(std::size_t kilobytes, const std::function<void()>& f) {
+  pthread_attr_t attributes;
+  pthread_t thread;
+  ASSERT_EQ(pthread_attr_init(&attributes), 0);
+  ASSERT_EQ(pthread_attr_setstacksize(&attributes, kilobytes * 1024), 0);
+  ASSERT_EQ(pthread_create(&thread, &attributes, run_function, const_cast<std::function<void()>*>(&f)), 0);
+  ASSERT_EQ(pthread_join(thread, nullptr), 0);
+  pthread_attr_destroy(&attributes);
+}
+
+NORMA_PROPERTY(Stack) {
+  for_plain_types([&](const Types& t) {
+    for (const Setting& shape : subject.family.few_shapes) {
+      for (const Layout layout : {Layout::contiguous, lanes_layout(subject), Layout::strided}) {
+        const Setting s = varied(shape, subject.variation(0));
+        cases.add(case_name(t, s, layout), [=, &subject] {
+          const Data data = random_data(subject, t, s, 7);
+          const Plan plan = everywhere(lying(layout));
+          const Rows expected = run(subject, t, s, data, plan);
+          Rig rig(subject, t, s, data, plan);
+          on_stack_of(subject.stack_kilobytes, [&] { rig.infer(); });
+          Rows rows;
+          rig.take_y(rows, "y");
+          if (!subject.given_statistics) on_stack_of(subject.stack_kilobytes, [&] { rig.train(); });
+          on_stack_of(subject.stack_kilobytes, [&] { rig.backward(); });
+          rig.take_gradients(rows);
+          if (subject.has_frozen(s)) on_stack_of(subject.stack_kilobytes, [&] { rig.backward_frozen(); });
+          for (const auto& [row, values] : rows) {
+            EXPECT_TRUE(same(values, expected.at(row))) << row;
+          }
+        });
+      }
+    }
+  });
+}
+
+}  // namespace
+}  // namespace norma_test
