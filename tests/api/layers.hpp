@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include <norma/norma.hpp>
+#include "subjects/engine.hpp"
 
 #include "support/cases.hpp"
 #include "support/compare.hpp"

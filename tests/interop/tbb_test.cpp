@@ -1,6 +1,5 @@
 // norma::tbb: each task once, on the threads of the arena, and the bits of one thread.
 #include <norma/interop/tbb.hpp>
-#include <norma/norma.hpp>
 
 #include <gtest/gtest.h>
 
@@ -8,6 +7,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "subjects/engine.hpp"
 #include "support/random.hpp"
 
 namespace {

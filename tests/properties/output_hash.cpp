@@ -32,12 +32,14 @@ void print_lengths(const Subject& subject, const Types& t) {
   const double large = t.x == Element::f32 ? 1e30 : 1e200;
   const std::size_t last = subject.variations.size() - 1;
   for (const std::ptrdiff_t length : lengths_of(subject, all_lengths())) {
+    if (length > 35 && length < 128 && length % 8 > 1) continue;
     for (const std::ptrdiff_t sets : {1, length > 2000 ? 3 : 70}) {
       print(subject, t, sets_of(subject, sets, length), Layout::contiguous, 0.5, 1, "");
       print(subject, t, sets_of(subject, sets, length), lanes_layout(subject), 1e3, 1, "_far");
     }
     print(subject, t, sets_of(subject, 3, length, last), Layout::strided, 0, 1 / large, "_small");
-    print(subject, t, sets_of(subject, 3, length), Layout::contiguous, 0, large, "_large");
+    // Running statistics of these are Inf.
+    if (subject.learning == Learning::none) print(subject, t, sets_of(subject, 3, length), Layout::contiguous, 0, large, "_large");
   }
 }
 
@@ -61,6 +63,7 @@ void print_shapes(const Subject& subject, const Types& t) {
 
 int main() {
   for (const norma_test::Subject& subject : norma_test::subjects()) {
+    if (subject.reference == norma_test::reference::spectral_norm) continue;  // whose products are Eigen's, as wide as the machine
     for (const auto& [types, maker] : subject.makers) {
       if (types.same()) norma_test::print_lengths(subject, types);
       norma_test::print_shapes(subject, types);

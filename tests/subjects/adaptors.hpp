@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include <norma/norma.hpp>
+#include "subjects/engine.hpp"
 
 #include "support/ranks.hpp"
 #include "support/subject.hpp"

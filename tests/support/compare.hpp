@@ -35,7 +35,7 @@ real worst_ratio(const Values& actual, Exactly exact, Bound bound, std::size_t* 
   real worst = 0;
   for (std::size_t i = 0; i < actual.size(); ++i) {
     const real error = std::abs(static_cast<real>(actual[i]) - exact(i)), allowed = bound(i);
-    const real ratio = error == 0 ? 0 : allowed > 0 ? error / allowed : HUGE_VALL;
+    const real ratio = error == 0 || allowed == HUGE_VALL ? 0 : allowed > 0 ? error / allowed : HUGE_VALL;
     if (ratio > worst || std::isnan(ratio)) {
       worst = std::isnan(ratio) ? HUGE_VALL : ratio;
       if (where != nullptr) *where = i;
@@ -56,8 +56,10 @@ inline testing::AssertionResult within(const Values& actual, const ExactRow& exa
     return testing::AssertionFailure() << actual[i] << " instead of " << value(i) << " at " << i << ": " << worst << " times " << whose
                                        << " bound " << bound(i);
   };
-  const testing::AssertionResult of_arithmetic =
-      judge("the arithmetic's", [&](std::size_t i) { return bound_of(exact.numbers[i], exact.precision); });
+  // What the type does not hold may be anything.
+  const testing::AssertionResult of_arithmetic = judge("the arithmetic's", [&](std::size_t i) {
+    return std::abs(value(i)) > exact.precision.huge ? HUGE_VALL : bound_of(exact.numbers[i], exact.precision);
+  });
   if (!of_arithmetic || exact.promised.empty()) return of_arithmetic;
   return judge("the promised", [&](std::size_t i) { return exact.promised[i]; });
 }

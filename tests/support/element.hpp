@@ -58,8 +58,12 @@ inline bool same_number(double a, double b) {
 struct Precision {
   real eps;   // of the coarsest type on the way
   real tiny;  // its least subnormal: what underflow may cost
+  real huge;  // beyond this a sum of such numbers may overflow
 };
-inline Precision precision_of(Element e) { return {static_cast<real>(epsilon_of(e)), static_cast<real>(least_subnormal_of(e))}; }
+inline Precision precision_of(Element e) {
+  const double largest = e == Element::f32 ? double(std::numeric_limits<float>::max()) : std::numeric_limits<double>::max();
+  return {static_cast<real>(epsilon_of(e)), static_cast<real>(least_subnormal_of(e)), static_cast<real>(largest) / 4};
+}
 inline Precision coarser(const Precision& a, const Precision& b) { return a.eps < b.eps ? b : a; }
 
 }  // namespace norma_test

@@ -207,6 +207,8 @@ Answer mean_only_batch_norm(const Problem& p) {
   return a;
 }
 
+static Statistic merge(const std::vector<Moments>& planes, const Set& of);
+
 /// Nam, Kim 2018: y = (gate * batch's x_hat + (1 - gate) * instance's x_hat) * weight + bias.
 Answer batch_instance_norm(const Problem& p) {
   Answer a = answer_over_channels(p), batch_alone = a, instance_alone = a;
@@ -228,7 +230,14 @@ Answer batch_instance_norm(const Problem& p) {
     normalize(p, planes[i].set, alone, instance_alone);
     fold_backward(p, planes[i], a);
   }
-  learn_batch(a, a.sets);
+  // The library merges planes, in double: in that precision a sum of as many terms.
+  for (std::size_t c = 0; c < p.channels() && !p.x.empty(); ++c) {
+    Set of_channel;
+    for (std::size_t n = 0; n < p.batch(); ++n) of_channel.push_back(n * p.channels() + c);
+    const Statistic merged = merge(planes, of_channel);
+    a.learned_mean.push_back(merged.mean);
+    a.learned_variance.push_back(merged.variance);
+  }
   apply_parameters(p, a);
   for (std::size_t c = 0; c < p.channels(); ++c) {
     a.dgate.push_back(sum_of(a.sets[c].set, [&](std::size_t i) { return p.g(i) * (batch_alone.x_hat[i] - instance_alone.x_hat[i]); }));

@@ -51,9 +51,11 @@ inline void normalize_shards(const ExecutorRef& executor, const CommunicatorRef&
   SharedMoments shared(layer, ranks, sets);
   fold_shard<A>(executor, formula, averaged, x, shared);
   shared.exchange({});
+  [[maybe_unused]] const index_t elements = shared.count();
   const auto statistics_of = [&](index_t set) {
     SetStatistics s = shared.merged(formula, set);
     if constexpr (!F::centred) {
+      if (elements == 0) return s;
       const double mean_square = std::fma(s.mean.high, s.mean.high, s.second);
       s = {{0, 0}, finite_rstd(mean_square, formula.rstd(mean_square)), mean_square};
     }
