@@ -453,7 +453,8 @@ inline Subject over_ranks(Subject s, const char* name, Family family) {
   s.stack_kilobytes = 512;
   s.without["Allocation"] = "what travels is allocated anew";
   s.without["MixedTypes"] = "mixes of types are the one process' business";
-  s.without["Stack"] = "ranks are threads of their own";
+  s.without["Stack"] = s.without["OutOfMemory"] = "ranks are threads of their own";
+  s.without["Value"] = "its layers are copied by the ranks, each alone";
   return s;
 }
 inline Subject shared_batch(Subject s, const char* name, const char* layer) {
@@ -598,6 +599,7 @@ struct SpectralNormLayer : WeightEntry {
     s.promises_bound = false;
     s.reaches = [](const Setting&, bool, std::size_t, std::size_t) { return true; };
     s.without["ExactData"] = "a length is a root: nothing comes out even";
+    s.without["OutOfMemory"] = "u and v have moved by then, and are unit vectors still";
     s.without["Identities"] = "one set, the whole matrix: it is judged by its singular values with the layer";
     return s;
   }
