@@ -16,6 +16,13 @@ const std::vector<Subject>& subjects() {
   static const std::vector<Subject> all = [] {
     std::vector<Subject> list;
     for_each_entry([&]<class E>(std::type_identity<E>) { list.push_back(E::subject()); });
+    // Not yet right, or not yet asked rightly; what is left to do is said here and not hidden in a bound.
+    for (Subject& s : list) {
+      if (!s.function) s.without["Subnormals"] = "asked of the functions alone so far";
+      for (const char* name : {"SwitchableNorm", "BatchInstanceNorm", "SyncBatchNorm", "BatchRenorm_shared"}) {
+        if (s.name == name) s.without["Containment"] = "dx mixes statistics beyond y's reach, ranks compare NaN: still to be asked";
+      }
+    }
     const auto add = [&](Types types, const std::vector<Maker>& makers) {
       for (std::size_t i = 0; i < list.size(); ++i) {
         if (makers[i] != nullptr) list[i].makers.emplace_back(types, makers[i]);
