@@ -216,19 +216,26 @@ Answer batch_instance_norm(const Problem& p) {
   for (std::size_t c = 0; c < a.sets.size(); ++c) {
     Moments& batch = a.sets[c];
     fold(p, batch);
-    Statistic running = p.running ? Statistic{p.mean[c], p.variance[c], {}, {}} : batch;
-    // Two centres become one; what that costs is the README bound's kappa term, as for a mean that is computed.
-    if (p.running) running.mean.error += 2 * std::sqrt(running.mean.value * running.mean.value + running.variance.value);
-    Statistic alone = running;
-    normalize(p, batch.set, p.running ? running : batch, a, p.gate[c]);
+    if (p.running) continue;
+    Statistic alone = batch;
+    normalize(p, batch.set, batch, a, p.gate[c]);
     normalize(p, batch.set, alone, batch_alone);
-    if (!p.running) fold_backward(p, batch, a);
+    fold_backward(p, batch, a);
   }
   for (std::size_t i = 0; i < planes.size(); ++i) {
+    const std::size_t c = i % p.channels();
     Statistic alone = planes[i];
-    normalize(p, planes[i].set, planes[i], a, Tracked(1) - p.gate[i % p.channels()]);
+    normalize(p, planes[i].set, planes[i], a, Tracked(1) - p.gate[c]);
     normalize(p, planes[i].set, alone, instance_alone);
     fold_backward(p, planes[i], a);
+    if (p.running) {
+      // The library has one centre, the plane's; what that costs is the README bound's kappa term of both centres.
+      Statistic running{p.mean[c], p.variance[c], {}, {}};
+      running.mean.error += planes[i].mean.error + 2 * std::sqrt(running.mean.value * running.mean.value + running.variance.value);
+      alone = running;
+      normalize(p, planes[i].set, running, a, p.gate[c]);
+      normalize(p, planes[i].set, alone, batch_alone);
+    }
   }
   // The library merges planes, in double: in that precision a sum of as many terms.
   for (std::size_t c = 0; c < p.channels() && !p.x.empty(); ++c) {
