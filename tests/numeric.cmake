@@ -7,10 +7,20 @@ file(GLOB support_sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/support
 list(FILTER support_sources EXCLUDE REGEX "/property\\.cpp$")
 file(GLOB subject_sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/subjects/*.cpp")
 
-# norma_add_subjects(name [ARCH flag...]): the norms under test and what supports them, compiled for one instruction set. Here alone the
-# properties and oracles compile the library.
+# What tests around the kernels need not pay for, kernels are tested with: as users compile them.
+set(NORMA_TEST_KERNEL_OPTIONS "" CACHE STRING "Flags of what compiles kernels and engine, in addition to those of all tests")
+set_source_files_properties(subjects/engine_f32.cpp subjects/engine_f64.cpp subjects/mixed_engine.cpp PROPERTIES COMPILE_OPTIONS
+                                                                                                                "${NORMA_TEST_KERNEL_OPTIONS}")
+
+# norma_add_subjects(name [PLAIN_TYPES] [ARCH flag...]): the norms under test and what supports them, compiled for one instruction set; with
+# PLAIN_TYPES x, y and parameters are all float or all double. Here alone the properties and oracles compile the library.
 function(norma_add_subjects target)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "PLAIN_TYPES" "" "ARCH")
+  if(arg_PLAIN_TYPES)
+    list(FILTER subject_sources EXCLUDE REGEX "/mixed_")
+  endif()
   add_library(${target} STATIC ${support_sources} ${subject_sources})
+  target_compile_definitions(${target} PRIVATE $<$<BOOL:${arg_PLAIN_TYPES}>:NORMA_TEST_PLAIN_TYPES>)
   norma_program_settings(${target} ${ARGN})
   target_include_directories(${target} PUBLIC "${PROJECT_SOURCE_DIR}/tests")
   target_link_libraries(${target} PUBLIC OpenMP::OpenMP_CXX)
@@ -63,6 +73,9 @@ if("numeric" IN_LIST NORMA_TEST_GROUPS)
     endif()
     if(TBB_FOUND AND folder STREQUAL "interop")
       target_link_libraries(${target} PRIVATE TBB::tbb)
+    endif()
+    if(folder MATCHES "simd|kernels|engine")
+      target_compile_options(${target} PRIVATE ${NORMA_TEST_KERNEL_OPTIONS})
     endif()
     norma_register_suites(${target} ${folder}.)
   endforeach()

@@ -45,7 +45,7 @@ void print_lengths(const Subject& subject, const Types& t) {
 
 /// Each layout gets its share of the options, all of them together all.
 void print_shapes(const Subject& subject, const Types& t) {
-  for (const Setting& shape : t.same() || subject.function ? subject.family.shapes : subject.family.few_shapes) {
+  for (const Setting& shape : subject.family.shapes) {
     for (const Layout layout : all_layouts) {
       const std::size_t share = std::min<std::size_t>(3, subject.variations.size());
       for (std::size_t v = static_cast<std::size_t>(layout) % share; v < subject.variations.size(); v += share)
@@ -65,7 +65,8 @@ int main() {
   for (const norma_test::Subject& subject : norma_test::subjects()) {
     if (subject.reference == norma_test::reference::spectral_norm) continue;  // whose products are Eigen's, as wide as the machine
     for (const auto& [types, maker] : subject.makers) {
-      if (types.same()) norma_test::print_lengths(subject, types);
+      if (!types.same()) continue;
+      norma_test::print_lengths(subject, types);
       norma_test::print_shapes(subject, types);
     }
   }

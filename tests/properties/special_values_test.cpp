@@ -136,8 +136,8 @@ NORMA_PROPERTY(Subnormals) {
     Setting s = sets_of(norm, 3, length);
     Random random(63);
     for (const double eps : {0.0, 1e-5}) {
-      // Statistics that are mixed or sent are doubles: subnormal ones have few digits, their squares none.
-      if (t.x == Element::f64 && (norm.over_ranks || !norm.promises_bound)) continue;
+      // Statistics that are mixed or sent have no second scale: 1 / sigma is beyond T with eps = 0.
+      if (eps == 0 && (norm.over_ranks || !norm.promises_bound)) continue;
       set_eps(norm, s, eps);
       Data data = random_data(norm, t, s, 63);
       for (double& x : data.x[0]) x = (static_cast<double>(random.below(2000)) - 700) * least_subnormal_of(t.x);
@@ -145,9 +145,11 @@ NORMA_PROPERTY(Subnormals) {
       const Rows rows = run(norm, t, s, data);
       const Exact exact(norm, t, s, data);
       for (const char* row : {"y", "y of training"}) {
-        if (rows.has(row)) {
-          EXPECT_TRUE(within(rows.at(row), exact.rows.at(row))) << row << ", eps " << eps;
-        }
+        if (!rows.has(row)) continue;
+        ExactRow expected = exact.rows.at(row);
+        // In double a mean is rounded to a subnormal, and that times 1 / sigma.
+        for (Tracked& y : expected.numbers) y.error += t.x == Element::f64 && eps > 0 ? 8 / std::sqrt(eps) * 0x1p-1074L / 0x1p-52L : 0;
+        EXPECT_TRUE(within(rows.at(row), expected)) << row << ", eps " << eps;
       }
     }
   });
@@ -258,7 +260,7 @@ void check_containment(const Subject& subject, const Types& t, const Setting& s,
         if (!is_y && given && subject.reaches == nullptr) continue;  // statistics are constants: dx does not know x
         for (std::size_t i = 0; i < set.size(); ++i) {
           const double value = rows.at(row)[i];
-          if (!reached(subject, s, set, running, at, i)) {
+          if (!reached(subject, s, set, running, at, i) && (is_y || given || !subject.dx_knows_all)) {
             ASSERT_TRUE(same_number(value, clean.at(row)[i])) << row << " out of reach changed, at " << i;
           } else if (std::isnan(poison) || subject.centred) {
             if (is_y || !given) {

@@ -271,6 +271,44 @@ NORMA_PROPERTY(Allocation) {
   });
 }
 
+/// A Saved that a larger forward could not fill, wherever its memory ran out: the backward it served gives what it gave, or refuses.
+void check_saved_that_cannot_grow(const Subject& subject, const Types& t, const Setting& smaller, const Setting& larger) {
+  const Data data = random_data(subject, t, smaller, 5), more = random_data(subject, t, larger, 6);
+  Rows expected;
+  {
+    Rig rig(subject, t, smaller, data);
+    rig.train();
+    rig.backward();
+    rig.take_gradients(expected);
+  }
+  for (long allowed = 0; allowed < 1000; ++allowed) {
+    SCOPED_TRACE("allocation " + std::to_string(allowed));
+    Rig before(subject, t, smaller, data), rig(subject, t, larger, more);
+    before.train();
+    rig.norm().take_saved_of(before.norm());
+    bool failed = false;
+    {
+      const MemoryRunsOut out(allowed);
+      try {
+        rig.train();
+      } catch (const std::bad_alloc&) {
+        failed = true;
+      }
+    }
+    if (!failed) return;
+    before.norm().take_saved_of(rig.norm());
+    try {
+      before.backward();
+    } catch (const norma::ShapeError&) {
+      continue;
+    }
+    Rows rows;
+    before.take_gradients(rows);
+    for (const auto& [row, values] : rows) EXPECT_TRUE(same(values, expected.at(row))) << row;
+  }
+  FAIL() << "it never succeeds";
+}
+
 /// Memory that runs out, at every allocation of a first step: bad_alloc, what the norm owns has not changed, and with a Saved that no
 /// failed forward has touched the next try succeeds with the same bits.
 NORMA_PROPERTY(OutOfMemory) {
@@ -320,6 +358,10 @@ NORMA_PROPERTY(OutOfMemory) {
         for (const auto& [row, values] : rows) EXPECT_TRUE(same(values, expected.at(row))) << row;
       });
     }
+    if (subject.given_statistics || subject.streams.size() > 1) return;
+    cases.add(std::string("saved_that_cannot_grow_") + name_of(t), [=, &subject] {
+      check_saved_that_cannot_grow(subject, t, taking(subject, {2, 7, 6}), taking(subject, {9, 40, 6}));
+    });
   });
 }
 

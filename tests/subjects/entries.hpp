@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "subjects/adaptors.hpp"
+#include "subjects/over_ranks.hpp"
 
 namespace norma_test {
 
@@ -155,7 +156,10 @@ inline bool through_channel(const Setting& s, bool running, std::size_t from, st
   return running ? from == to : channel_of(s, from) == channel_of(s, to);
 }
 
-inline void shares_batch(Subject& s) { s.without["Batch"] = s.without["SampleOfBatch"] = "the samples of a batch share its statistics"; }
+inline void shares_batch(Subject& s) {
+  s.without["Batch"] = s.without["SampleOfBatch"] = "the samples of a batch share its statistics";
+  if (s.family.least_length > 1) s.without["OneElement"] = "one value a channel is an error in training";
+}
 
 // --- Free functions -------------------------------------------------------------------------------------------------------------------
 
@@ -207,6 +211,7 @@ struct BatchNormInference : FunctionEntry<batch_norm_inference_function> {
     s.without["ExactData"] = given;
     s.without["Identities"] = given;
     s.without["HardRows"] = given;
+    s.without["OneElement"] = given;
     s.without["Saved"] = "nothing is saved";
     return s;
   }
@@ -227,8 +232,8 @@ struct LayerEntry {
   static void learns_nothing(Subject& s) { s.without["FiftySteps"] = "it keeps no running statistics"; }
   /// A layer of one stream.
   template <class X, class Y, template <class> class L, class T>
-  static std::unique_ptr<Norm> held(L<T> layer, const char* name) {
-    return std::make_unique<Layer<L<T>, T, X, Y>>(std::move(layer), name);
+  static std::unique_ptr<Norm> held(L<T> layer) {
+    return std::make_unique<Layer<L<T>, T, X, Y>>(std::move(layer));
   }
 };
 
@@ -242,6 +247,13 @@ struct SomeMixesEntry : LayerEntry {
 struct RanksEntry : LayerEntry {
   template <class T, class X, class Y>
   static constexpr bool made_for = std::is_same_v<T, X>&& std::is_same_v<T, Y>;
+  /// The batch dealt to ranks, each with a copy of the layer.
+  template <class X, class Y, template <class> class L, class T>
+  static std::unique_ptr<Norm> shared(const L<T>& layer, const Setting& s) {
+    std::vector<std::unique_ptr<Norm>> ranks;
+    for (std::size_t r = 0; r < s.parts.size(); ++r) ranks.push_back(std::make_unique<OneRank<L<T>, T, X, Y>>(layer));
+    return std::make_unique<OverRanks>(std::move(ranks), element_of<T>, s, Extents{s.extents[1]}, -1);
+  }
 };
 
 struct LayerNormLayer : LayerEntry {
@@ -258,7 +270,7 @@ struct LayerNormLayer : LayerEntry {
   }
   template <class T, class X, class Y>
   static std::unique_ptr<Norm> make(const Setting& s, const Lent&) {
-    return held<X, Y>(layer<T>(s), "LayerNorm");
+    return held<X, Y>(layer<T>(s));
   }
 };
 struct RmsNormLayer : LayerEntry {
@@ -277,7 +289,7 @@ struct RmsNormLayer : LayerEntry {
   }
   template <class T, class X, class Y>
   static std::unique_ptr<Norm> make(const Setting& s, const Lent&) {
-    return held<X, Y>(layer<T>(s), "RMSNorm");
+    return held<X, Y>(layer<T>(s));
   }
 };
 
@@ -310,8 +322,7 @@ struct BatchNormLayer : LayerEntry {
                                                          .affine = has_weight(s),
                                                          .bias = has_bias(s),
                                                          .track_running_stats = s.tracks,
-                                                         .convention = convention_of(s)}),
-                      "BatchNorm");
+                                                         .convention = convention_of(s)}));
   }
 };
 struct GroupNormLayer : LayerEntry {
@@ -324,8 +335,7 @@ struct GroupNormLayer : LayerEntry {
   template <class T, class X, class Y>
   static std::unique_ptr<Norm> make(const Setting& s, const Lent&) {
     return held<X, Y>(norma::GroupNorm<T>(s.groups, s.extents[1],
-                                          {.eps = s.eps, .affine = has_weight(s), .bias = has_bias(s), .unit_offset = s.unit_offset}),
-                      "GroupNorm");
+                                          {.eps = s.eps, .affine = has_weight(s), .bias = has_bias(s), .unit_offset = s.unit_offset}));
   }
 };
 struct InstanceNormLayer : LayerEntry {
@@ -345,11 +355,9 @@ struct InstanceNormLayer : LayerEntry {
   }
   template <class T, class X, class Y>
   static std::unique_ptr<Norm> make(const Setting& s, const Lent&) {
-    return held<X, Y>(
-        norma::InstanceNorm<T>(
-            s.extents[1],
-            {.eps = s.eps, .momentum = s.momentum, .affine = has_weight(s), .bias = has_bias(s), .track_running_stats = s.tracks}),
-        "InstanceNorm");
+    return held<X, Y>(norma::InstanceNorm<T>(
+        s.extents[1],
+        {.eps = s.eps, .momentum = s.momentum, .affine = has_weight(s), .bias = has_bias(s), .track_running_stats = s.tracks}));
   }
 };
 
@@ -375,7 +383,7 @@ struct BatchRenormLayer : SomeMixesEntry {
   }
   template <class T, class X, class Y>
   static std::unique_ptr<Norm> make(const Setting& s, const Lent&) {
-    return held<X, Y>(layer<T>(s), "BatchRenorm");
+    return held<X, Y>(layer<T>(s));
   }
 };
 
@@ -389,20 +397,20 @@ struct SwitchableNormLayer : SomeMixesEntry {
       return plane_of(each, from) / channels == plane_of(each, to) / channels ||
              (!running && channel_of(each, from) == channel_of(each, to));
     };
+    s.dx_knows_all = true;
     s.without["ExactData"] = "mixed statistics";
     s.without["Identities"] = "mixed statistics: the norms at one-hot logits are tested with the layer";
     return s;
   }
   template <class T, class X, class Y>
   static std::unique_ptr<Norm> make(const Setting& s, const Lent&) {
-    return held<X, Y>(norma::SwitchableNorm<T>(s.extents[1], {.eps = s.eps,
-                                                              .momentum = s.momentum,
-                                                              .affine = has_weight(s),
-                                                              .bias = has_bias(s),
-                                                              .track_running_stats = s.tracks,
-                                                              .variance = s.authors ? norma::SwitchableVariance::authors
-                                                                                    : norma::SwitchableVariance::population}),
-                      "SwitchableNorm");
+    return held<X, Y>(norma::SwitchableNorm<T>(
+        s.extents[1], {.eps = s.eps,
+                       .momentum = s.momentum,
+                       .affine = has_weight(s),
+                       .bias = has_bias(s),
+                       .track_running_stats = s.tracks,
+                       .variance = s.authors ? norma::SwitchableVariance::authors : norma::SwitchableVariance::population}));
   }
 };
 
@@ -420,11 +428,9 @@ struct BatchInstanceNormLayer : SomeMixesEntry {
   }
   template <class T, class X, class Y>
   static std::unique_ptr<Norm> make(const Setting& s, const Lent&) {
-    return held<X, Y>(
-        norma::BatchInstanceNorm<T>(
-            s.extents[1],
-            {.eps = s.eps, .momentum = s.momentum, .affine = has_weight(s), .bias = has_bias(s), .track_running_stats = s.tracks}),
-        "BatchInstanceNorm");
+    return held<X, Y>(norma::BatchInstanceNorm<T>(
+        s.extents[1],
+        {.eps = s.eps, .momentum = s.momentum, .affine = has_weight(s), .bias = has_bias(s), .track_running_stats = s.tracks}));
   }
 };
 
@@ -439,8 +445,7 @@ struct MeanOnlyBatchNormLayer : SomeMixesEntry {
   template <class T, class X, class Y>
   static std::unique_ptr<Norm> make(const Setting& s, const Lent&) {
     return held<X, Y>(
-        norma::MeanOnlyBatchNorm<T>(s.extents[1], {.momentum = s.momentum, .bias = has_bias(s), .track_running_stats = s.tracks}),
-        "MeanOnlyBatchNorm");
+        norma::MeanOnlyBatchNorm<T>(s.extents[1], {.momentum = s.momentum, .bias = has_bias(s), .track_running_stats = s.tracks}));
   }
 };
 
@@ -475,15 +480,14 @@ struct SyncBatchNormRanks : RanksEntry {
                                                        .bias = has_bias(s),
                                                        .track_running_stats = s.tracks,
                                                        .convention = convention_of(s)});
-    return std::make_unique<OverRanks<norma::SyncBatchNorm<T>, T, X, Y>>(std::vector(s.parts.size(), layer), s, Extents{s.extents[1]}, -1);
+    return shared<X, Y>(layer, s);
   }
 };
 struct BatchRenormRanks : RanksEntry {
   static Subject subject() { return shared_batch(BatchRenormLayer::subject(), "BatchRenorm_shared", "BatchRenorm"); }
   template <class T, class X, class Y>
   static std::unique_ptr<Norm> make(const Setting& s, const Lent&) {
-    return std::make_unique<OverRanks<norma::BatchRenorm<T>, T, X, Y>>(std::vector(s.parts.size(), BatchRenormLayer::layer<T>(s)), s,
-                                                                       Extents{s.extents[1]}, -1);
+    return shared<X, Y>(BatchRenormLayer::layer<T>(s), s);
   }
 };
 
@@ -499,13 +503,13 @@ struct SplitRanks : RanksEntry {
   template <class T, class X, class Y>
   static std::unique_ptr<Norm> make(const Setting& s, const Lent&) {
     using L = decltype(Entry::template layer<T>(s));
-    std::vector<L> layers;
-    for (std::size_t r = 0; r < s.parts.size(); ++r) layers.push_back(Entry::template layer<T>(s, r));
+    std::vector<std::unique_ptr<Norm>> ranks;
+    for (std::size_t r = 0; r < s.parts.size(); ++r) ranks.push_back(std::make_unique<OneRank<L, T, X, Y>>(Entry::template layer<T>(s, r)));
     Setting whole = s;
     whole.parts.clear();
     const norma::Extents shape = trailing(whole);
     const int axis = static_cast<int>(s.split_axis) - static_cast<int>(s.extents.size()) + shape.size();
-    return std::make_unique<OverRanks<L, T, X, Y>>(std::move(layers), s, Extents(shape.begin(), shape.end()), axis);
+    return std::make_unique<OverRanks>(std::move(ranks), element_of<T>, s, Extents(shape.begin(), shape.end()), axis);
   }
 };
 struct LayerNormRanks : SplitRanks<LayerNormLayer> {
@@ -531,7 +535,7 @@ struct QKNormLayer : SomeMixesEntry {
   static std::unique_ptr<Norm> make(const Setting& s, const Lent&) {
     using L = norma::QKNorm<T>;
     L layer(s.extents.back(), {.form = form, .eps = s.eps, .affine = has_weight(s), .bias = has_bias(s), .unit_offset = s.unit_offset});
-    return std::make_unique<TwoStreams<L, T, X, Y>>(std::move(layer), "QKNorm");
+    return std::make_unique<TwoStreams<L, T, X, Y>>(std::move(layer));
   }
 };
 struct QKNormRms : QKNormLayer<norma::QKForm::rms> {
@@ -588,7 +592,7 @@ struct WeightNormLayer : WeightEntry {
     using L = norma::WeightNorm<T>;
     const auto rank = static_cast<std::ptrdiff_t>(s.extents.size());
     L layer(in<T>(lent.w0), {.dim = *s.dim == rank ? std::nullopt : std::optional<norma::index_t>(*s.dim)});
-    return std::make_unique<Weight<L, T, Y>>(std::move(layer), "WeightNorm");
+    return std::make_unique<Weight<L, T, Y>>(std::move(layer));
   }
 };
 struct SpectralNormLayer : WeightEntry {
@@ -598,6 +602,8 @@ struct SpectralNormLayer : WeightEntry {
     s.infers_apart = true;
     s.promises_bound = false;
     s.reaches = [](const Setting&, bool, std::size_t, std::size_t) { return true; };
+    s.without["OneElement"] = "one set, the whole matrix";
+    s.without["Subnormals"] = "1 / sigma of a matrix of subnormals is beyond T";
     s.without["ExactData"] = "a length is a root: nothing comes out even";
     s.without["OutOfMemory"] = "u and v have moved by then, and are unit vectors still";
     s.without["Identities"] = "one set, the whole matrix: it is judged by its singular values with the layer";
@@ -606,8 +612,7 @@ struct SpectralNormLayer : WeightEntry {
   template <class T, class X, class Y>
   static std::unique_ptr<Norm> make(const Setting& s, const Lent& lent) {
     using L = norma::SpectralNorm<T>;
-    return std::make_unique<Weight<L, T, Y>>(L(in<T>(lent.w0), {.dim = *s.dim, .n_power_iterations = s.iterations, .seed = 5}),
-                                             "SpectralNorm");
+    return std::make_unique<Weight<L, T, Y>>(L(in<T>(lent.w0), {.dim = *s.dim, .n_power_iterations = s.iterations, .seed = 5}));
   }
 };
 

@@ -10,6 +10,7 @@
 
 #include "support/executors.hpp"
 #include "support/families.hpp"
+#include "support/ranks.hpp"
 #include "support/reference.hpp"
 #include "support/tensor.hpp"
 
@@ -23,6 +24,8 @@ struct Call {
   // For norms over ranks: this rank alone makes this call, the others the right one.
   int bad_rank = -1;
   const Call* right = nullptr;
+  // For what one rank of them holds.
+  const ThreadRanks::Rank* rank = nullptr;
 };
 
 /// Numbers that a norm owns or is lent, under their state names. Buffers have no gradient.
@@ -111,6 +114,7 @@ struct Subject {
   bool has_frozen(const Setting& s) const { return tracks(s) && !function; }
   /// Whether an x at `from` reaches the y at `to` in inference or training: elements of one set do.
   bool (*reaches)(const Setting& s, bool running, std::size_t from, std::size_t to) = nullptr;
+  bool dx_knows_all = false;  // in training, statistics are shared across sets: an x anywhere reaches every dx
 
   std::unique_ptr<Norm> make(const Types& t, const Setting& s, const Lent& lent = {}) const {
     for (const auto& [types, maker] : makers) {

@@ -33,10 +33,12 @@ class Buffer {
   }
   ~Buffer() { release(); }
 
+  /// What was there is kept if it throws, and only then.
   void resize(index_t size) {
     if (size > capacity_) {
+      T* const grown = static_cast<T*>(::operator new(static_cast<std::size_t>(size) * sizeof(T), alignment));
       release();
-      data_ = static_cast<T*>(::operator new(static_cast<std::size_t>(size) * sizeof(T), alignment));
+      data_ = grown;
       capacity_ = size;
     }
     size_ = size;

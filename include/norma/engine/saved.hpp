@@ -18,12 +18,14 @@ class Saved {
   /// 1 / sqrt(variance + eps), or the layer's equivalent, in the same order.
   std::span<const T> rstd() const { return {numbers_.data() + (centred_ ? 2 * sets_ : 0), static_cast<std::size_t>(sets_)}; }
 
-  /// For layers: room for `sets` statistics.
+  /// For layers: room for `sets` statistics. Until the next commit() this serves no backward, whatever it held.
   StatisticArrays<T> prepare(index_t sets, bool centred) {
-    sets_ = sets;
-    centred_ = centred;
+    layer_ = {};
+    sets_ = 0;
     numbers_.resize(sets * (centred ? 4 : 2));
     variance_.resize(sets);
+    sets_ = sets;
+    centred_ = centred;
     return statistics();
   }
   /// For layers: the arrays written by the forward.
@@ -38,8 +40,9 @@ class Saved {
   double mean_in_double(index_t set) const {
     return static_cast<double>(numbers_.data()[set]) + static_cast<double>(numbers_.data()[sets_ + set]);
   }
-  /// For layers: numbers of their own that the backward wants.
+  /// For layers: numbers of their own that the backward wants; behind it this serves none until commit(), too.
   std::span<double> prepare_table(index_t size) {
+    layer_ = {};
     table_.resize(size);
     return table_.span();
   }

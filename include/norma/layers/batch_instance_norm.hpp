@@ -110,7 +110,6 @@ class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchFormula<B
   template <class DY, class X, class DX>
   void pull_planes(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx,
                    bool running) {
-    const double of_batch = running ? 0.0 : 1.0;
     const index_t samples = x.extent(0);
     const double s = static_cast<double>(x.size() / (samples * this->channels())), m = s * static_cast<double>(samples);
     const StatisticArrays<T> own = saved.statistics();
@@ -140,8 +139,10 @@ class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchFormula<B
         for (index_t n = 0; n < samples; ++n) {
           const Plane p = plane(n);
           const double batch = mul(w * gate, batch_rstd), instance = s > 1 ? mul(w * (1 - gate), p.rstd) : 0.0;
-          put(p.set, batch + instance, mul(-of_batch * batch * (dy_batch / m), p.stretch) - instance * sum_dy_x_hat[p.set] / s,
-              -of_batch * batch * std::fma(p.apart, dy_batch, dy_all) / m - instance * sum_dy[p.set] / s);
+          // Not 0 times the batch's sums: they may hold another sample's NaN.
+          const double batch_slope = running ? 0.0 : mul(-batch * (dy_batch / m), p.stretch);
+          const double batch_offset = running ? 0.0 : -batch * std::fma(p.apart, dy_batch, dy_all) / m;
+          put(p.set, batch + instance, batch_slope - instance * sum_dy_x_hat[p.set] / s, batch_offset - instance * sum_dy[p.set] / s);
         }
       }
     };

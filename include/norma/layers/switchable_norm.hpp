@@ -175,6 +175,7 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchFormula<Switcha
       Gradients gradients{moments.mean + 2 * (planes + channels), samples, {}, {}};
       std::fill_n(gradients.table, Gradients::size(samples, channels), 0.0);
       const Mix mix = mixes();
+      const double constant[2] = {0, 0};
       each_plane(moments, running, [&](index_t i, const Three& k) {
         const SetStatistics mixed = mix.of(k, this->formula());
         const index_t c = i % channels;
@@ -186,11 +187,11 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchFormula<Switcha
       each_plane(moments, running, [&](index_t i, const Three& k) {
         const SetStatistics mixed = mix.of(k, this->formula());
         const index_t n = i / channels, c = i % channels;
-        const double w = this->weight_of(c), batch = running ? 0.0 : 1.0;
+        const double w = this->weight_of(c);
+        const double* const of_channel = running ? constant : gradients.of_channel(c);  // not 0 times sums that may hold a NaN
         const double sizes[3] = {s, s * static_cast<double>(channels), s * static_cast<double>(samples)};
-        const double of_mean[3] = {-mixed.rstd * w * sum_dy[i], gradients.of_sample(n)[0], batch * gradients.of_channel(c)[0]};
-        const double of_variance[3] = {-0.5 * mixed.rstd * mixed.rstd * w * sum_dy_x_hat[i], gradients.of_sample(n)[1],
-                                       batch * gradients.of_channel(c)[1]};
+        const double of_mean[3] = {-mixed.rstd * w * sum_dy[i], gradients.of_sample(n)[0], of_channel[0]};
+        const double of_variance[3] = {-0.5 * mixed.rstd * mixed.rstd * w * sum_dy_x_hat[i], gradients.of_sample(n)[1], of_channel[1]};
         // d variance_k / dx = 2 (factor (x - instance mean) + (instance mean - mean_k)) / size_k, with x - mean = x_hat / rstd.
         const double from_instance = (mixed.mean.high - k[0].mean.high) + mixed.mean.low;
         double slope = 0, offset = 0;
