@@ -52,17 +52,13 @@ std::vector<Kink> kinks() {
 
 class BatchRenormSchedule : public testing::TestWithParam<Kink> {};
 
-/// The interpolation is one product and one sum in double, of either factor first.
-TEST_P(BatchRenormSchedule, HasTheseLimits) {
+/// The interpolation is one product and one sum in double, of either factor first. A layer at that step trains with these limits: r and d
+/// as large as they let it.
+TEST_P(BatchRenormSchedule, HasTheseLimitsAndIsAskedAtEveryForward) {
   const Kink& k = GetParam();
   const RenormLimits limits = k.schedule(k.step);
   EXPECT_DOUBLE_EQ(limits.r_max, k.limits.r_max);
   EXPECT_DOUBLE_EQ(limits.d_max, k.limits.d_max);
-}
-
-/// A layer at that step trains with these limits: r and d as large as they let it.
-TEST_P(BatchRenormSchedule, IsAskedAtEveryForward) {
-  const Kink& k = GetParam();
   const Subject& renorm = subject("BatchRenorm");
   Setting s = shape({6, 3, 2});
   s.r_max = k.limits.r_max;
@@ -87,23 +83,18 @@ TEST_P(BatchRenormSchedule, IsAskedAtEveryForward) {
 }
 INSTANTIATE_TEST_SUITE_P(All, BatchRenormSchedule, testing::ValuesIn(kinks()), [](const auto& each) { return each.param.name; });
 
-TEST(BatchRenorm, ScheduleByDefaultIsThePapers) {
-  const BatchRenorm<float> layer(3);
-  EXPECT_EQ(layer.eps(), 1e-5);
+TEST(BatchRenorm, Defaults) {
+  BatchRenorm<double> layer(1);
   EXPECT_EQ(layer.schedule().begin, 5000);
   EXPECT_EQ(layer.schedule().r_end, 40000);
   EXPECT_EQ(layer.schedule().d_end, 25000);
   static_assert(std::is_trivially_copyable_v<RenormSchedule>);
-  BatchRenorm<float> small(2, {.momentum = 0.01, .schedule = {.r_max = 3, .d_max = 5}});
+  train(layer, std::vector<double>{1, 3}, {2, 1});
+  EXPECT_EQ(layer.running_mean()[0], 0.01 * 2) << "momentum 0.01";
+  EXPECT_EQ(layer.running_var()[0], (1 - 0.01) * 1 + 0.01 * 2);
+  BatchRenorm<double> small(2, {.momentum = 0.01, .schedule = {.r_max = 3, .d_max = 5}});
   small.schedule().r_max = 7;
   EXPECT_EQ(small.schedule().r_max, 7);
-}
-
-TEST(BatchRenorm, MomentumByDefaultIsAHundredth) {
-  BatchRenorm<double> layer(1);
-  train(layer, std::vector<double>{1, 3}, {2, 1});
-  EXPECT_EQ(layer.running_mean()[0], 0.01 * 2);
-  EXPECT_EQ(layer.running_var()[0], (1 - 0.01) * 1 + 0.01 * 2);
 }
 
 /// Before anything is written: y, saved, running statistics.

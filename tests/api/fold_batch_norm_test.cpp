@@ -9,7 +9,6 @@ namespace norma_test {
 namespace {
 
 using norma::BatchNorm;
-using norma::TensorView;
 
 template <class T>
 BatchNorm<T> trained(norma::index_t channels, const norma::BatchNormOptions& options = {.eps = 1e-3}) {
@@ -75,65 +74,40 @@ TEST_P(FoldBatchNorm, MultipliesEveryOutputChannel) {
 }
 INSTANTIATE_TEST_SUITE_P(All, FoldBatchNorm, testing::ValuesIn(fold_cases()), CaseName());
 
-/// y (N, out, L - K + 1) of x (N, in, L) with w (out, in, K), or (in, out, K) where `transposed` says so (as a correlation all the same).
-std::vector<double> convolution(const std::vector<double>& x, const Extents& of_x, const std::vector<double>& w, const Extents& of_w,
-                                const std::vector<double>& b, bool transposed) {
+/// y (samples, out) of x (samples, in) with w (out, in), or (in, out) where `transposed` says so.
+std::vector<double> linear(const std::vector<double>& x, const std::vector<double>& w, const std::vector<double>& b, bool transposed) {
   std::vector<double> y;
-  for_each_index({of_x[0], static_cast<std::ptrdiff_t>(b.size()), of_x[2] - of_w[2] + 1}, [&](const Extents& at) {
+  for_each_index({5, 4}, [&](const Extents& at) {
     double sum = b[static_cast<std::size_t>(at[1])];
-    for_each_index({of_x[1], of_w[2]}, [&](const Extents& tap) {
-      const Extents of_tap = transposed ? Extents{tap[0], at[1], tap[1]} : Extents{at[1], tap[0], tap[1]};
-      sum += w[position(of_tap, of_w)] * x[position({at[0], tap[0], at[2] + tap[1]}, of_x)];
-    });
+    for (std::ptrdiff_t i = 0; i < 3; ++i)
+      sum += x[position({at[0], i}, {5, 3})] * w[transposed ? position({i, at[1]}, {3, 4}) : position({at[1], i}, {4, 3})];
     y.push_back(sum);
   });
   return y;
 }
 
-/// The layer alone, with the norm folded into it, gives what both gave. A kernel and positions of 1 make a linear layer.
+/// The layer alone, with the norm folded into it, gives what both gave.
 template <class Norm>
-void expect_one_layer(const Norm& norm, std::ptrdiff_t length, std::ptrdiff_t kernel, bool transposed) {
-  const Extents of_x = {2, 3, length}, of_w = transposed ? Extents{3, 4, kernel} : Extents{4, 3, kernel};
-  const std::vector<double> x = random_values<double>(count(of_x), 221);
-  std::vector<double> w = random_values<double>(count(of_w), 222), b = random_values<double>(4, 223);
-  const std::vector<double> before = convolution(x, of_x, w, of_w, b, transposed);
-  std::vector<double> both(before.size());
-  norm(shaped(before, {2, 4, length - kernel + 1}), shaped(both, {2, 4, length - kernel + 1}));
-  norma::fold_batch_norm(shaped(w, of_w), b, norm, {.axis = transposed ? 1 : 0});
-  const std::vector<double> alone = convolution(x, of_x, w, of_w, b, transposed);
-  // The roundings of some dozens of products of ordinary size.
-  for (std::size_t i = 0; i < alone.size(); ++i)
-    EXPECT_NEAR(alone[i], both[i], 64 * std::numeric_limits<double>::epsilon() * (1 + std::abs(both[i])));
+void expect_one_layer(const Norm& norm) {
+  for (const bool transposed : {false, true}) {
+    const std::vector<double> x = random_values<double>(5 * 3, 221);
+    std::vector<double> w = random_values<double>(4 * 3, 222), b = random_values<double>(4, 223), both(5 * 4);
+    norm(shaped(linear(x, w, b, transposed), {5, 4}), shaped(both, {5, 4}));
+    norma::fold_batch_norm(shaped(w, transposed ? norma::Extents{3, 4} : norma::Extents{4, 3}), b, norm, {.axis = transposed ? 1 : 0});
+    const std::vector<double> alone = linear(x, w, b, transposed);
+    // The roundings of some dozens of products of ordinary size.
+    for (std::size_t i = 0; i < alone.size(); ++i) EXPECT_NEAR(alone[i], both[i], 64 * 0x1p-52 * (1 + std::abs(both[i])));
+  }
 }
-TEST(FoldBatchNorm, OneLayerGivesWhatTwoGave) {
-  expect_one_layer(trained<double>(4), 1, 1, false);
-  for (const bool transposed : {false, true}) expect_one_layer(trained<double>(4), 9, 2, transposed);
-}
+TEST(FoldBatchNorm, OneLayerGivesWhatTwoGave) { expect_one_layer(trained<double>(4)); }
 
 TEST(FoldBatchNorm, AMeanOnlyNormMovesTheBiasAlone) {
   norma::MeanOnlyBatchNorm<double> norm(4);
   set_state(norm, random_data(subject("MeanOnlyBatchNorm"), all_f64, shape({2, 4}), 231));
-  expect_one_layer(norm, 1, 1, false);
+  expect_one_layer(norm);
   std::vector<double> w = random_values<double>(4 * 7, 234), b(4);
   norma::fold_batch_norm(shaped(w, {4, 7}), b, norm);
   EXPECT_EQ(w, random_values<double>(4 * 7, 234));
-}
-
-TEST(FoldBatchNorm, RejectsWhatDoesNotFitBeforeAnythingIsWritten) {
-  const BatchNorm<float> bn = trained<float>(4), untracked(4, {.track_running_stats = false});
-  std::vector<float> w(24, 5), b(4, 6), three(3, 7);
-  const TensorView<float> wv = shaped(w, {4, 6}), across = shaped(w, {6, 4});
-  expect_shape_error("fold_batch_norm", {"running statistics"}, [&] { norma::fold_batch_norm(wv, b, untracked); });
-  expect_shape_error("fold_batch_norm", {"(6, 4)", "axis 0", "6", "has 4"}, [&] { norma::fold_batch_norm(across, b, bn); });
-  expect_shape_error("fold_batch_norm", {"(4, 6)", "axis 1", "has 4"}, [&] { norma::fold_batch_norm(wv, b, bn, {.axis = 1}); });
-  expect_shape_error("fold_batch_norm", {"axis 2"}, [&] { norma::fold_batch_norm(wv, b, bn, {.axis = 2}); });
-  expect_shape_error("fold_batch_norm", {"axis -3"}, [&] { norma::fold_batch_norm(wv, b, bn, {.axis = -3}); });
-  expect_shape_error("fold_batch_norm", {"bias", "(3)", "(4)"}, [&] { norma::fold_batch_norm(wv, three, bn); });
-  expect_shape_error("fold_batch_norm", {"bias", "(4, 1)"}, [&] { norma::fold_batch_norm(wv, shaped(b, {4, 1}), bn); });
-  expect_shape_error("fold_batch_norm", {"weight", "null"}, [&] { norma::fold_batch_norm(TensorView<float>(nullptr, {4, 6}), b, bn); });
-  EXPECT_EQ(w, std::vector<float>(24, 5));
-  EXPECT_EQ(b, std::vector<float>(4, 6));
-  EXPECT_EQ(three, std::vector<float>(3, 7));
 }
 
 }  // namespace

@@ -30,8 +30,8 @@ norma::TensorView<T> shaped(std::vector<T>& values, const norma::Extents& extent
 /// Random x and dy, and what a training step makes of them.
 template <class T>
 struct Tensors {
-  explicit Tensors(const Extents& extents, Layout layout = Layout::contiguous, std::uint64_t seed = 3, double mean = 0)
-      : x(extents, lying(layout), random_values<T>(count(extents), seed, mean)),
+  explicit Tensors(const Extents& extents, Layout layout = Layout::contiguous, std::uint64_t seed = 3)
+      : x(extents, lying(layout), random_values<T>(count(extents), seed)),
         y(extents, lying(layout)),
         dy(extents, lying(layout), random_values<T>(count(extents), seed + 1)),
         dx(extents, lying(layout)) {}
@@ -81,28 +81,12 @@ Values state_of(L& layer) {
 /// The names of a layer's parameters, then of its buffers, each with its size.
 using Names = std::vector<std::pair<std::string, std::size_t>>;
 template <class L>
-Names names_of(L& layer) {
+Names names_of(L layer) {
   Names names;
   layer.for_each_parameter([&](std::string_view name, auto value, auto) { names.emplace_back(name, value.size()); });
   layer.for_each_buffer([&](std::string_view name, auto value) { names.emplace_back(name, value.size()); });
   return names;
 }
-/// A layer's door: what a call is handed, ones to read and fives that no refused call may write.
-template <class T>
-struct Door {
-  explicit Door(std::string of) : layer(std::move(of)) {}
-  norma::TensorView<const T> in(const norma::Extents& extents) const { return shaped(ones, extents); }
-  norma::TensorView<T> out(const norma::Extents& extents) { return shaped(fives, extents); }
-  /// The call throws a message of the layer with these words.
-  template <class F>
-  void refuses(const std::vector<std::string>& words, F call) const {
-    expect_shape_error(layer, words, call);
-    EXPECT_EQ(fives, std::vector<T>(64, 5)) << "nothing may be written";
-  }
-
-  std::string layer;
-  std::vector<T> ones = std::vector<T>(64, 1), fives = std::vector<T>(64, 5);
-};
 
 inline const Subject& subject(const std::string& name) {
   for (const Subject& s : subjects()) {
@@ -151,8 +135,6 @@ struct CaseName {
     return name_of(info.param);
   }
 };
-
-using BothTypes = testing::Types<float, double>;
 
 /// Weights of every rank, normalized along every axis; `with_none`, as a whole, too.
 inline std::vector<Case> weight_cases(bool with_none) {

@@ -8,14 +8,15 @@ function(norma_add_compile_error name sentence)
   set_tests_properties(${test} PROPERTIES LABELS build TIMEOUT 120 PASS_REGULAR_EXPRESSION "error:[^\n]*${sentence}")
 endfunction()
 
-norma_add_compile_error(eigen_expression_as_input "this Eigen expression has no storage" -DEIGEN_EXPRESSION_AS_INPUT)
-norma_add_compile_error(eigen_expression_as_output "this Eigen expression has no storage" -DEIGEN_EXPRESSION_AS_OUTPUT)
-norma_add_compile_error(integer_tensor "the elements of a tensor must be float or double" -DINTEGER_TENSOR)
-norma_add_compile_error(no_tensor_at_all "this is not a tensor" -DNO_TENSOR_AT_ALL)
-norma_add_compile_error(constant_output "an output must be writable" -DCONSTANT_OUTPUT)
-norma_add_compile_error(folded_switchable_norm "takes statistics of x at inference" -DFOLDED_SWITCHABLE_NORM)
-norma_add_compile_error(sync_forward_alone "SyncBatchNorm trains with a communicator: forward" -DSYNC_FORWARD_ALONE)
-norma_add_compile_error(sync_backward_alone "SyncBatchNorm trains with a communicator: backward" -DSYNC_BACKWARD_ALONE)
+norma_add_compile_error(eigen_expression_as_input "this Eigen expression has no storage" "-DMISTAKE=ln(a + b, y)")
+norma_add_compile_error(eigen_expression_as_output "this Eigen expression has no storage" "-DMISTAKE=ln(a, y + b)")
+norma_add_compile_error(integer_tensor "the elements of a tensor must be float or double" "-DMISTAKE=ln(integers, integers)")
+norma_add_compile_error(no_tensor_at_all "this is not a tensor" "-DMISTAKE=ln(42, y)")
+norma_add_compile_error(constant_output "an output must be writable" "-DMISTAKE=ln(floats, constant)")
+norma_add_compile_error(folded_switchable_norm "takes statistics of x at inference"
+                        "-DMISTAKE=norma::fold_batch_norm(a, floats, norma::SwitchableNorm<float>(4))")
+norma_add_compile_error(sync_forward_alone "SyncBatchNorm trains with a communicator: forward" "-DMISTAKE=sync.forward(a, y, saved)")
+norma_add_compile_error(sync_backward_alone "SyncBatchNorm trains with a communicator: backward" "-DMISTAKE=sync.backward(a, b, saved, y)")
 norma_add_compile_error(fast_math "fast-math" -ffast-math)
 
 # The same file without any of the errors compiles, so that each test above fails for its own reason.

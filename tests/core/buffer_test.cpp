@@ -10,14 +10,11 @@ namespace {
 
 using norma::Buffer;
 
-TEST(Buffer, StartsEmpty) {
-  const Buffer<float> b;
-  EXPECT_EQ(b.size(), 0);
-  EXPECT_EQ(b.data(), nullptr);
-  EXPECT_TRUE(b.span().empty());
-}
-
 TEST(Buffer, IsFilledAndAligned) {
+  const Buffer<float> empty;
+  EXPECT_EQ(empty.size(), 0);
+  EXPECT_EQ(empty.data(), nullptr);
+  EXPECT_TRUE(empty.span().empty());
   for (const norma::index_t size : {1, 3, 17, 1000}) {
     const Buffer<float> b(size, 2.5f);
     EXPECT_EQ(b.size(), size);
@@ -33,8 +30,6 @@ TEST(Buffer, ShrinkingAndGrowingBackKeepsTheMemory) {
   const double* const memory = b.data();
   b.resize(10);
   EXPECT_EQ(b.size(), 10);
-  b.resize(100);
-  EXPECT_EQ(b.data(), memory);
   b.resize(0);
   EXPECT_TRUE(b.span().empty());
   b.resize(100);
@@ -61,11 +56,10 @@ TEST(Buffer, CopiesAreIndependent) {
 }
 
 TEST(Buffer, MovesTakeTheMemory) {
-  Buffer<float> a(4, 1);
+  Buffer<float> a(4, 1), c(2, 3);
   const float* const memory = a.data();
   Buffer<float> b(std::move(a));
   EXPECT_EQ(b.data(), memory);
-  Buffer<float> c(2, 3);
   c = std::move(b);
   EXPECT_EQ(c.data(), memory);
   EXPECT_EQ(c.size(), 4);

@@ -5,6 +5,7 @@
 #include <limits>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 
 #include <norma/core/extents.hpp>
 
@@ -20,9 +21,8 @@ std::string text_of(const Parts&... parts) {
 }
 
 TEST(ShapeError, IsAnInvalidArgument) {
+  static_assert(std::is_base_of_v<std::invalid_argument, norma::ShapeError>);
   EXPECT_THROW(norma::raise_shape_error("text"), norma::ShapeError);
-  EXPECT_THROW(norma::raise_shape_error("text"), std::invalid_argument);
-  EXPECT_THROW(norma::raise_shape_error("text"), std::logic_error);
 }
 
 TEST(ShapeError, JoinsTextNumbersAndLists) {

@@ -38,44 +38,30 @@ std::vector<int> runs(const E& executor, norma::index_t tasks) {
   return {counts.begin(), counts.end()};
 }
 
+/// As it is, and as the engine sees it: with this concurrency and policy.
 template <class E>
-void expect_each_once(const E& executor) {
-  for (const norma::index_t tasks : {0, 1, 2, 7, 100})
-    EXPECT_EQ(runs(executor, tasks), std::vector<int>(static_cast<std::size_t>(tasks), 1));
+void expect_executor(const E& executor, int concurrency, norma::Streaming streaming) {
+  const norma::ExecutorRef ref(executor);
+  for (const norma::index_t tasks : {0, 1, 2, 7, 100}) {
+    const std::vector<int> each_once(static_cast<std::size_t>(tasks), 1);
+    EXPECT_EQ(runs(executor, tasks), each_once);
+    EXPECT_EQ(runs(ref, tasks), each_once);
+  }
+  EXPECT_EQ(executor.concurrency(), concurrency);
+  EXPECT_EQ(ref.concurrency(), concurrency);
+  EXPECT_EQ(ref.streaming(), streaming);
 }
 
 TEST(Executors, RunEachTaskOnce) {
-  expect_each_once(norma::sequential);
-  expect_each_once(norma::sequential.with(norma::Streaming::always));
-  expect_each_once(MyPool());
-  expect_each_once(norma_test::ShuffledPool(7));
-  expect_each_once(norma_test::ThreadPool(2));
-}
-
-TEST(Executors, ConcurrencyIsPassedOn) {
-  EXPECT_EQ(norma::sequential.concurrency(), 1);
-  EXPECT_EQ(norma::sequential.with(norma::Streaming::never).concurrency(), 1);
-  EXPECT_EQ(norma::ExecutorRef(MyPool()).concurrency(), 3);
-}
-
-TEST(ExecutorRef, RunsOnWhatItRefersTo) {
-  const norma_test::ShuffledPool shuffled(7);
-  const norma_test::ThreadPool threads(2);
-  const MyPool mine;
-  expect_each_once(norma::ExecutorRef(norma::sequential));
-  expect_each_once(norma::ExecutorRef(shuffled));
-  expect_each_once(norma::ExecutorRef(threads));
-  expect_each_once(norma::ExecutorRef(mine));
-  EXPECT_EQ(shuffled.tasks_run(), 2 + 7 + 100) << "a single task stays on the caller's thread, the others run on the executor";
-}
-
-TEST(ExecutorRef, KnowsTheStreamingPolicy) {
   using norma::Streaming;
-  EXPECT_EQ(norma::ExecutorRef(norma::sequential).streaming(), Streaming::automatic);
-  EXPECT_EQ(norma::ExecutorRef(MyPool()).streaming(), Streaming::automatic);
-  const auto never = norma::sequential.with(Streaming::never), always = norma::sequential.with(Streaming::always);
-  EXPECT_EQ(norma::ExecutorRef(never).streaming(), Streaming::never);
-  EXPECT_EQ(norma::ExecutorRef(always).streaming(), Streaming::always);
+  const norma_test::ShuffledPool shuffled(7);
+  expect_executor(norma::sequential, 1, Streaming::automatic);
+  expect_executor(norma::sequential.with(Streaming::always), 1, Streaming::always);
+  expect_executor(norma::sequential.with(Streaming::never), 1, Streaming::never);
+  expect_executor(MyPool(), 3, Streaming::automatic);
+  expect_executor(shuffled, 7, Streaming::automatic);
+  expect_executor(norma_test::ThreadPool(2), 2, Streaming::automatic);
+  EXPECT_EQ(shuffled.tasks_run(), (1 + 2 + 7 + 100) + (2 + 7 + 100)) << "by the reference a single task stays on the caller's thread";
 }
 
 TEST(ShuffledPool, ShufflesDifferentlyEachTime) {

@@ -22,15 +22,12 @@ TEST(Extents, FromBracesSingleNumbersAndRanges) {
   EXPECT_EQ(Extents(std::span<const long>(numbers)), (Extents{1, 2}));
 }
 
-TEST(Extents, ProductAndEquality) {
+TEST(Extents, AreAList) {
   EXPECT_EQ((Extents{2, 3, 4}).product(), 24);
   EXPECT_EQ((Extents{2, 0, 4}).product(), 0);
   EXPECT_NE((Extents{2, 3}), (Extents{3, 2}));
   EXPECT_NE((Extents{2}), (Extents{2, 1}));
   EXPECT_EQ((Extents{}), Extents());
-}
-
-TEST(Extents, IterateAndIndex) {
   Extents e{4, 5, 6};
   e[1] = 50;
   EXPECT_EQ(std::vector<norma::index_t>(e.begin(), e.end()), (std::vector<norma::index_t>{4, 50, 6}));

@@ -1,14 +1,13 @@
 // CellPlan: slices that cut x without overlap and know where their statistics belong. Cells: moments of planes merged to those of sets.
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <string>
 #include <vector>
 
 #include <norma/engine/cell_forward.hpp>
 #include <norma/engine/cell_plan.hpp>
 
 #include "support/random.hpp"
+#include "support/shape.hpp"
 
 namespace {
 
@@ -34,79 +33,77 @@ struct Norm {
   index_t unit(index_t channels) const { return kind == Kind::group ? channels / groups : 1; }
 };
 
-const std::vector<Norm> norms = {{Kind::batch}, {Kind::instance}, {Kind::group, 1}, {Kind::group, 4}};
+norma::Operands only_x(const norma::TensorView<double>& x) {
+  norma::Operands operands;
+  operands[norma::stream_x] = norma::Operand(x);
+  return operands;
+}
 
-/// Large enough for several slices, small planes, few channels, one of each.
-const std::vector<Extents> shapes = {{2, 4, 4, 4}, {3, 64, 33, 31},   {5, 1024, 4, 5}, {40, 8, 64, 64},
-                                     {1, 4, 17},   {2, 256, 2, 3, 4}, {7, 12, 1, 1}};
-
-norma::TensorView<double> tensor(std::vector<double>& memory, const Extents& extents, bool channels_last) {
-  return channels_last ? norma::channels_last(memory.data(), extents) : norma::TensorView<double>(memory.data(), extents);
+/// f(norm, operands of x, channels-last?) for every norm, x lying in both ways.
+template <class F>
+void for_each_norm(const Extents& extents, std::vector<double>& memory, F f) {
+  for (const bool channels_last : {false, true}) {
+    const auto x = channels_last ? norma::channels_last(memory.data(), extents) : norma::TensorView<double>(memory.data(), extents);
+    for (const Norm& norm : {Norm{Kind::batch}, Norm{Kind::instance}, Norm{Kind::group, 1}, Norm{Kind::group, 4}}) {
+      SCOPED_TRACE(testing::Message() << "kind " << static_cast<int>(norm.kind) << ", groups " << norm.groups << ", channels " << extents[1]
+                                      << ", samples " << extents[0] << (channels_last ? ", channels-last" : ""));
+      f(norm, only_x(x), channels_last);
+    }
+  }
 }
 
 /// f(n, c, pointer) for all elements of a stream of a slice.
 template <class F>
-void each_element(const Extents& extents, const norma::Operand& operand, F&& f) {
-  std::vector<index_t> at(static_cast<std::size_t>(extents.size()), 0);
-  const index_t size = extents.product();
-  for (index_t i = 0; i < size; ++i) {
-    index_t rest = i, offset = 0;
-    for (int a = extents.size(); a-- > 0;) {
-      at[static_cast<std::size_t>(a)] = rest % extents[a];
-      rest /= extents[a];
-      offset += at[static_cast<std::size_t>(a)] * operand.strides[a];
-    }
+void each_element(const Extents& extents, const norma::Operand& operand, F f) {
+  norma_test::for_each_index({extents.begin(), extents.end()}, [&](const norma_test::Extents& at) {
+    index_t offset = 0;
+    for (int a = 0; a < extents.size(); ++a) offset += at[static_cast<std::size_t>(a)] * operand.strides[a];
     f(at[0], at[1], static_cast<double*>(operand.data) + offset);
-  }
+  });
 }
 
+/// Large enough for several slices, small planes, few channels, one of each.
 TEST(CellPlan, SlicesCutXWithoutOverlapAndKnowTheirSets) {
-  for (const Extents& extents : shapes) {
+  for (const Extents& extents : std::vector<Extents>{
+           {2, 4, 4, 4}, {3, 64, 33, 31}, {5, 1024, 4, 5}, {40, 8, 64, 64}, {1, 4, 17}, {2, 256, 2, 3, 4}, {7, 12, 1, 1}}) {
     std::vector<double> memory(static_cast<std::size_t>(extents.product()));
-    for (const bool channels_last : {false, true}) {
-      for (const Norm& norm : norms) {
-        for (const bool may_allocate : {false, true}) {
-          norma::Operands operands;
-          operands[norma::stream_x] = norma::Operand(tensor(memory, extents, channels_last));
-          const norma::Roles roles = norm.roles(extents.size());
-          const norma::CellPlan plan(extents, roles, operands, may_allocate);
-          if (!plan.suits()) continue;
-          SCOPED_TRACE(testing::Message() << "kind " << static_cast<int>(norm.kind) << ", groups " << norm.groups << ", channels "
-                                          << extents[1] << ", samples " << extents[0] << (channels_last ? ", channels-last" : ""));
-          const index_t unit = norm.unit(extents[1]);
-          std::vector<int> visits(memory.size(), 0), set_visits(static_cast<std::size_t>(norma::set_count(extents, roles)), 0);
-          for (index_t i = 0; i < plan.slices(); ++i) {
-            const norma::CellSlice slice = plan.slice(i);
-            const index_t channels = slice.extents[1], samples = slice.extents[0];
-            // Where the slice begins tells the sample and channel of its elements.
-            const index_t first = static_cast<double*>(slice.operands[norma::stream_x].data) - memory.data();
-            const index_t plane = extents.product() / (extents[0] * extents[1]);
-            const index_t n0 = first / (extents[1] * plane), c0 = channels_last ? first % extents[1] : first / plane % extents[1];
-            each_element(slice.extents, slice.operands[norma::stream_x], [&](index_t n, index_t c, const double* p) {
-              ++visits[static_cast<std::size_t>(p - memory.data())];
-              ASSERT_EQ(slice.place(norm.set_of(n, c, channels, unit)), norm.set_of(n0 + n, c0 + c, extents[1], unit));
-            });
-            const index_t sets = norma::set_count(slice.extents, slice.roles);
-            for (index_t s = 0; s < sets; ++s) ++set_visits[static_cast<std::size_t>(slice.place(s))];
-            const norma::Cells cells(slice.extents, slice.roles, slice.operands);
-            EXPECT_EQ(cells.set_count, sets);
-            EXPECT_LE(cells.count(), plan.cells_per_slice());
-            EXPECT_LE(cells.set_count, plan.sets_per_slice());
-            EXPECT_EQ(cells.set_size() * sets, samples * channels * plane);
-          }
-          EXPECT_EQ(visits, std::vector<int>(visits.size(), 1)) << "elements";
-          EXPECT_EQ(set_visits, std::vector<int>(set_visits.size(), 1)) << "sets";
+    for_each_norm(extents, memory, [&](const Norm& norm, const norma::Operands& operands, bool channels_last) {
+      for (const bool may_allocate : {false, true}) {
+        const norma::Roles roles = norm.roles(extents.size());
+        const norma::CellPlan plan(extents, roles, operands, may_allocate);
+        if (!plan.suits()) continue;
+        const index_t unit = norm.unit(extents[1]);
+        std::vector<int> visits(memory.size(), 0), set_visits(static_cast<std::size_t>(norma::set_count(extents, roles)), 0);
+        for (index_t i = 0; i < plan.slices(); ++i) {
+          const norma::CellSlice slice = plan.slice(i);
+          const index_t channels = slice.extents[1], samples = slice.extents[0];
+          // Where the slice begins tells the sample and channel of its elements.
+          const index_t first = static_cast<double*>(slice.operands[norma::stream_x].data) - memory.data();
+          const index_t plane = extents.product() / (extents[0] * extents[1]);
+          const index_t n0 = first / (extents[1] * plane), c0 = channels_last ? first % extents[1] : first / plane % extents[1];
+          each_element(slice.extents, slice.operands[norma::stream_x], [&](index_t n, index_t c, const double* p) {
+            ++visits[static_cast<std::size_t>(p - memory.data())];
+            ASSERT_EQ(slice.place(norm.set_of(n, c, channels, unit)), norm.set_of(n0 + n, c0 + c, extents[1], unit));
+          });
+          const index_t sets = norma::set_count(slice.extents, slice.roles);
+          for (index_t s = 0; s < sets; ++s) ++set_visits[static_cast<std::size_t>(slice.place(s))];
+          const norma::Cells cells(slice.extents, slice.roles, slice.operands);
+          EXPECT_EQ(cells.set_count, sets);
+          EXPECT_LE(cells.count(), plan.cells_per_slice());
+          EXPECT_LE(cells.set_count, plan.sets_per_slice());
+          EXPECT_EQ(cells.set_size() * sets, samples * channels * plane);
         }
+        EXPECT_EQ(visits, std::vector<int>(visits.size(), 1)) << "elements";
+        EXPECT_EQ(set_visits, std::vector<int>(set_visits.size(), 1)) << "sets";
       }
-    }
+    });
   }
 }
 
 TEST(CellPlan, IsNotForParametersThatVaryInsideACell) {
   const Extents extents{4, 8, 6, 6};
   std::vector<double> memory(static_cast<std::size_t>(extents.product()));
-  norma::Operands operands;
-  operands[norma::stream_x] = norma::Operand(norma::TensorView<double>(memory.data(), extents));
+  norma::Operands operands = only_x({memory.data(), extents});
   EXPECT_TRUE(norma::CellPlan(extents, norma::batch_roles(4), operands, true).suits());
   operands[norma::stream_weight] = operands[norma::stream_x];
   EXPECT_FALSE(norma::CellPlan(extents, norma::batch_roles(4), operands, true).suits());
@@ -116,21 +113,19 @@ TEST(CellPlan, IsNotForParametersThatVaryInsideACell) {
 TEST(CellPlan, SumsPlanesInColumnsWhereChannelsLieInsideThem) {
   std::vector<double> memory(5 * 8 * 6 * 7);
   const auto in_columns = [&](const norma::Roles& roles, const Extents& extents, const Extents& strides) {
-    norma::Operands operands;
-    operands[norma::stream_x] = norma::Operand(norma::TensorView<double>(memory.data(), extents, strides));
-    const norma::CellPlan plan(extents, roles, operands, true);
+    const norma::CellPlan plan(extents, roles, only_x({memory.data(), extents, strides}), true);
     EXPECT_TRUE(plan.suits());
     for (index_t i = 0; i < plan.slices(); ++i) EXPECT_EQ(plan.slice(i).sums_in_columns, plan.sums_in_columns());
     return plan.sums_in_columns();
   };
   for (const norma::Roles& roles : {norma::plane_roles(4), norma::group_roles(4, 2)}) {
-    EXPECT_FALSE(in_columns(roles, {5, 8, 6, 7}, {336, 42, 7, 1})) << "NCHW";
-    EXPECT_TRUE(in_columns(roles, {5, 8, 6, 7}, {336, 1, 56, 8})) << "NHWC";
-    EXPECT_TRUE(in_columns(roles, {1, 8, 6, 7}, {336, 1, 56, 8})) << "one sample of it";
-    EXPECT_FALSE(in_columns(roles, {5, 8, 6, 7}, {1, 210, 35, 5})) << "CHWN";
-    EXPECT_FALSE(in_columns(roles, {1, 8, 6, 7}, {1, 210, 35, 5})) << "one sample of it";
-    EXPECT_TRUE(in_columns(roles, {5, 8, 6, 7}, {1, 5, 280, 40})) << "HWCN";
-    EXPECT_TRUE(in_columns(roles, {1, 8, 6, 7}, {1, 5, 280, 40})) << "one sample of it";
+    for (const index_t samples : {5, 1}) {
+      const Extents extents{samples, 8, 6, 7};
+      EXPECT_FALSE(in_columns(roles, extents, {336, 42, 7, 1})) << "NCHW";
+      EXPECT_TRUE(in_columns(roles, extents, {336, 1, 56, 8})) << "NHWC";
+      EXPECT_FALSE(in_columns(roles, extents, {1, 210, 35, 5})) << "CHWN";
+      EXPECT_TRUE(in_columns(roles, extents, {1, 5, 280, 40})) << "HWCN";
+    }
     EXPECT_FALSE(in_columns(roles, {5, 8, 3, 6}, {336, 1, 112, 8})) << "a crop, whose positions lie in no row";
   }
   EXPECT_FALSE(in_columns(norma::plane_roles(4), {5, 1, 6, 7}, {336, 1, 56, 8})) << "one channel";
@@ -140,36 +135,33 @@ TEST(Cells, MergeToTheMomentsOfTheirSets) {
   for (const Extents& extents : {Extents{3, 8, 5, 7}, Extents{6, 4, 2, 3}, Extents{2, 64, 40}}) {
     const auto size = static_cast<std::size_t>(extents.product());
     std::vector<double> memory = norma_test::random_values<double>(size, 3, 1000, 1);
-    for (const bool channels_last : {false, true}) {
-      for (const Norm& norm : norms) {
-        norma::Operands operands;
-        operands[norma::stream_x] = norma::Operand(tensor(memory, extents, channels_last));
-        const norma::CellPlan plan = norma::CellPlan(extents, norm.roles(extents.size()), operands, true).in_one_slice();
-        if (!plan.suits()) continue;
-        const norma::Cells cells(extents, plan.roles(), operands);
-        const auto cell_count = static_cast<std::size_t>(cells.count()), sets = static_cast<std::size_t>(cells.set_count);
-        std::vector<double> cell_pivot(cell_count), cell_mean(cell_count), cell_variance(cell_count), pivot(sets), mean(sets),
-            variance(sets);
-        const norma::MomentArrays of_cell{cell_pivot.data(), cell_mean.data(), cell_variance.data()};
-        norma::CellFold<double>(extents, plan.roles(), operands, plan.sums_in_columns()).run(0, cells.count(), of_cell);
-        norma::merge_cells(cells, of_cell, {pivot.data(), mean.data(), variance.data()});
-        std::vector<double> sum(sets), squares(sets);
-        const double count = static_cast<double>(size) / static_cast<double>(sets);
-        const auto set_of = [&](index_t n, index_t c) {
-          return static_cast<std::size_t>(norm.set_of(n, c, extents[1], norm.unit(extents[1])));
-        };
-        each_element(extents, operands[norma::stream_x],
-                     [&](index_t n, index_t c, const double* p) { sum[set_of(n, c)] += (*p - 1000) / count; });
-        each_element(extents, operands[norma::stream_x], [&](index_t n, index_t c, const double* p) {
-          const double deviation = *p - 1000 - sum[set_of(n, c)];
-          squares[set_of(n, c)] += deviation * deviation / count;
-        });
-        for (std::size_t s = 0; s < sets; ++s) {
-          EXPECT_NEAR(pivot[s] + mean[s], 1000 + sum[s], 1e-11) << "set " << s;
-          EXPECT_NEAR(variance[s], squares[s], 1e-12 * squares[s] + 1e-13) << "set " << s;
-        }
+    for_each_norm(extents, memory, [&](const Norm& norm, const norma::Operands& operands, bool) {
+      const norma::CellPlan plan = norma::CellPlan(extents, norm.roles(extents.size()), operands, true).in_one_slice();
+      if (!plan.suits()) return;
+      const norma::Cells cells(extents, plan.roles(), operands);
+      const auto cell_count = static_cast<std::size_t>(cells.count()), sets = static_cast<std::size_t>(cells.set_count);
+      std::vector<double> of_cells[3], of_sets[3];  // pivot, mean, variance
+      for (auto& column : of_cells) column.resize(cell_count);
+      for (auto& column : of_sets) column.resize(sets);
+      const norma::MomentArrays to_cells{of_cells[0].data(), of_cells[1].data(), of_cells[2].data()};
+      norma::CellFold<double>(extents, plan.roles(), operands, plan.sums_in_columns()).run(0, cells.count(), to_cells);
+      norma::merge_cells(cells, to_cells, {of_sets[0].data(), of_sets[1].data(), of_sets[2].data()});
+      std::vector<double> mean(sets, 0), variance(sets, 0);
+      const double count = static_cast<double>(size) / static_cast<double>(sets);
+      const auto set_of = [&](index_t n, index_t c) {
+        return static_cast<std::size_t>(norm.set_of(n, c, extents[1], norm.unit(extents[1])));
+      };
+      each_element(extents, operands[norma::stream_x],
+                   [&](index_t n, index_t c, const double* p) { mean[set_of(n, c)] += (*p - 1000) / count; });
+      each_element(extents, operands[norma::stream_x], [&](index_t n, index_t c, const double* p) {
+        const double deviation = *p - 1000 - mean[set_of(n, c)];
+        variance[set_of(n, c)] += deviation * deviation / count;
+      });
+      for (std::size_t s = 0; s < sets; ++s) {
+        EXPECT_NEAR(of_sets[0][s] + of_sets[1][s], 1000 + mean[s], 1e-11) << "set " << s;
+        EXPECT_NEAR(of_sets[2][s], variance[s], 1e-12 * variance[s] + 1e-13) << "set " << s;
       }
-    }
+    });
   }
 }
 

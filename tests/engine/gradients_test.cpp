@@ -73,30 +73,23 @@ norma::Axis axis(index_t extent, index_t gradient_stride) {
   return result;
 }
 
-const std::vector<double> partial = {1, 2, 3, 4, 5, 6};
-
-TEST(ScatterGradient, OneNumberPerElementIsAdded) {
-  std::vector<float> gradient(6, 10);
-  norma::scatter_gradient(axes({axis(2, 3), axis(3, 1)}), norma::stream_weight_grad, partial.data(), gradient.data());
-  EXPECT_EQ(gradient, (std::vector<float>{11, 12, 13, 14, 15, 16}));
+/// {1, ..., 6} scattered along these axes to gradients that begin at `first`.
+template <class T>
+std::vector<T> scattered(std::initializer_list<norma::Axis> list, std::vector<T> gradients, std::size_t first = 0) {
+  const double partial[] = {1, 2, 3, 4, 5, 6};
+  norma::scatter_gradient(axes(list), norma::stream_weight_grad, partial, gradients.data() + first);
+  return gradients;
 }
 
-TEST(ScatterGradient, ElementsThatShareAParameterAreSummed) {
-  std::vector<float> per_column(3, 10), per_row(2, 10), single(1, 10);
-  norma::scatter_gradient(axes({axis(2, 0), axis(3, 1)}), norma::stream_weight_grad, partial.data(), per_column.data());
-  norma::scatter_gradient(axes({axis(2, 1), axis(3, 0)}), norma::stream_weight_grad, partial.data(), per_row.data());
-  norma::scatter_gradient(axes({axis(2, 0), axis(3, 0)}), norma::stream_weight_grad, partial.data(), single.data());
-  EXPECT_EQ(per_column, (std::vector<float>{15, 17, 19}));
-  EXPECT_EQ(per_row, (std::vector<float>{16, 25}));
-  EXPECT_EQ(single, (std::vector<float>{31}));
-}
-
-TEST(ScatterGradient, StridesOfTheGradientAreItsOwn) {
-  std::vector<double> transposed(6, 0), backwards(7, 0);
-  norma::scatter_gradient(axes({axis(2, 1), axis(3, 2)}), norma::stream_weight_grad, partial.data(), transposed.data());
-  EXPECT_EQ(transposed, (std::vector<double>{1, 4, 2, 5, 3, 6}));
-  norma::scatter_gradient(axes({axis(6, -1)}), norma::stream_weight_grad, partial.data(), backwards.data() + 5);
-  EXPECT_EQ(backwards, (std::vector<double>{6, 5, 4, 3, 2, 1, 0}));
+TEST(ScatterGradient, AddsToWhatElementsShareAtStridesOfItsOwn) {
+  using Floats = std::vector<float>;
+  EXPECT_EQ(scattered({axis(2, 3), axis(3, 1)}, Floats(6, 10)), (Floats{11, 12, 13, 14, 15, 16})) << "one number per element";
+  EXPECT_EQ(scattered({axis(2, 0), axis(3, 1)}, Floats(3, 10)), (Floats{15, 17, 19})) << "per column";
+  EXPECT_EQ(scattered({axis(2, 1), axis(3, 0)}, Floats(2, 10)), (Floats{16, 25})) << "per row";
+  EXPECT_EQ(scattered({axis(2, 0), axis(3, 0)}, Floats(1, 10)), (Floats{31})) << "one for all";
+  using Doubles = std::vector<double>;
+  EXPECT_EQ(scattered({axis(2, 1), axis(3, 2)}, Doubles(6, 0)), (Doubles{1, 4, 2, 5, 3, 6})) << "transposed";
+  EXPECT_EQ(scattered({axis(6, -1)}, Doubles(7, 0), 5), (Doubles{6, 5, 4, 3, 2, 1, 0})) << "backwards";
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 
 #include <norma/engine/layout.hpp>
 
+#include "support/shape.hpp"
+
 namespace {
 
 using norma::AxisSet;
@@ -29,41 +31,29 @@ norma::Layout contiguous(const Extents& extents, AxisSet averaged) {
   return norma::Layout(extents, averaged, operands(extents, x.strides(), x.strides()));
 }
 
-TEST(Layout, TrailingAxesCollapseToRows) {
-  const norma::Layout l = contiguous({2, 3, 4, 5}, 0b1100);
-  EXPECT_EQ(l.sets, 6);
-  EXPECT_EQ(l.set_size, 20);
-  EXPECT_EQ(l.averaged.count, 1);
-  EXPECT_EQ(l.averaged.axis[0].stride[norma::stream_x], 1);
-  EXPECT_EQ(l.kept.count, 1);
-  EXPECT_EQ(l.kept.axis[0].stride[norma::stream_x], 20);
-}
-
-TEST(Layout, ChannelsOfNCHWStayInPlace) {
-  const norma::Layout l = contiguous({2, 96, 7, 9}, 0b0010);
-  EXPECT_EQ(l.sets, 2 * 63);
-  EXPECT_EQ(l.set_size, 96);
-  ASSERT_EQ(l.averaged.count, 1);
-  EXPECT_EQ(l.averaged.axis[0].stride[norma::stream_x], 63);
-  EXPECT_EQ(l.kept.count, 2) << "the two spatial axes are one run, the batch another";
-}
-
-TEST(Layout, NonAdjacentAxes) {
-  const norma::Layout l = contiguous({2, 3, 4}, 0b101);
-  EXPECT_EQ(l.sets, 3);
-  EXPECT_EQ(l.set_size, 8);
-  EXPECT_EQ(l.averaged.count, 2);
-}
-
-TEST(Layout, AxesOfExtentOneDoNotMatter) {
-  const norma::Layout l = contiguous({1, 5, 1, 7, 1}, 0b11010);
-  EXPECT_EQ(l.averaged.count, 1);
-  EXPECT_EQ(l.set_size, 35);
-  EXPECT_EQ(l.kept.count, 0);
-  EXPECT_EQ(l.sets, 1);
-}
-
-TEST(Layout, EmptyAxes) {
+TEST(Layout, AxesCollapseWhereTheyLieAsOneRun) {
+  struct Row {
+    const char* what;
+    Extents extents;
+    AxisSet averaged;
+    norma::index_t sets, set_size;
+    int averaged_runs, kept_runs;
+  };
+  for (const Row& row :
+       {Row{"trailing axes are rows", {2, 3, 4, 5}, 0b1100, 6, 20, 1, 1},
+        Row{"channels of NCHW: two spatial axes are one run, the batch another", {2, 96, 7, 9}, 0b0010, 126, 96, 1, 2},
+        Row{"axes apart", {2, 3, 4}, 0b101, 3, 8, 2, 1}, Row{"extents of one do not matter", {1, 5, 1, 7, 1}, 0b11010, 1, 35, 1, 0}}) {
+    SCOPED_TRACE(row.what);
+    const norma::Layout l = contiguous(row.extents, row.averaged);
+    EXPECT_EQ(l.sets, row.sets);
+    EXPECT_EQ(l.set_size, row.set_size);
+    EXPECT_EQ(l.averaged.count, row.averaged_runs);
+    EXPECT_EQ(l.kept.count, row.kept_runs);
+  }
+  const norma::Layout rows = contiguous({2, 3, 4, 5}, 0b1100);
+  EXPECT_EQ(rows.averaged.axis[0].stride[norma::stream_x], 1);
+  EXPECT_EQ(rows.kept.axis[0].stride[norma::stream_x], 20);
+  EXPECT_EQ(contiguous({2, 96, 7, 9}, 0b0010).averaged.axis[0].stride[norma::stream_x], 63);
   EXPECT_EQ(contiguous({0, 5}, 0b10).sets, 0);
   EXPECT_EQ(contiguous({5, 0}, 0b10).set_size, 0);
 }
@@ -81,18 +71,15 @@ TEST(Layout, OffsetsReachEveryElementOnce) {
     for (const Extents& strides : {Extents{12, 4, 1}, Extents{1, 2, 6}, Extents{4, 8, 1}, Extents{3, 1, 6}}) {
       const Extents extents{2, 3, 4};
       const norma::Layout l(extents, averaged, operands(extents, strides, strides));
-      std::vector<int> visits(200, 0);
+      std::vector<int> visits(200, 0), expected(200, 0);
       for (norma::index_t set = 0; set < l.sets; ++set) {
         for (norma::index_t e = 0; e < l.set_size; ++e) {
           ++visits[static_cast<std::size_t>(l.kept.offset(norma::stream_x, set) + l.averaged.offset(norma::stream_x, e))];
         }
       }
-      std::vector<int> expected(200, 0);
-      for (norma::index_t i = 0; i < 2; ++i) {
-        for (norma::index_t j = 0; j < 3; ++j) {
-          for (norma::index_t k = 0; k < 4; ++k) ++expected[static_cast<std::size_t>(i * strides[0] + j * strides[1] + k * strides[2])];
-        }
-      }
+      norma_test::for_each_index({2, 3, 4}, [&](const norma_test::Extents& i) {
+        ++expected[static_cast<std::size_t>(i[0] * strides[0] + i[1] * strides[1] + i[2] * strides[2])];
+      });
       EXPECT_EQ(visits, expected) << "averaged " << averaged;
     }
   }

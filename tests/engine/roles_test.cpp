@@ -22,21 +22,16 @@ TEST(AxisSets, FromLists) {
     EXPECT_THROW(norma::axis_set("L", wrong, 3), ShapeError);
 }
 
-TEST(ParameterOperand, AlongTheAxes) {
-  const Extents x{2, 3, 4};
-  const auto last = norma::parameter_operand("L", "weight", TensorView<float>(memory, {4}), x, 0b100);
-  EXPECT_EQ(last.strides, (Extents{0, 0, 1}));
-  const auto middle = norma::parameter_operand("L", "weight", TensorView<float>(memory, {3}, {5}), x, 0b010);
-  EXPECT_EQ(middle.strides, (Extents{0, 5, 0}));
-  const auto outer = norma::parameter_operand("L", "weight", TensorView<float>(memory, {2, 4}), x, 0b101);
-  EXPECT_EQ(outer.strides, (Extents{4, 0, 1}));
-}
-
-TEST(ParameterOperand, OfFullRank) {
-  const Extents x{2, 3, 4};
-  EXPECT_EQ(norma::parameter_operand("L", "w", TensorView<float>(memory, {2, 1, 1}), x, 0b100).strides, (Extents{1, 0, 0}));
-  EXPECT_EQ(norma::parameter_operand("L", "w", TensorView<float>(memory, {1, 1, 1}), x, 0b100).strides, (Extents{0, 0, 0}));
-  EXPECT_EQ(norma::parameter_operand("L", "w", TensorView<float>(memory, {2, 3, 4}), x, 0b100).strides, (Extents{12, 4, 1}));
+TEST(ParameterOperand, AlongTheAxesOrOfFullRank) {
+  const auto strides = [](const TensorView<float>& parameter, norma::AxisSet averaged) {
+    return norma::parameter_operand("L", "weight", parameter, {2, 3, 4}, averaged).strides;
+  };
+  EXPECT_EQ(strides({memory, {4}}, 0b100), (Extents{0, 0, 1}));
+  EXPECT_EQ(strides({memory, {3}, {5}}, 0b010), (Extents{0, 5, 0}));
+  EXPECT_EQ(strides({memory, {2, 4}}, 0b101), (Extents{4, 0, 1}));
+  EXPECT_EQ(strides({memory, {2, 1, 1}}, 0b100), (Extents{1, 0, 0}));
+  EXPECT_EQ(strides({memory, {1, 1, 1}}, 0b100), (Extents{0, 0, 0}));
+  EXPECT_EQ(strides({memory, {2, 3, 4}}, 0b100), (Extents{12, 4, 1}));
 }
 
 TEST(ParameterOperand, AbsentAndWrong) {

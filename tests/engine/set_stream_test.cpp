@@ -46,13 +46,10 @@ TEST(SetStream, ContiguousFloatsAreReadInPlace) {
   EXPECT_EQ(stream.data(8), c.memory.data() + 8);
 }
 
-TEST(SetStream, AScaleStagesEvenWhatIsContiguous) {
-  const Case<float> c({3, 4}, {4, 1}, 0b10, 12);
-  EXPECT_EQ(read(c.stream(), 4, 1, 3, 0.5f), (std::vector<float>{2.5f, 3, 3.5f}));
-  EXPECT_EQ(c.memory[5], 5) << "staged, not scaled in place";
-}
-
-TEST(SetStream, StridesAndOtherTypesAreStaged) {
+TEST(SetStream, ScaledStridedAndOtherTypesAreStaged) {
+  const Case<float> contiguous({3, 4}, {4, 1}, 0b10, 12);
+  EXPECT_EQ(read(contiguous.stream(), 4, 1, 3, 0.5f), (std::vector<float>{2.5f, 3, 3.5f}));
+  EXPECT_EQ(contiguous.memory[5], 5) << "staged, not scaled in place";
   const Case<float> strided({3, 4}, {1, 3}, 0b10, 12);
   EXPECT_FALSE(strided.stream().direct());
   EXPECT_EQ(read(strided.stream(), 1, 1, 3), (std::vector<float>{4, 7, 10}));
@@ -61,24 +58,27 @@ TEST(SetStream, StridesAndOtherTypesAreStaged) {
   EXPECT_EQ(read(wider.stream(), 8, 0, 4), (std::vector<float>{8, 9, 10, 11}));
 }
 
-TEST(SetStream, RunsOfSeveralAxesFollowEachOther) {
+template <class T>
+void check_runs() {
   // Averaged axes 0 and 2 of (2, 3, 4), axis 1 kept: runs of 4, 12 apart.
-  const Case<float> c({2, 3, 4}, {12, 4, 1}, 0b101, 24);
-  EXPECT_FALSE(c.stream().direct());
-  EXPECT_EQ(read(c.stream(), 4, 0, 8), (std::vector<float>{4, 5, 6, 7, 16, 17, 18, 19}));
-  EXPECT_EQ(read(c.stream(), 4, 3, 3), (std::vector<float>{7, 16, 17})) << "from the middle of a run into the next";
-}
-
-TEST(SetStream, WhatIsWrittenLiesWhereItWasRead) {
-  Case<double> c({2, 3, 4}, {12, 4, 1}, 0b101, 24);
+  Case<T> c({2, 3, 4}, {12, 4, 1}, 0b101, 24);
   const SetStream<float> stream = c.stream();
+  EXPECT_FALSE(stream.direct());
+  EXPECT_EQ(read(stream, 4, 0, 8), (std::vector<float>{4, 5, 6, 7, 16, 17, 18, 19}));
+  EXPECT_EQ(read(stream, 4, 3, 3), (std::vector<float>{7, 16, 17})) << "from the middle of a run into the next";
   float tile[3] = {100, 101, 102};
   EXPECT_EQ(stream.target(4, 3, tile), tile) << "not direct: into the tile, then spread";
+  std::vector<T> expected = c.memory;
+  expected[7] = 100;
+  expected[16] = 101;
+  expected[17] = 102;
   stream.write(4, 3, 3, tile);
-  for (std::size_t i = 0; i < 24; ++i) {
-    const double expected = i == 7 ? 100 : i == 16 ? 101 : i == 17 ? 102 : static_cast<double>(i);
-    EXPECT_EQ(c.memory[i], expected) << "at " << i;
-  }
+  EXPECT_EQ(c.memory, expected);
+}
+
+TEST(SetStream, RunsOfSeveralAxesFollowEachOtherAndAreWrittenWhereTheyWereRead) {
+  check_runs<float>();
+  check_runs<double>();
 }
 
 TEST(SetStream, OneValueForAWholeSet) {

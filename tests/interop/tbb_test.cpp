@@ -3,13 +3,15 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <stdexcept>
 #include <vector>
 
-#include "subjects/engine.hpp"
-#include "support/random.hpp"
+#include "support/compare.hpp"
+#include "support/run.hpp"
 
+namespace norma_test {
 namespace {
 
 static_assert(norma::Executor<norma::TBB>);
@@ -45,22 +47,15 @@ TEST(TBB, WhatATaskThrowsReachesTheCaller) {
 }
 
 TEST(TBB, GivesTheBitsOfOneThread) {
-  const norma::Extents shape = {300, 257};
-  const auto size = static_cast<std::size_t>(shape.product());
-  const std::vector<float> x = norma_test::random_values<float>(size, 1), dy = norma_test::random_values<float>(size, 2);
-  const auto step = [&](const auto& executor) {
-    norma::LayerNorm<float> ln({257});
-    norma::Saved<float> saved;
-    std::vector<float> y(size), dx(size);
-    ln.forward(executor, norma::TensorView<const float>(x.data(), shape), norma::TensorView<float>(y.data(), shape), saved);
-    ln.backward(executor, norma::TensorView<const float>(dy.data(), shape), norma::TensorView<const float>(x.data(), shape), saved,
-                norma::TensorView<float>(dx.data(), shape));
-    y.insert(y.end(), dx.begin(), dx.end());
-    y.insert(y.end(), ln.weight_grad().begin(), ln.weight_grad().end());
-    return y;
-  };
+  const Subject& subject = *std::find_if(subjects().begin(), subjects().end(), [](const Subject& s) { return s.name == "LayerNorm"; });
+  const Setting s = rows_of(300, 257);
+  const Data data = random_data(subject, all_f32, s, 1);
   oneapi::tbb::task_arena arena(3);
-  EXPECT_EQ(step(norma::tbb(arena)), step(norma::sequential));
+  const PoolOf threads(norma::tbb(arena));
+  Plan plan;
+  plan.pool = &threads;
+  expect_same(run(subject, all_f32, s, data, plan), run(subject, all_f32, s, data));
 }
 
 }  // namespace
+}  // namespace norma_test

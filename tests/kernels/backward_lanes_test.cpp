@@ -1,74 +1,35 @@
 // The two sweeps of a backward pass with sets across lanes: exact on small integers, and gradients in the lane of their position.
 #include <gtest/gtest.h>
 
-#include <cstring>
-#include <vector>
-
 #include <norma/kernels/backward_lanes.hpp>
 
-#include "support/exact_data.hpp"
-#include "support/guarded.hpp"
+#include "kernels/rows.hpp"
 
+namespace norma_test {
 namespace {
 
 using norma::index_t;
 
-/// n rows of `count` small integers that end at a forbidden page.
-template <class T>
-struct Rows {
-  Rows(index_t n, index_t count, std::uint64_t seed)
-      : stride(count),
-        values(norma_test::small_integers<T>(static_cast<std::size_t>(n * count), seed)),
-        memory(values.size() * sizeof(T), norma_test::Placement::at_page_end) {
-    if (!values.empty()) std::memcpy(memory.data(), values.data(), values.size() * sizeof(T));
-  }
-  T* data() const { return reinterpret_cast<T*>(memory.data()); }
-  norma::LaneRows<const T> read() const { return {data(), stride}; }
-  norma::LaneRows<T> write() const { return {data(), stride}; }
-  T at(index_t i, index_t p) const { return values[static_cast<std::size_t>(i * stride + p)]; }
-
-  index_t stride;
-  std::vector<T> values;
-  norma_test::Memory memory;
-};
-
-/// x_hat = 2 (x - p mod 3) + p mod 2: exact.
-template <class T, int Tiles>
-struct Columns {
-  static constexpr std::size_t positions = static_cast<std::size_t>(Tiles * norma::tile_positions<T>);
-  alignas(64) T mean[positions], rstd[positions], shift[positions];
-  Columns() {
-    for (std::size_t p = 0; p < positions; ++p) {
-      mean[p] = static_cast<T>(p % 3);
-      rstd[p] = T(2);
-      shift[p] = static_cast<T>(p % 2);
-    }
-  }
-  norma::Coefficients<T> coefficients() const { return {mean, rstd, shift}; }
-  T x_hat(T x, index_t p) const { return T(2) * (x - mean[p]) + shift[p]; }
-};
-
 template <class T>
 class BackwardLanes : public testing::Test {};
-using Elements = testing::Types<float, double>;
 TYPED_TEST_SUITE(BackwardLanes, Elements);
 
 template <class T, bool Whole, bool Gradients>
 void check_fold(index_t n, index_t count, index_t weight_stride) {
-  const Rows<T> dy(n, count, 1), x(n, count, 2);
-  const Columns<T, 1> columns;
-  const std::vector<T> weight = norma_test::small_integers<T>(static_cast<std::size_t>(n), 3);
+  const Matrix<T> dy(n, count, 1, small_integers<T>), x(n, count, 2, small_integers<T>);
+  const Coefficients<T, positions<T, 1>> c;
+  const std::vector<T> weight = small_integers<T>(static_cast<std::size_t>(n), 3);
   const std::size_t lanes = static_cast<std::size_t>(norma::lanes<T>), rows = static_cast<std::size_t>(n);
-  std::vector<T> weight_gradient(rows * lanes, 0), bias_gradient(rows * lanes, 0);
-  alignas(64) double sum_g[Columns<T, 1>::positions], sum_gx[Columns<T, 1>::positions];
-  norma::backward_fold_lanes<Whole, Gradients>(dy.read(), x.read(), n, static_cast<int>(count), columns.coefficients(),
+  std::vector<T> weight_gradient(rows * lanes, 0), bias_gradient(rows * lanes, 0), expected_weight(rows * lanes, 0),
+      expected_bias(rows * lanes, 0);
+  alignas(64) double sum_g[positions<T, 1>], sum_gx[positions<T, 1>];
+  norma::backward_fold_lanes<Whole, Gradients>(dy.read(), x.read(), n, static_cast<int>(count), c.all(),
                                                {weight.data(), weight_stride, T(1)}, {weight_gradient.data(), bias_gradient.data()},
                                                {sum_g, sum_gx});
-  std::vector<T> expected_weight(rows * lanes, 0), expected_bias(rows * lanes, 0);
   for (index_t p = 0; p < count; ++p) {
     double g_sum = 0, gx_sum = 0;
     for (index_t i = 0; i < n; ++i) {
-      const T g = dy.at(i, p) * (weight[static_cast<std::size_t>(i * weight_stride)] + T(1)), x_hat = columns.x_hat(x.at(i, p), p);
+      const T g = dy.at(i, p) * (weight[static_cast<std::size_t>(i * weight_stride)] + T(1)), x_hat = c.x_hat(x.at(i, p), p);
       g_sum += static_cast<double>(g);
       gx_sum += static_cast<double>(g * x_hat);
       const std::size_t cell = static_cast<std::size_t>(i) * lanes + static_cast<std::size_t>(p) % lanes;
@@ -98,21 +59,21 @@ TYPED_TEST(BackwardLanes, SumsAndGradientsAreExactOnIntegers) {
 
 template <class T, bool Whole, bool Stream, int Tiles>
 void check_map(index_t n, index_t count, int alias) {
-  const Rows<T> dy(n, count, 4), x(n, count, 5), dx(n, count, 6);
-  const Columns<T, Tiles> columns;
-  alignas(64) T scale[Columns<T, Tiles>::positions], slope[Columns<T, Tiles>::positions], offset[Columns<T, Tiles>::positions];
-  for (std::size_t p = 0; p < Columns<T, Tiles>::positions; ++p) {
+  const Matrix<T> dy(n, count, 4, small_integers<T>), x(n, count, 5, small_integers<T>), dx(n, count, 6, small_integers<T>);
+  const Coefficients<T, positions<T, Tiles>> c;
+  alignas(64) T scale[positions<T, Tiles>], slope[positions<T, Tiles>], offset[positions<T, Tiles>];
+  for (std::size_t p = 0; p < positions<T, Tiles>; ++p) {
     scale[p] = static_cast<T>(p % 4) + T(1);
     slope[p] = T(-2);
     offset[p] = static_cast<T>(p % 5);
   }
-  const std::vector<T> weight = norma_test::small_integers<T>(static_cast<std::size_t>(n), 7);
-  const norma::LaneRows<T> to = alias == 0 ? dx.write() : alias == 1 ? dy.write() : x.write();
-  norma::backward_map_lanes<Whole, Stream, Tiles>(dy.read(), x.read(), to, n, static_cast<int>(count), columns.coefficients(),
-                                                  {weight.data(), 1, T(0)}, {scale, slope, offset});
+  const std::vector<T> weight = small_integers<T>(static_cast<std::size_t>(n), 7);
+  const norma::LaneRows<T> to = (alias == 0 ? dx : alias == 1 ? dy : x).write();
+  norma::backward_map_lanes<Whole, Stream, Tiles>(dy.read(), x.read(), to, n, static_cast<int>(count), c.all(), {weight.data(), 1, T(0)},
+                                                  {scale, slope, offset});
   for (index_t i = 0; i < n; ++i) {
     for (index_t p = 0; p < count; ++p) {
-      const T g = dy.at(i, p) * weight[static_cast<std::size_t>(i)], x_hat = columns.x_hat(x.at(i, p), p);
+      const T g = dy.at(i, p) * weight[static_cast<std::size_t>(i)], x_hat = c.x_hat(x.at(i, p), p);
       ASSERT_EQ(to[i][p], g * scale[p] + (x_hat * slope[p] + offset[p])) << "row " << i << ", position " << p << " of " << count;
     }
   }
@@ -133,3 +94,4 @@ TYPED_TEST(BackwardLanes, MapsExactlyOnIntegersInPlaceToo) {
 }
 
 }  // namespace
+}  // namespace norma_test

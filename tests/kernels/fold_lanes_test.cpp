@@ -2,74 +2,36 @@
 // memory.
 #include <gtest/gtest.h>
 
-#include <cstring>
-#include <vector>
-
 #include <norma/kernels/fold_lanes.hpp>
 #include <norma/kernels/fold_run.hpp>
 
-#include "support/guarded.hpp"
-#include "support/random.hpp"
+#include "kernels/rows.hpp"
 
+namespace norma_test {
 namespace {
 
 using norma::index_t;
 
-/// `rows` rows of `count` positions, one behind the other, the last one's end at a forbidden page.
-template <class T>
-struct Matrix {
-  Matrix(index_t number_of_rows, index_t count_of_positions, std::uint64_t seed)
-      : rows(number_of_rows),
-        count(count_of_positions),
-        values(norma_test::random_values<T>(static_cast<std::size_t>(rows * count), seed, 1)),
-        memory(values.size() * sizeof(T), norma_test::Placement::at_page_end) {
-    if (!values.empty()) std::memcpy(memory.data(), values.data(), values.size() * sizeof(T));
-  }
-  T* data() const { return reinterpret_cast<T*>(memory.data()); }
-  norma::LaneRows<const T> read() const { return {data(), count}; }
-  norma::LaneRows<T> write() const { return {data(), count}; }
-  std::vector<T> column(index_t p) const {
-    std::vector<T> result;
-    for (index_t i = 0; i < rows; ++i) result.push_back(data()[i * count + p]);
-    return result;
-  }
-
-  index_t rows, count;
-  std::vector<T> values;
-  norma_test::Memory memory;
-};
-
 template <class Term, bool Whole, class T>
 void check_fold(index_t n, index_t count) {
-  constexpr std::size_t positions = static_cast<std::size_t>(norma::tile_positions<T>);
-  const Matrix<T> x(n, count, static_cast<std::uint64_t>(n));
-  alignas(64) T pivot[positions];
-  for (std::size_t p = 0; p < positions; ++p) pivot[p] = static_cast<T>(p % 5) / 4;
-  alignas(64) double sums[Term::sums][positions];
-  if constexpr (Term::sums == 1) {
-    norma::fold_lanes<Term, Whole>(x.read(), n, static_cast<int>(count), pivot, {sums[0]});
-  } else {
-    norma::fold_lanes<Term, Whole>(x.read(), n, static_cast<int>(count), pivot, {sums[0], sums[1]});
-  }
+  const Matrix<T> x(n, count, static_cast<std::uint64_t>(n), random_numbers<T>);
+  alignas(64) T pivot[positions<T, 1>];
+  for (std::size_t p = 0; p < positions<T, 1>; ++p) pivot[p] = static_cast<T>(p % 5) / 4;
+  Sums<Term, positions<T, 1>> sums;
+  norma::fold_lanes<Term, Whole>(x.read(), n, static_cast<int>(count), pivot, sums.to);
   for (index_t p = 0; p < count; ++p) {
-    const std::vector<T> column = x.column(p);
+    std::vector<T> column;
+    for (index_t i = 0; i < n; ++i) column.push_back(x.at(i, p));
     const T* const row[1] = {column.data()};
-    const T pivot_of_row[1] = {pivot[p]};
-    double expected[Term::sums][4];
-    if constexpr (Term::sums == 1) {
-      norma::fold_run<Term>(row, n, pivot_of_row, {expected[0]});
-    } else {
-      norma::fold_run<Term>(row, n, pivot_of_row, {expected[0], expected[1]});
-    }
-    for (std::size_t s = 0; s < static_cast<std::size_t>(Term::sums); ++s) {
-      ASSERT_EQ(sums[s][p], expected[s][0]) << "sum " << s << " of position " << p << ", " << n << " rows of " << count;
-    }
+    Sums<Term, 1> expected;
+    norma::fold_run<Term>(row, n, pivot + p, expected.to);
+    for (std::size_t s = 0; s < Term::sums; ++s)
+      ASSERT_EQ(sums.of[s][p], expected.of[s][0]) << "sum " << s << " of position " << p << ", " << n << " rows of " << count;
   }
 }
 
 template <class T>
 class FoldLanes : public testing::Test {};
-using Elements = testing::Types<float, double>;
 TYPED_TEST_SUITE(FoldLanes, Elements);
 
 TYPED_TEST(FoldLanes, AddsAsFoldRunDoes) {
@@ -87,30 +49,23 @@ TYPED_TEST(FoldLanes, AddsAsFoldRunDoes) {
 
 template <bool Whole, bool Stream, int Tiles, class T>
 void check_map(index_t n, index_t count, index_t parameter_stride, bool in_place) {
-  constexpr std::size_t positions = static_cast<std::size_t>(Tiles * norma::tile_positions<T>);
-  const Matrix<T> x(n, count, 7), y(n, count, 8);
-  alignas(64) T mean[positions], rstd[positions], shift[positions];
-  for (std::size_t p = 0; p < positions; ++p) {
-    mean[p] = static_cast<T>(p % 3);
-    rstd[p] = T(1) + static_cast<T>(p % 7) / 8;
-    shift[p] = static_cast<T>(p % 2) / 16;
-  }
-  const std::vector<T> weight = norma_test::random_values<T>(static_cast<std::size_t>(n), 9),
-                       bias = norma_test::random_values<T>(static_cast<std::size_t>(n), 10);
-  const norma::AffineColumn<T> affine{weight.data(), parameter_stride, bias.data(), parameter_stride, T(0.5)};
-  const auto before = x.values;
-  norma::map_lanes<Whole, Stream, Tiles>(x.read(), in_place ? x.write() : y.write(), n, static_cast<int>(count), {mean, rstd, shift},
-                                         affine);
-  const T* const result = (in_place ? x : y).data();
+  const Matrix<T> x(n, count, 7, random_numbers<T>), y(n, count, 8, random_numbers<T>);
+  const std::vector<T> weight = random_values<T>(static_cast<std::size_t>(n), 9), bias = random_values<T>(static_cast<std::size_t>(n), 10);
+  const Coefficients<T, positions<T, Tiles>> c;
+  const Matrix<T>& result = in_place ? x : y;
+  norma::map_lanes<Whole, Stream, Tiles>(x.read(), result.write(), n, static_cast<int>(count), c.all(),
+                                         {weight.data(), parameter_stride, bias.data(), parameter_stride, T(0.5)});
   for (index_t i = 0; i < n; ++i) {
+    const norma::AffineRun<T> of_row{&weight[static_cast<std::size_t>(i * parameter_stride)],
+                                     &bias[static_cast<std::size_t>(i * parameter_stride)], T(0.5)};
     for (index_t p = 0; p < count; ++p) {
       // One element as a run of length 1.
-      const T* const from[1] = {before.data() + i * count + p};
+      const T element = x.at(i, p);
+      const T* const from[1] = {&element};
       T expected = 0;
       T* const to[1] = {&expected};
-      norma::map_run<false, false, false, true>(from, to, 1, {mean + p, rstd + p, shift + p},
-                                                {weight.data() + i * parameter_stride, bias.data() + i * parameter_stride, T(0.5)});
-      ASSERT_EQ(result[i * count + p], expected) << "row " << i << ", position " << p << " of " << count;
+      norma::map_run<false, false, false, true>(from, to, 1, c.all().from(p), of_row);
+      ASSERT_EQ(result.write()[i][p], expected) << "row " << i << ", position " << p << " of " << count;
     }
   }
 }
@@ -133,3 +88,4 @@ TYPED_TEST(FoldLanes, MapsAsMapRunDoes) {
 }
 
 }  // namespace
+}  // namespace norma_test

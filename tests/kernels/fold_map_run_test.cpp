@@ -1,81 +1,48 @@
 // fold_map_rows: the bits of fold_run and of map_run, for every length, whatever rows go together.
 #include <gtest/gtest.h>
 
-#include <vector>
-
 #include <norma/kernels/fold_map_run.hpp>
 
-#include "support/random.hpp"
+#include "kernels/rows.hpp"
 
+namespace norma_test {
 namespace {
 
-template <class T>
-class FoldMapRun : public testing::Test {};
-using Elements = testing::Types<float, double>;
-TYPED_TEST_SUITE(FoldMapRun, Elements);
-
-template <class Term, class T>
-void check(std::size_t n, bool weight_runs, bool bias_runs) {
+template <class Term, bool WeightRuns, bool BiasRuns, class T>
+void check(std::size_t n) {
   constexpr std::size_t rows = 3;
-  const auto weight = norma_test::random_values<T>(n + 1, 3), bias = norma_test::random_values<T>(n + 1, 4);
-  std::vector<std::vector<T>> folded, x, y, expected;
-  T pivot[rows], mean[rows], rstd[rows], shift[rows];
-  const T *folded_rows[rows], *x_rows[rows];
-  T* y_rows[rows];
-  for (std::size_t r = 0; r < rows; ++r) {
-    folded.push_back(norma_test::random_values<T>(n + 1, 10 + r));
-    x.push_back(norma_test::random_values<T>(n + 1, 20 + r));
-    y.emplace_back(n + 1, T(-7));
-    expected.push_back(y[r]);
-    pivot[r] = static_cast<T>(r) + T(0.5);
-    mean[r] = static_cast<T>(r) + T(0.25);
-    rstd[r] = T(2) / (static_cast<T>(r) + T(3));
-    shift[r] = static_cast<T>(r) * T(0.001);
-  }
-  for (std::size_t r = 0; r < rows; ++r) {
-    folded_rows[r] = folded[r].data();
-    x_rows[r] = x[r].data();
-    y_rows[r] = y[r].data();
-  }
-  const auto length = static_cast<norma::index_t>(n);
-  const norma::Coefficients<T> c{mean, rstd, shift};
+  const Runs<T, rows> folded(n, 10, random_numbers<T>), x(n, 20, random_numbers<T>), y(n, 30, random_numbers<T>);
+  const std::vector<T> weight = random_numbers<T>(n + 1, 3), bias = random_numbers<T>(n + 1, 4);
+  const Coefficients<T, rows> c;
+  const T pivot[rows] = {T(0.5), T(1.5), T(2.5)};
   // Every row has parameters of its own.
   const norma::AffineRun<T> affine[rows] = {
       {weight.data(), bias.data(), T(0.5)}, {bias.data(), weight.data(), T(0.25)}, {weight.data(), bias.data(), T(-1)}};
-  double sums[2][rows];
-  const auto fold_alone = [&](std::size_t r, double(&of_row)[2]) {
-    const T* const row[1] = {folded_rows[r]};
-    if constexpr (Term::sums == 1) {
-      norma::fold_run<Term>(row, length, pivot + r, {of_row});
-    } else {
-      norma::fold_run<Term>(row, length, pivot + r, {of_row, of_row + 1});
-    }
-  };
-  const norma::MapFlags flags{weight_runs, bias_runs, false, true, false};
-  if constexpr (Term::sums == 1) {
-    norma::fold_map_rows<Term, T>(flags, folded_rows, pivot, {sums[0]}, x_rows, y_rows, rows, length, c, affine);
-  } else {
-    norma::fold_map_rows<Term, T>(flags, folded_rows, pivot, {sums[0], sums[1]}, x_rows, y_rows, rows, length, c, affine);
-  }
+  const auto length = static_cast<norma::index_t>(n);
+  Sums<Term, rows> sums;
+  norma::fold_map_rows<Term, T>({WeightRuns, BiasRuns, false, true, false}, folded.read, pivot, sums.to, x.read, y.write, rows, length,
+                                c.all(), affine);
   for (std::size_t r = 0; r < rows; ++r) {
-    double of_row[2];
-    fold_alone(r, of_row);
-    for (std::size_t s = 0; s < static_cast<std::size_t>(Term::sums); ++s)
-      ASSERT_EQ(sums[s][r], of_row[s]) << "length " << n << ", row " << r << ", sum " << s;
-    T* const target[1] = {expected[r].data()};
-    const T* const source[1] = {x_rows[r]};
-    norma::map_rows(flags, source, target, 1, length, c.from(static_cast<norma::index_t>(r)), affine[r]);
-    ASSERT_EQ(y[r], expected[r]) << "length " << n << ", row " << r;
+    const T* const folded_row[1] = {folded.read[r]};
+    Sums<Term, 1> alone;
+    norma::fold_run<Term>(folded_row, length, pivot + r, alone.to);
+    for (std::size_t s = 0; s < Term::sums; ++s) ASSERT_EQ(sums.of[s][r], alone.of[s][0]) << "length " << n << ", row " << r;
+    const T* const x_row[1] = {x.read[r]};
+    std::vector<T> expected(n);
+    T* const target[1] = {expected.data()};
+    norma::map_run<WeightRuns, BiasRuns, false, true>(x_row, target, length, c.all().from(static_cast<norma::index_t>(r)), affine[r]);
+    ASSERT_EQ(y.rows[r].now(), expected) << "length " << n << ", row " << r;
   }
 }
 
-TYPED_TEST(FoldMapRun, TheBitsOfFoldingAndMappingApart) {
+TEST(FoldMapRun, TheBitsOfFoldingAndMappingApart) {
   for (std::size_t n = 0; n <= 140; ++n) {
-    check<norma::CentredTerm, TypeParam>(n, true, true);
-    check<norma::CentredTerm, TypeParam>(n, false, false);
-    check<norma::SquareTerm, TypeParam>(n, true, false);
-    check<norma::SquareTerm, TypeParam>(n, false, true);
+    check<norma::CentredTerm, true, true, float>(n);
+    check<norma::CentredTerm, false, false, float>(n);
+    check<norma::SquareTerm, true, false, float>(n);
+    check<norma::CentredTerm, false, true, double>(n);
   }
 }
 
 }  // namespace
+}  // namespace norma_test

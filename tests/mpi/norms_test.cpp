@@ -53,35 +53,24 @@ struct Dealt {
   }
 };
 
-/// A layer of this process, which is handed its part of the tensors.
-template <class L, class T>
-class OnThisRank final : public LayerState<L, T> {
- public:
-  using LayerState<L, T>::LayerState;
-  std::unique_ptr<Norm> copy() const override { return std::make_unique<OnThisRank>(*this); }
-  void infer(const Call& c) const override {
-    with_pool(c.pool, [&](const auto&... e) {
-      if constexpr (requires { this->layer_(world(), in<T>(c.x[0]), out<T>(c.y[0])); }) {
-        this->layer_(e..., world(), in<T>(c.x[0]), out<T>(c.y[0]));
-      } else {
-        this->layer_(e..., in<T>(c.x[0]), out<T>(c.y[0]));
-      }
-    });
-  }
-  void train(const Call& c) override {
-    with_pool(c.pool, [&](const auto&... e) { this->layer_.forward(e..., world(), in<T>(c.x[0]), out<T>(c.y[0]), this->saved_); });
-  }
-  void backward(const Call& c) override {
-    with_pool(c.pool, [&](const auto&... e) {
-      this->layer_.backward(e..., world(), in<T>(c.dy[0]), in<T>(c.x[0]), this->saved_, out<T>(c.dx[0]));
-    });
-  }
-  void backward_frozen(const Call& c) override {
-    if constexpr (requires { this->layer_.backward_frozen(in<T>(c.dy[0]), in<T>(c.x[0]), out<T>(c.dx[0])); }) {
-      with_pool(c.pool, [&](const auto&... e) { this->layer_.backward_frozen(e..., in<T>(c.dy[0]), in<T>(c.x[0]), out<T>(c.dx[0])); });
+/// A layer whose ranks are this world's; its tensors are this rank's part.
+template <class L>
+struct InWorld : L {
+  explicit InWorld(L layer) : L(std::move(layer)) {}
+
+  void operator()(const auto& x, const auto& y) const { (*this)(norma::sequential, x, y); }
+  void operator()(const auto& executor, const auto& x, const auto& y) const {
+    if constexpr (requires { L::operator()(executor, world(), x, y); }) {
+      L::operator()(executor, world(), x, y);
     } else {
-      Norm::backward_frozen(c);
+      L::operator()(executor, x, y);
     }
+  }
+  void forward(const auto& x, const auto& y, auto& saved) { forward(norma::sequential, x, y, saved); }
+  void forward(const auto& executor, const auto& x, const auto& y, auto& saved) { L::forward(executor, world(), x, y, saved); }
+  void backward(const auto& dy, const auto& x, auto& saved, const auto& dx) { backward(norma::sequential, dy, x, saved, dx); }
+  void backward(const auto& executor, const auto& dy, const auto& x, auto& saved, const auto& dx) {
+    L::backward(executor, world(), dy, x, saved, dx);
   }
 };
 
@@ -96,15 +85,15 @@ struct SyncBatchNormLayer {
   }
 };
 
+template <class Entry, class T>
+std::unique_ptr<Norm> make(const Setting& s, const Lent&) {
+  using L = InWorld<decltype(Entry::template layer<T>(s))>;
+  return std::make_unique<Layer<L, T, T, T>>(L(Entry::template layer<T>(s)));
+}
 /// A subject over ranks that are threads, and the same of which this process is a rank.
 struct Twins {
   Subject of_threads, of_processes;
 };
-template <class Entry, class T>
-std::unique_ptr<Norm> make(const Setting& s, const Lent&) {
-  auto layer = Entry::template layer<T>(s);
-  return std::make_unique<OnThisRank<decltype(layer), T>>(std::move(layer), "");
-}
 template <class Entry>
 Twins twins(const std::string& name) {
   const Subject& subject = *std::find_if(subjects().begin(), subjects().end(), [&](const Subject& s) { return s.name == name; });

@@ -48,24 +48,14 @@ inline std::string_view take(std::string_view& from, std::uint64_t size) {
 template <class F>
 void for_each_field(std::string_view message, F f) {
   while (!message.empty()) {
-    const std::uint64_t key = read_varint(message);
-    Field field;
-    field.number = key >> 3;
-    switch (key & 7) {
-      case 0:
-        field.value = read_varint(message);
-        break;
-      case 1:
-        field.bytes = take(message, 8);
-        break;
-      case 2:
-        field.bytes = take(message, read_varint(message));
-        break;
-      case 5:
-        field.bytes = take(message, 4);
-        break;
-      default:
-        throw std::runtime_error("protobuf: unknown wire type");
+    const std::uint64_t key = read_varint(message), wire_type = key & 7;
+    Field field{key >> 3, 0, {}};
+    if (wire_type == 0) {
+      field.value = read_varint(message);
+    } else if (wire_type == 1 || wire_type == 2 || wire_type == 5) {
+      field.bytes = take(message, wire_type == 1 ? 8 : wire_type == 5 ? 4 : read_varint(message));
+    } else {
+      throw std::runtime_error("protobuf: unknown wire type");
     }
     f(field);
   }

@@ -1,6 +1,6 @@
 // libtorch as oracle: forward and backward of every norm it has or can compose, running statistics over several steps, and a table of the
 // worst errors of norma, libtorch and oneDNN side by side.
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cmath>
@@ -25,16 +25,16 @@ const Subject& named(const std::string& name) {
 
 // --- Between values and torch's tensors -------------------------------------------------------------------------------------------------
 
-torch::ScalarType torch_type(Element e) { return e == Element::f32 ? torch::kFloat32 : torch::kFloat64; }
+at::ScalarType torch_type(Element e) { return e == Element::f32 ? at::kFloat : at::kDouble; }
 
 std::vector<std::int64_t> sizes(const Extents& extents) { return {extents.begin(), extents.end()}; }
 
-torch::Tensor to_torch(Element e, const Extents& extents, const Values& values) {
-  return torch::from_blob(const_cast<double*>(values.data()), sizes(extents), torch::kFloat64).to(torch_type(e), false, /*copy=*/true);
+at::Tensor to_torch(Element e, const Extents& extents, const Values& values) {
+  return at::from_blob(const_cast<double*>(values.data()), sizes(extents), at::kDouble).to(torch_type(e), false, /*copy=*/true);
 }
 
-Values from_torch(const torch::Tensor& tensor) {
-  const torch::Tensor flat = tensor.detach().to(torch::kFloat64).contiguous();
+Values from_torch(const at::Tensor& tensor) {
+  const at::Tensor flat = tensor.detach().to(at::kDouble).contiguous();
   return {flat.data_ptr<double>(), flat.data_ptr<double>() + flat.numel()};
 }
 
@@ -42,7 +42,7 @@ Values from_torch(const torch::Tensor& tensor) {
 
 /// Under the names of our rows.
 using Answers = std::map<std::string, Values>;
-using Tensors = std::map<std::string, torch::Tensor>;
+using Tensors = std::map<std::string, at::Tensor>;
 
 /// Whether torch has an operator for this norm that takes these parameters. Otherwise elementary operators and autograd do the rest.
 bool is_torchs_own(const Subject& subject, const Setting& s) {
@@ -53,10 +53,10 @@ bool is_torchs_own(const Subject& subject, const Setting& s) {
 }
 
 /// w = W / (u^T W v), u and v by power iteration and constants of backward.
-torch::Tensor over_largest_singular_value(const torch::Tensor& weight, const Setting& s, torch::Tensor& u, torch::Tensor& v) {
-  const torch::Tensor matrix = weight.movedim(*s.dim, 0).reshape({weight.size(*s.dim), -1});
+at::Tensor over_largest_singular_value(const at::Tensor& weight, const Setting& s, at::Tensor& u, at::Tensor& v) {
+  const at::Tensor matrix = weight.movedim(*s.dim, 0).reshape({weight.size(*s.dim), -1});
   for (int i = 0; i < s.iterations; ++i) {
-    const torch::NoGradGuard constants;
+    const at::NoGradGuard constants;
     v = matrix.t().mv(u);
     v = v / v.norm();
     u = matrix.mv(v);
@@ -67,29 +67,29 @@ torch::Tensor over_largest_singular_value(const torch::Tensor& weight, const Set
 
 /// x normalized. weight and bias are undefined where they are absent, or where the operator is not torch's own. Tensors are contiguous:
 /// libtorch 1.13's GroupNorm backward reads channels-last memory wrongly.
-torch::Tensor normalized(const Subject& subject, const Setting& s, const torch::Tensor& x, const torch::Tensor& weight,
-                         const torch::Tensor& bias, Tensors& buffers) {
+at::Tensor normalized(const Subject& subject, const Setting& s, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                      Tensors& buffers) {
   const auto formula = subject.reference;
   if (formula == reference::batch_norm)
-    return torch::batch_norm(x, weight, bias, buffers["running_mean"], buffers["running_var"], true, *s.momentum, s.eps, false);
+    return at::batch_norm(x, weight, bias, buffers["running_mean"], buffers["running_var"], true, *s.momentum, s.eps, false);
   if (formula == reference::given_norm)
-    return torch::batch_norm(x, weight, bias, buffers["mean"], buffers["variance"], false, 0, s.eps, false);
-  if (formula == reference::instance_norm) return torch::instance_norm(x, weight, bias, {}, {}, true, 0, s.eps, false);
+    return at::batch_norm(x, weight, bias, buffers["mean"], buffers["variance"], false, 0, s.eps, false);
+  if (formula == reference::instance_norm) return at::instance_norm(x, weight, bias, {}, {}, true, 0, s.eps, false);
   if (formula == reference::group_norm) {
     // Its backward in libtorch 1.13 fails where the weight is absent.
-    return torch::group_norm(x, s.groups, weight.defined() ? weight : torch::ones({s.extents[1]}, x.options()), bias, s.eps);
+    return at::group_norm(x, s.groups, weight.defined() ? weight : at::ones({s.extents[1]}, x.options()), bias, s.eps);
   }
   if (formula == reference::unit_norm) {
     const std::int64_t none = -1, rank = x.dim(), dim = *s.dim < 0 ? *s.dim + rank : *s.dim;
-    return torch::_weight_norm(x, weight, dim == rank ? none : dim);
+    return at::_weight_norm(x, weight, dim == rank ? none : dim);
   }
   if (formula == reference::spectral_norm)
     return over_largest_singular_value(x, s, buffers["parametrizations.weight.0._u"], buffers["parametrizations.weight.0._v"]);
-  if (is_torchs_own(subject, s)) return torch::layer_norm(x, sizes(parameter_extents(Form::normalized, s)), weight, bias, s.eps);
+  if (is_torchs_own(subject, s)) return at::layer_norm(x, sizes(parameter_extents(Form::normalized, s)), weight, bias, s.eps);
   const std::vector<std::int64_t> axes(s.axes.begin(), s.axes.end());
-  const torch::Tensor centred = subject.centred ? x - x.mean(axes, true) : x;
-  const torch::Tensor variance = centred.square().mean(axes, true);
-  return s.eps_outside_sqrt ? centred / (variance.sqrt() + s.eps) : centred * torch::rsqrt(variance + s.eps);
+  const at::Tensor centred = subject.centred ? x - x.mean(axes, true) : x;
+  const at::Tensor variance = centred.square().mean(axes, true);
+  return s.eps_outside_sqrt ? centred / (variance.sqrt() + s.eps) : centred * at::rsqrt(variance + s.eps);
 }
 
 /// A training step.
@@ -107,13 +107,13 @@ Answers by_torch(const Subject& subject, const Types& t, const Setting& setting,
       for (const auto& [name, values] : data.parameters) {
         if (is_one_of(name, names)) return leaf("d " + name, own ? parameter_extents(form, s) : spread_extents(form, s), values);
       }
-      return torch::Tensor();
+      return at::Tensor();
     };
-    const torch::Tensor x = leaf(row_name(subject, "dx", stream), s.extents, data.x[stream]);
-    const torch::Tensor weight = parameter(weight_names(stream), s.weight), bias = parameter(bias_names(stream), s.bias), absent;
+    const at::Tensor x = leaf(row_name(subject, "dx", stream), s.extents, data.x[stream]);
+    const at::Tensor weight = parameter(weight_names(stream), s.weight), bias = parameter(bias_names(stream), s.bias), absent;
     for (const auto& [name, values] : data.buffers)
       buffers[name] = to_torch(t.parameter, {static_cast<std::ptrdiff_t>(values.size())}, values);
-    torch::Tensor y = normalized(subject, s, x, own ? weight : absent, own ? bias : absent, buffers);
+    at::Tensor y = normalized(subject, s, x, own ? weight : absent, own ? bias : absent, buffers);
     if (!own && weight.defined()) y = y * (s.unit_offset ? 1 + weight : weight);
     if (!own && bias.defined()) y = y + bias;
     y.backward(to_torch(t.y, s.extents, data.dy[stream]));
@@ -177,7 +177,7 @@ TEST_P(TorchOracle, ForwardAndBackward) {
   }
 }
 
-/// Every shape that has elements, some of real models, and for torch::layer_norm more lengths, over one and over two axes.
+/// Every shape that has elements, some of real models, and for torch.layer_norm more lengths, over one and over two axes.
 std::vector<Case> torch_cases() {
   std::vector<Case> cases;
   for (const std::string name : {"layer_norm", "rms_norm", "batch_norm", "batch_norm_inference", "group_norm", "instance_norm",
@@ -209,12 +209,12 @@ class TorchRunning : public testing::TestWithParam<Case> {};
 /// In step k both sides may carry the roundings of k updates. Without a momentum torch.nn.BatchNorm takes 1 / num_batches_tracked.
 TEST_P(TorchRunning, StepByStep) {
   const auto& [subject, t, s] = GetParam();
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   for (const Layout layout : {Layout::contiguous, Layout::channels_last, Layout::flipped_all}) {
     SCOPED_TRACE(name_of(layout));
     const std::unique_ptr<Norm> norm = subject->make(t, s);
-    const torch::Tensor mean = torch::zeros({6}, torch_type(t.parameter)), variance = torch::ones({6}, torch_type(t.parameter));
-    const auto expect_near = [&](const Values& ours, const torch::Tensor& tensor, double roundings, const char* what) {
+    const at::Tensor mean = at::zeros({6}, torch_type(t.parameter)), variance = at::ones({6}, torch_type(t.parameter));
+    const auto expect_near = [&](const Values& ours, const at::Tensor& tensor, double roundings, const char* what) {
       const Values theirs = from_torch(tensor);
       ASSERT_EQ(ours.size(), theirs.size()) << what;
       for (std::size_t i = 0; i < ours.size(); ++i)
@@ -231,7 +231,7 @@ TEST_P(TorchRunning, StepByStep) {
       call.x = {x.any()};
       call.y = {y.any()};
       trains ? norm->train(call) : norm->infer(call);
-      const auto of_torch = subject->learning == Learning::of_instances ? torch::instance_norm : torch::batch_norm;
+      const auto of_torch = subject->learning == Learning::of_instances ? at::instance_norm : at::batch_norm;
       expect_near(y.values(), of_torch(to_torch(t.x, extents, values), {}, {}, mean, variance, trains, take, s.eps, false), 64, "y");
       expect_near(norm->buffers()[0].value.values(), mean, 8 * step, "running_mean");
       expect_near(norm->buffers()[1].value.values(), variance, 8 * step, "running_var");

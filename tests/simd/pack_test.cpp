@@ -1,6 +1,7 @@
 // Pack operations against scalars: partial loads and stores of every count next to forbidden memory, single rounding, special values.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
@@ -20,11 +21,11 @@ using norma_test::Memory;
 using norma_test::Placement;
 
 template <class T>
-constexpr int W = norma::pack_size<T>;
+constexpr std::size_t W = static_cast<std::size_t>(norma::pack_size<T>);
 
 template <class T>
-std::array<T, static_cast<std::size_t>(W<T>)> lanes_of(const Pack<T>& v) {
-  std::array<T, static_cast<std::size_t>(W<T>)> lanes;
+std::array<T, W<T>> lanes_of(const Pack<T>& v) {
+  std::array<T, W<T>> lanes;
   norma::store(lanes.data(), v);
   return lanes;
 }
@@ -36,63 +37,45 @@ TYPED_TEST_SUITE(PackTest, Elements);
 
 TYPED_TEST(PackTest, LoadsAndStoresUnaligned) {
   using T = TypeParam;
-  const auto values = norma_test::random_values<T>(static_cast<std::size_t>(3 * W<T>), 1);
-  for (int offset = 0; offset < W<T>; ++offset) {
-    std::vector<T> out(values.size(), T(0));
+  const auto values = norma_test::random_values<T>(3 * W<T>, 1);
+  for (std::size_t offset = 0; offset < W<T>; ++offset) {
+    std::vector<T> out(values.size(), T(0)), expected = out;
     norma::store(out.data() + offset + 1, norma::load(values.data() + offset));
-    for (int i = 0; i < W<T>; ++i) EXPECT_EQ(out[static_cast<std::size_t>(offset + 1 + i)], values[static_cast<std::size_t>(offset + i)]);
-    EXPECT_EQ(out[static_cast<std::size_t>(offset)], T(0));
-    EXPECT_EQ(out[static_cast<std::size_t>(offset + 1 + W<T>)], T(0));
+    for (std::size_t i = 0; i < W<T>; ++i) expected[offset + 1 + i] = values[offset + i];
+    EXPECT_EQ(out, expected);
   }
 }
 
-TYPED_TEST(PackTest, PartialLoadsTouchNothingElse) {
+TYPED_TEST(PackTest, PartialStoresAndLoadsTouchNothingElse) {
   using T = TypeParam;
-  for (int count = 0; count <= W<T>; ++count) {
-    const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(T);
-    for (const Placement placement : {Placement::at_page_start, Placement::at_page_end}) {
-      const Memory memory(bytes, placement);
-      T* const p = reinterpret_cast<T*>(memory.data());
-      for (int i = 0; i < count; ++i) p[i] = static_cast<T>(i + 1);
-      const auto lanes = lanes_of(norma::load_first(static_cast<const T*>(p), count));
-      for (int i = 0; i < W<T>; ++i)
-        EXPECT_EQ(lanes[static_cast<std::size_t>(i)], i < count ? static_cast<T>(i + 1) : T(0)) << "count " << count;
-    }
-  }
-}
-
-TYPED_TEST(PackTest, PartialStoresTouchNothingElse) {
-  using T = TypeParam;
-  const auto values = norma_test::random_values<T>(static_cast<std::size_t>(W<T>), 2);
+  const auto values = norma_test::random_values<T>(W<T>, 2);
   const Pack<T> v = norma::load(values.data());
-  for (int count = 0; count <= W<T>; ++count) {
-    const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(T);
+  for (int count = 0; count <= norma::pack_size<T>; ++count) {
+    SCOPED_TRACE(count);
+    const auto n = static_cast<std::size_t>(count);
     for (const Placement placement : {Placement::at_page_start, Placement::at_page_end}) {
-      const Memory memory(bytes, placement);
+      const Memory memory(n * sizeof(T), placement);
       T* const p = reinterpret_cast<T*>(memory.data());
       norma::store_first(p, v, count);
-      for (int i = 0; i < count; ++i) EXPECT_EQ(p[i], values[static_cast<std::size_t>(i)]);
+      const auto lanes = lanes_of(norma::load_first(static_cast<const T*>(p), count));
+      for (std::size_t i = 0; i < n; ++i) EXPECT_EQ(p[i], values[i]);
+      for (std::size_t i = 0; i < W<T>; ++i) EXPECT_EQ(lanes[i], i < n ? values[i] : T(0));
     }
-    std::vector<T> inside(static_cast<std::size_t>(W<T> + 2), T(7));
+    std::vector<T> inside(W<T> + 2, T(7)), expected = inside;
     norma::store_first(inside.data() + 1, v, count);
-    for (int i = count; i <= W<T>; ++i) EXPECT_EQ(inside[static_cast<std::size_t>(i + 1)], T(7)) << "behind count " << count;
-    EXPECT_EQ(inside[0], T(7));
+    std::copy_n(values.begin(), n, expected.begin() + 1);
+    EXPECT_EQ(inside, expected);
   }
 }
 
 TYPED_TEST(PackTest, KeepFirstClearsEvenNotANumber) {
   using T = TypeParam;
   for (const T value : {T(3), std::numeric_limits<T>::quiet_NaN(), -std::numeric_limits<T>::infinity()}) {
-    for (int count = 0; count <= W<T>; ++count) {
+    for (int count = 0; count <= norma::pack_size<T>; ++count) {
       const auto lanes = lanes_of(norma::keep_first(Pack<T>(value), count));
-      for (int i = 0; i < W<T>; ++i) {
-        const T lane = lanes[static_cast<std::size_t>(i)];
-        if (i < count) {
-          EXPECT_EQ(std::memcmp(&lane, &value, sizeof(T)), 0);
-        } else {
-          EXPECT_EQ(lane, T(0));
-          EXPECT_FALSE(std::signbit(lane));
-        }
+      for (std::size_t i = 0; i < W<T>; ++i) {
+        const T expected = i < static_cast<std::size_t>(count) ? value : T(0);
+        EXPECT_EQ(std::memcmp(&lanes[i], &expected, sizeof(T)), 0) << "lane " << i << " of " << count;
       }
     }
   }
@@ -100,13 +83,12 @@ TYPED_TEST(PackTest, KeepFirstClearsEvenNotANumber) {
 
 TYPED_TEST(PackTest, FmaMatchesTheScalar) {
   using T = TypeParam;
-  const std::size_t n = static_cast<std::size_t>(W<T>);
   for (std::uint64_t seed = 0; seed < 50; ++seed) {
-    const auto a = norma_test::random_values<T>(n, seed), b = norma_test::random_values<T>(n, seed + 100);
-    std::vector<T> c(n);
-    for (std::size_t i = 0; i < n; ++i) c[i] = -a[i] * b[i];  // all but the rounding cancels
+    const auto a = norma_test::random_values<T>(W<T>, seed), b = norma_test::random_values<T>(W<T>, seed + 100);
+    std::vector<T> c(W<T>);
+    for (std::size_t i = 0; i < W<T>; ++i) c[i] = -a[i] * b[i];  // all but the rounding cancels
     const auto lanes = lanes_of(norma::fma(norma::load(a.data()), norma::load(b.data()), norma::load(c.data())));
-    for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t i = 0; i < W<T>; ++i) {
 #if defined(__FMA__) || defined(__AVX512F__) || defined(__aarch64__)
       EXPECT_EQ(lanes[i], std::fma(a[i], b[i], c[i])) << "one rounding";
 #else
@@ -118,10 +100,9 @@ TYPED_TEST(PackTest, FmaMatchesTheScalar) {
 
 TYPED_TEST(PackTest, MulIsRoundedBeforeTheSum) {
   using T = TypeParam;
-  const std::size_t n = static_cast<std::size_t>(W<T>);
-  const auto a = norma_test::random_values<T>(n, 5), b = norma_test::random_values<T>(n, 6);
-  std::vector<T> product(n);
-  for (std::size_t i = 0; i < n; ++i) {
+  const auto a = norma_test::random_values<T>(W<T>, 5), b = norma_test::random_values<T>(W<T>, 6);
+  std::vector<T> product(W<T>);
+  for (std::size_t i = 0; i < W<T>; ++i) {
     const volatile T rounded = a[i] * b[i];
     product[i] = rounded;
   }
@@ -133,14 +114,14 @@ TYPED_TEST(PackTest, StreamingStores) {
   using T = TypeParam;
   alignas(64) std::array<T, 64> out{};
   const auto values = norma_test::random_values<T>(64, 7);
-  for (int i = 0; i < 64; i += W<T>) norma::store_streaming(out.data() + i, norma::load(values.data() + i));
+  for (std::size_t i = 0; i < 64; i += W<T>) norma::store_streaming(out.data() + i, norma::load(values.data() + i));
   norma::streaming_fence();
-  for (std::size_t i = 0; i < 64; ++i) EXPECT_EQ(out[i], values[i]);
+  EXPECT_TRUE(std::equal(out.begin(), out.end(), values.begin()));
 }
 
 TYPED_TEST(PackTest, WidensAndRoundsThroughDouble) {
   using T = TypeParam;
-  const std::size_t n = static_cast<std::size_t>(W<double>);
+  constexpr std::size_t n = W<double>;
   const auto values = norma_test::random_values<T>(n, 8);
   const auto wide = lanes_of(norma::load_doubles(values.data()));
   for (std::size_t i = 0; i < n; ++i) EXPECT_EQ(wide[i], static_cast<double>(values[i]));
@@ -151,7 +132,7 @@ TYPED_TEST(PackTest, WidensAndRoundsThroughDouble) {
 }
 
 TEST(PackOfDoubles, DivisionAndSquareRootAreCorrectlyRounded) {
-  const std::size_t n = static_cast<std::size_t>(W<double>);
+  constexpr std::size_t n = W<double>;
   for (std::uint64_t seed = 0; seed < 100; ++seed) {
     auto a = norma_test::random_values<double>(n, seed, 3), b = norma_test::random_values<double>(n, seed + 1000, 5);
     for (double& v : a) v = std::abs(v);

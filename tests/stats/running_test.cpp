@@ -8,26 +8,20 @@ namespace {
 using norma::RunningStep;
 using norma::StatsConvention;
 
-TEST(RunningStep, ByDefaultDoesNothing) {
-  const RunningStep step;
-  EXPECT_EQ(step.blend(3, 100), 3);
-}
+TEST(RunningStep, ByDefaultDoesNothing) { EXPECT_EQ(RunningStep().blend(3, 100), 3); }
 
-TEST(RunningStep, TorchWeighsTheNewValueAndTakesTheUnbiasedVariance) {
-  const RunningStep step = RunningStep::of(0.25, StatsConvention::torch, 7);
-  EXPECT_EQ(step.keep, 0.75);
-  EXPECT_EQ(step.take, 0.25);
-  EXPECT_EQ(step.blend(8, 16), 10);
-  EXPECT_EQ(step.averaged_variance(3, 4), 4);
-}
-
-TEST(RunningStep, KerasAndOnnxWeighTheOldValueAndTakeThePopulationsVariance) {
-  for (const StatsConvention convention : {StatsConvention::keras, StatsConvention::onnx}) {
-    const RunningStep step = RunningStep::of(0.25, convention, 7);
-    EXPECT_EQ(step.keep, 0.25);
-    EXPECT_EQ(step.take, 0.75);
-    EXPECT_EQ(step.blend(8, 16), 14);
-    EXPECT_EQ(step.averaged_variance(3, 4), 3);
+TEST(RunningStep, MomentumAndVarianceInEachConvention) {
+  struct Row {
+    StatsConvention convention;
+    double keep, blended, variance;  // of 8 and 16, and of 3 among four
+  };
+  for (const Row& row :
+       {Row{StatsConvention::torch, 0.75, 10, 4}, {StatsConvention::keras, 0.25, 14, 3}, {StatsConvention::onnx, 0.25, 14, 3}}) {
+    const RunningStep step = RunningStep::of(0.25, row.convention, 7);
+    EXPECT_EQ(step.keep, row.keep);
+    EXPECT_EQ(step.take, 1 - row.keep);
+    EXPECT_EQ(step.blend(8, 16), row.blended);
+    EXPECT_EQ(step.averaged_variance(3, 4), row.variance);
   }
 }
 

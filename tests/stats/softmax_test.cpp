@@ -9,14 +9,10 @@
 namespace {
 
 TEST(Softmax, IsTheExponentialsOverTheirSum) {
-  const auto shares = norma::softmax(std::array<float, 3>{0.5f, -1.0f, 2.0f});
+  const std::array<float, 3> logits = {0.5f, -1.0f, 2.0f};
+  const auto shares = norma::softmax(logits);
   const double sum = std::exp(0.5) + std::exp(-1.0) + std::exp(2.0);
-  EXPECT_NEAR(shares[0], std::exp(0.5) / sum, 1e-15);
-  EXPECT_NEAR(shares[1], std::exp(-1.0) / sum, 1e-15);
-  EXPECT_NEAR(shares[2], std::exp(2.0) / sum, 1e-15);
-}
-
-TEST(Softmax, EqualLogitsShareEqually) {
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_NEAR(shares[i], std::exp(static_cast<double>(logits[i])) / sum, 1e-15);
   for (const double share : norma::softmax(std::array<double, 4>{7, 7, 7, 7})) EXPECT_EQ(share, 0.25);
 }
 

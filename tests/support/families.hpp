@@ -236,7 +236,8 @@ inline Family shared_batch_family() {
   }
   family.few_shapes = {dealt(shape({8, 3}), 0, {3, 5}), dealt(shape({5, 8, 3, 3}), 0, {1, 1, 3}), dealt(shape({6, 33, 2, 2}), 0, {6, 0})};
   family.small_shapes = {dealt(shape({3, 2}), 0, {1, 2}), dealt(shape({3, 2, 2}), 0, {2, 1}), dealt(shape({4, 1, 2, 1}), 0, {0, 4})};
-  append(family.shapes, {dealt(shape({0, 3, 4}), 0, {0, 0}), dealt(shape({5, 0, 2}), 0, {2, 3}), dealt(shape({5, 3, 0}), 0, {2, 3})});
+  append(family.shapes, {dealt(shape({3, 4, 2}), 0, {1, 1, 1}), dealt(shape({0, 3, 4}), 0, {0}), dealt(shape({0, 3, 4}), 0, {0, 0, 0}),
+                         dealt(shape({5, 0, 2}), 0, {2, 3}), dealt(shape({5, 3, 0}), 0, {2, 3})});
   family.model_shapes = {dealt(shape({8, 64, 14, 14}), 0, {3, 5})};
   family.least_length = 2;
   return family;

@@ -1,13 +1,9 @@
-// Both layers, forward and backward; compiled twice, HALF being sse2 or avx2 to name the functions.
+// Both layers, forward and backward; compiled twice, HALF being sse2 or avx2.
 #include "half.hpp"
 
 #include <norma/norma.hpp>
 
 #include <algorithm>
-
-#define JOIN_TOKENS(a, b) a##b
-#define JOIN(a, b) JOIN_TOKENS(a, b)
-#define IN_HALF(name) JOIN(HALF, name)
 
 namespace two_flags {
 
@@ -26,18 +22,18 @@ void run_layer(auto& layer, const Arrays& a) {
   if (!layer.bias().empty()) std::copy_n(layer.bias_grad().begin(), a.length, a.bias_grad);
 }
 
-}  // namespace
-
-const char* IN_HALF(_instruction_set)() { return norma::instruction_set(); }
-
-void IN_HALF(_layer_norm)(const Arrays& a) {
+void layer_norm(const Arrays& a) {
   norma::LayerNorm<float> layer({a.length});
   run_layer(layer, a);
 }
 
-void IN_HALF(_rms_norm)(const Arrays& a) {
+void rms_norm(const Arrays& a) {
   norma::RMSNorm<float> layer({a.length}, {.eps = 1e-6});
   run_layer(layer, a);
 }
+
+}  // namespace
+
+const Half HALF = {[] { return norma::instruction_set(); }, layer_norm, rms_norm};
 
 }  // namespace two_flags

@@ -10,12 +10,13 @@ struct Arrays {
   float *y, *dx, *weight_grad, *bias_grad;  // bias_grad and bias are unused by RMSNorm
 };
 
+struct Half {
+  const char* (*instruction_set)();
+  void (*layer_norm)(const Arrays&);
+  void (*rms_norm)(const Arrays&);
+};
+
 // Defined by half.cpp, once compiled for plain x86-64 and once for AVX2 and FMA.
-const char* sse2_instruction_set();
-void sse2_layer_norm(const Arrays& a);
-void sse2_rms_norm(const Arrays& a);
-const char* avx2_instruction_set();
-void avx2_layer_norm(const Arrays& a);
-void avx2_rms_norm(const Arrays& a);
+extern const Half sse2, avx2;
 
 }  // namespace two_flags
