@@ -42,6 +42,16 @@ function(norma_program_settings target)
   endif()
 endfunction()
 
+# norma_add_user_program(name source...): a program as users write it. Among tests it finds the engine compiled (tests/subjects/engine.hpp):
+# it would be compiled once more for each. That users can do without is what the presets demo and bench, and the consumers, show.
+function(norma_add_user_program target)
+  norma_add_program(${target} ${ARGN})
+  if(NORMA_BUILD_TESTS)
+    target_compile_options(${target} PRIVATE "SHELL:-include \"${PROJECT_SOURCE_DIR}/tests/subjects/engine.hpp\"")
+    target_link_libraries(${target} PRIVATE norma_test_subjects_engine)
+  endif()
+endfunction()
+
 # norma_add_program(name source...): a program with those settings, and OpenMP where there is one.
 function(norma_add_program target)
   add_executable(${target} ${ARGN})

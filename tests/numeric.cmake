@@ -9,21 +9,28 @@ file(GLOB subject_sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/subject
 
 # What tests around the kernels need not pay for, kernels are tested with: as users compile them.
 set(NORMA_TEST_KERNEL_OPTIONS "" CACHE STRING "Flags of what compiles kernels and engine, in addition to those of all tests")
-set_source_files_properties(subjects/engine_f32.cpp subjects/engine_f64.cpp subjects/mixed_engine.cpp PROPERTIES COMPILE_OPTIONS
-                                                                                                                "${NORMA_TEST_KERNEL_OPTIONS}")
 
 # norma_add_subjects(name [PLAIN_TYPES] [ARCH flag...]): the norms under test and what supports them, compiled for one instruction set; with
-# PLAIN_TYPES x, y and parameters are all float or all double. Here alone the properties and oracles compile the library.
+# PLAIN_TYPES x, y and parameters are all float or all double. Here alone the properties and oracles compile the library; the engine is a
+# library of its own, <name>_engine.
 function(norma_add_subjects target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "PLAIN_TYPES" "" "ARCH")
   if(arg_PLAIN_TYPES)
     list(FILTER subject_sources EXCLUDE REGEX "/mixed_")
   endif()
+  set(engine_sources ${subject_sources})
+  list(FILTER engine_sources INCLUDE REGEX "/(engine_f32|engine_f64|mixed_engine)\\.cpp$")
+  list(REMOVE_ITEM subject_sources ${engine_sources})
+  add_library(${target}_engine STATIC ${engine_sources})
   add_library(${target} STATIC ${support_sources} ${subject_sources})
+  foreach(library IN ITEMS ${target}_engine ${target})
+    norma_program_settings(${library} ${ARGN})
+    target_include_directories(${library} PUBLIC "${PROJECT_SOURCE_DIR}/tests")
+    target_link_libraries(${library} PUBLIC OpenMP::OpenMP_CXX)
+  endforeach()
+  target_compile_options(${target}_engine PRIVATE ${NORMA_TEST_KERNEL_OPTIONS})
   target_compile_definitions(${target} PRIVATE $<$<BOOL:${arg_PLAIN_TYPES}>:NORMA_TEST_PLAIN_TYPES>)
-  norma_program_settings(${target} ${ARGN})
-  target_include_directories(${target} PUBLIC "${PROJECT_SOURCE_DIR}/tests")
-  target_link_libraries(${target} PUBLIC OpenMP::OpenMP_CXX)
+  target_link_libraries(${target} PUBLIC ${target}_engine)
 endfunction()
 
 norma_add_subjects(norma_test_subjects)

@@ -90,6 +90,20 @@ TEST(Api, NamesOfStateArePyTorchs) {
   const TensorView<const float> w0 = shaped(six, {2, 3});
   EXPECT_EQ(names_of(WeightNorm<float>(w0)), (Names{{"parametrizations.weight.original0", 2}, {"parametrizations.weight.original1", 6}}));
   EXPECT_EQ(names_of(WeightNorm<float>(w0, {.legacy_names = true})), (Names{{"weight_g", 2}, {"weight_v", 6}}));
+  EXPECT_EQ(names_of(norma::SpectralNorm<float>(w0, {.legacy_names = true})),
+            (Names{{"weight_orig", 6}, {"weight_u", 2}, {"weight_v", 3}}));
+  EXPECT_EQ(names_of(norma::BatchInstanceNorm<float>(3, {.affine = false, .track_running_stats = false})), (Names{{"gate", 3}}));
+  // Of no elements they have their names all the same.
+  EXPECT_EQ(names_of(norma::BatchNorm<float>(0)), (Names{{"weight", 0}, {"bias", 0}, {"running_mean", 0}, {"running_var", 0}}));
+  EXPECT_EQ(names_of(norma::LayerNorm<float>({2, 0})), (Names{{"weight", 0}, {"bias", 0}}));
+  EXPECT_EQ(names_of(QKNorm<float>(0)), (Names{{"q_norm.weight", 0}, {"k_norm.weight", 0}}));
+}
+
+TEST(Api, AConstQKNormIsRead) {
+  const norma::QKNorm<float> layer(8), l2(8, {.form = norma::QKForm::l2});
+  EXPECT_EQ(layer.q_weight().size() + layer.k_weight_grad().size(), 16u);
+  EXPECT_EQ(l2.scale().size() + l2.scale_grad().size(), 2u);
+  static_assert(std::is_same_v<decltype(layer.k_bias()), std::span<const float>>);
 }
 
 struct MyPool {

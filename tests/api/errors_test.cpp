@@ -1,5 +1,7 @@
 // The errors that no property asks for: of constructors, of options that a layer or a function has for itself, and the words of the rules.
 #include <functional>
+#include <limits>
+#include <new>
 
 #include "api/layers.hpp"
 
@@ -51,6 +53,39 @@ TEST(Errors, OfConstructors) {
   for (const int axis : {2, -3}) {
     door.refuses("WeightNorm", {"axis", std::to_string(axis)}, [&] { WeightNorm<float> layer(w0, {.dim = axis}); });
   }
+}
+
+/// make(eps, momentum) constructs a layer.
+void expect_sane_numbers(const char* layer, const std::function<void(double, double)>& make) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  for (const double eps : {-1e-5, nan}) expect_shape_error(layer, {"eps is"}, [&] { make(eps, 0.1); });
+  expect_shape_error(layer, {"momentum is NaN"}, [&] { make(0, nan); });
+}
+void expect_sane_eps(const char* layer, const std::function<void(double)>& make) {
+  for (const double eps : {-1e-5, std::numeric_limits<double>::quiet_NaN()}) expect_shape_error(layer, {"eps is"}, [&] { make(eps); });
+}
+
+TEST(Errors, OfNumbersThatNoLayerHas) {
+  using std::numeric_limits;
+  const std::vector<float> w0(6, 1);
+  expect_sane_eps("LayerNorm", [](double eps) { LayerNorm<float> layer({4}, {.eps = eps}); });
+  expect_sane_eps("RMSNorm", [](double eps) { RMSNorm<float> layer({4}, {.eps = eps}); });
+  expect_sane_eps("GroupNorm", [](double eps) { GroupNorm<float> layer(2, 4, {.eps = eps}); });
+  expect_sane_eps("QKNorm", [](double eps) { QKNorm<float> layer(4, {.eps = eps}); });
+  expect_sane_eps("SpectralNorm", [&](double eps) { norma::SpectralNorm<float> layer(shaped(w0, {2, 3}), {.eps = eps}); });
+  expect_sane_numbers("BatchNorm", [](double eps, double m) { BatchNorm<float> layer(4, {.eps = eps, .momentum = m}); });
+  expect_sane_numbers("InstanceNorm", [](double eps, double m) { InstanceNorm<float> layer(4, {.eps = eps, .momentum = m}); });
+  expect_sane_numbers("BatchRenorm", [](double eps, double m) { norma::BatchRenorm<float> layer(4, {.eps = eps, .momentum = m}); });
+  expect_sane_numbers("SyncBatchNorm", [](double eps, double m) { norma::SyncBatchNorm<float> layer(4, {.eps = eps, .momentum = m}); });
+  expect_sane_numbers("SwitchableNorm", [](double eps, double m) { norma::SwitchableNorm<float> layer(4, {.eps = eps, .momentum = m}); });
+  expect_sane_numbers("BatchInstanceNorm",
+                      [](double eps, double m) { norma::BatchInstanceNorm<float> layer(4, {.eps = eps, .momentum = m}); });
+  expect_shape_error("MeanOnlyBatchNorm", {"momentum is NaN"},
+                     [] { norma::MeanOnlyBatchNorm<float> layer(4, {.momentum = numeric_limits<double>::quiet_NaN()}); });
+  // Parameters that no memory holds.
+  EXPECT_THROW(BatchNorm<float>(norma::index_t{1} << 62), std::bad_alloc);
+  EXPECT_THROW(LayerNorm<float>({norma::index_t{1} << 31, norma::index_t{1} << 31}), std::bad_alloc);
+  EXPECT_THROW(LayerNorm<float>({norma::index_t{1} << 40, norma::index_t{1} << 40}), std::bad_alloc);
 }
 
 TEST(Errors, NameTheRuleAndTheShapes) {
@@ -159,6 +194,7 @@ TEST(Errors, OfFoldBatchNorm) {
   const TensorView<float> null(nullptr, {4, 6});
   door.refuses("fold_batch_norm", {"weight", "null"}, [&] { norma::fold_batch_norm(null, door.out({4}), norm); });
   door.refuses("fold_batch_norm", {"running statistics"}, [&] { norma::fold_batch_norm(door.out({4, 6}), door.out({4}), untracked); });
+  norma::fold_batch_norm(door.out({0, 6}), door.out({0}), BatchNorm<float>(0));  // nothing to do
 }
 
 }  // namespace

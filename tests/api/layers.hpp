@@ -82,9 +82,15 @@ Values state_of(L& layer) {
 using Names = std::vector<std::pair<std::string, std::size_t>>;
 template <class L>
 Names names_of(L layer) {
-  Names names;
+  Names names, of_constant;
   layer.for_each_parameter([&](std::string_view name, auto value, auto) { names.emplace_back(name, value.size()); });
   layer.for_each_buffer([&](std::string_view name, auto value) { names.emplace_back(name, value.size()); });
+  const L& constant = layer;
+  const auto read_only = [&]<class T>(std::string_view name, std::span<const T> value) { of_constant.emplace_back(name, value.size()); };
+  constant.for_each_parameter(
+      [&]<class T>(std::string_view name, std::span<const T> value, std::span<const T>) { read_only(name, value); });
+  constant.for_each_buffer(read_only);
+  EXPECT_EQ(of_constant, names) << "a const layer shows the same";
   return names;
 }
 

@@ -17,7 +17,18 @@ norma_add_compile_error(folded_switchable_norm "takes statistics of x at inferen
                         "-DMISTAKE=norma::fold_batch_norm(a, floats, norma::SwitchableNorm<float>(4))")
 norma_add_compile_error(sync_forward_alone "SyncBatchNorm trains with a communicator: forward" "-DMISTAKE=sync.forward(a, y, saved)")
 norma_add_compile_error(sync_backward_alone "SyncBatchNorm trains with a communicator: backward" "-DMISTAKE=sync.backward(a, b, saved, y)")
+norma_add_compile_error(eigen_index_list "this Eigen expression has no storage" "-DMISTAKE=ln(a(Eigen::seqN(0, 2, Eigen::fix<2>), Eigen::all), y)")
+norma_add_compile_error(temporary_output "the result would be lost" "-DMISTAKE=norma::layer_norm(floats, std::vector<float>(8))")
+norma_add_compile_error(temporary_matrix_output "the result would be lost" "-DMISTAKE=ln.forward(a, Eigen::MatrixXf(4, 8), saved)")
+norma_add_compile_error(view_of_a_temporary "a view of it would dangle" "-DMISTAKE=norma::view(std::vector<float>(8))")
+norma_add_compile_error(temporary_weight "a view of it would dangle"
+                        "-DMISTAKE=norma::layer_norm(floats, floats, {.weight = std::vector<float>(8)})")
 norma_add_compile_error(fast_math "fast-math" -ffast-math)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU") # clang defines no macro for these
+  norma_add_compile_error(unsafe_math "fast-math" -Ofast -fno-finite-math-only)
+  norma_add_compile_error(reciprocal_math "fast-math" -freciprocal-math)
+  norma_add_compile_error(associative_math "fast-math" -fassociative-math -fno-signed-zeros -fno-trapping-math)
+endif()
 
 # The same file without any of the errors compiles, so that each test above fails for its own reason.
 add_test(NAME build.compile_error/none COMMAND ${syntax_check} "${CMAKE_CURRENT_SOURCE_DIR}/compile_errors.cpp")

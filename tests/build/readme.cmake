@@ -34,7 +34,7 @@ while(TRUE)
   set(source "${CMAKE_CURRENT_BINARY_DIR}/readme/block_${count}.cpp")
   file(WRITE "${source}.new" "// Block ${count} of README.md.\n${program}\n")
   file(COPY_FILE "${source}.new" "${source}" ONLY_IF_DIFFERENT)
-  norma_add_program(norma_readme_block_${count} "${source}")
+  norma_add_user_program(norma_readme_block_${count} "${source}")
   # What is shown may define a variable for a reader's sake, or shadow a name in a lambda.
   target_compile_options(norma_readme_block_${count} PRIVATE -Wno-unused-variable -Wno-unused-parameter -Wno-shadow)
   add_test(NAME build.readme/block_${count} COMMAND norma_readme_block_${count})

@@ -38,6 +38,22 @@ TEST(Buffer, ShrinkingAndGrowingBackKeepsTheMemory) {
   EXPECT_EQ(b.size(), 200);
 }
 
+TEST(Buffer, NothingIsNotAbsence) {
+  const Buffer<float> nothing(0), absent;
+  EXPECT_NE(nothing.data(), nullptr);
+  EXPECT_NE(Buffer<float>(nothing).data(), nullptr);
+  EXPECT_EQ(Buffer<float>(absent).data(), nullptr);
+}
+
+TEST(Buffer, KeepsWhatItHasWhereItCannotGrow) {
+  Buffer<double> b(3, 7);
+  for (const norma::index_t size : {norma::largest_index, norma::largest_index / 2, norma::index_t{1} << 61, norma::index_t{1} << 55}) {
+    EXPECT_THROW(b.resize(size), std::bad_alloc) << size;
+    ASSERT_EQ(b.size(), 3);
+    for (const double v : b.span()) EXPECT_EQ(v, 7);
+  }
+}
+
 TEST(Buffer, CopiesAreIndependent) {
   Buffer<float> a(4, 1);
   Buffer<float> b(a);

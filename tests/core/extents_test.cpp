@@ -33,6 +33,14 @@ TEST(Extents, AreAList) {
   EXPECT_EQ(std::vector<norma::index_t>(e.begin(), e.end()), (std::vector<norma::index_t>{4, 50, 6}));
 }
 
+TEST(Extents, ProductsBeyondAllIntegersAreTheLargest) {
+  const norma::index_t large = norma::index_t{1} << 40;
+  EXPECT_EQ((Extents{large, 1 << 22}).product(), norma::index_t{1} << 62);
+  EXPECT_EQ((Extents{large, 1 << 23}).product(), norma::largest_index);
+  EXPECT_EQ((Extents{large, large, large, 3}).product(), norma::largest_index);
+  EXPECT_EQ((Extents{large, large, 0}).product(), 0);
+}
+
 TEST(Extents, MoreThanEightIsAnError) {
   EXPECT_EQ(Extents(std::vector<int>(8, 1)).size(), 8);
   EXPECT_THROW(Extents(std::vector<int>(9, 1)), norma::ShapeError);

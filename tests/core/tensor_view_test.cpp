@@ -57,6 +57,21 @@ TEST_F(TensorViewTest, DefaultIsAbsent) {
   EXPECT_EQ(none.rank(), 0);
 }
 
+TEST_F(TensorViewTest, SizesAndStridesThatNoIndexHolds) {
+  const norma::index_t most = norma::largest_index, large = norma::index_t{1} << 40;
+  for (const Extents& extents : {Extents{large, large}, Extents{large, large, 0}, Extents{most}, Extents{most, 2, 2}}) {
+    expect_shape_error("TensorView", {"not representable"}, [&] { view(extents); });
+    expect_shape_error("TensorView", {"not representable"}, [&] { view(extents, Extents(std::vector<int>(extents.size(), 0))); });
+  }
+  for (const norma::index_t stride : {most, -most - 1, most / 2, -most / 4}) {
+    expect_shape_error("TensorView", {"beyond what is representable"}, [&] { view({2, 3}, {1, stride}); });
+    EXPECT_EQ(view({2, 1}, {1, stride}).size(), 2) << "never stepped";
+    EXPECT_EQ(view({0, 3}, {1, stride}).size(), 0) << "never stepped";
+  }
+  expect_shape_error("TensorView", {"beyond what is representable"}, [&] { view({2, 2, 2}, {most / 8, most / 8, most / 8}); });
+  EXPECT_EQ(view({large, 1 << 20}, {0, 0}).size(), norma::index_t{1} << 60);
+}
+
 TEST_F(TensorViewTest, RowMajorStrides) {
   EXPECT_EQ(v.data(), m.data());
   EXPECT_EQ(v.rank(), 3);

@@ -161,6 +161,9 @@ std::vector<Mistake> option_mistakes(const Subject& subject) {
   const auto option = [&](const char* name, const Passes& passes, auto change, std::vector<std::string> words) {
     list.push_back({name, passes, [=](Call&, Norm& norm) { change(*norm.options()); }, std::move(words)});
   };
+  const Passes with_eps = subject.given_statistics ? Passes{Pass::infer, Pass::backward} : forward;  // elsewhere backward has saved's
+  option("eps_negative", with_eps, [](FunctionOptions& o) { o.eps = -1e-5; }, {"eps is -1e-05"});
+  option("eps_nan", with_eps, [](FunctionOptions& o) { o.eps = std::numeric_limits<double>::quiet_NaN(); }, {"eps is"});
   if (rows) {
     const auto axes = [&](const char* name, const Passes& passes, norma::Extents which, std::vector<std::string> words) {
       option(

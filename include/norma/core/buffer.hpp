@@ -1,6 +1,7 @@
 // Buffer<T>: owning storage aligned to a cache line, reusable without a new allocation.
 #pragma once
 
+#include <cstdlib>
 #include <cstring>
 #include <new>
 #include <span>
@@ -23,8 +24,12 @@ class Buffer {
   Buffer(Buffer&& other) noexcept { swap(other); }
   Buffer& operator=(const Buffer& other) {
     if (this == &other) return *this;
-    resize(other.size_);
-    if (size_ > 0) std::memcpy(data_, other.data_, static_cast<std::size_t>(size_) * sizeof(T));
+    if (other.data_ == nullptr) {
+      release();
+    } else {
+      resize(other.size_);
+      std::memcpy(data_, other.data_, static_cast<std::size_t>(size_) * sizeof(T));
+    }
     return *this;
   }
   Buffer& operator=(Buffer&& other) noexcept {
@@ -33,9 +38,10 @@ class Buffer {
   }
   ~Buffer() { release(); }
 
-  /// What was there is kept if it throws, and only then.
+  /// What was there is kept if it throws, and only then. Behind it data() is not null, even for no elements: null means absent.
   void resize(index_t size) {
-    if (size > capacity_) {
+    if (size > capacity_ || data_ == nullptr) {
+      if (static_cast<std::size_t>(size) > ~std::size_t{0} / 2 / sizeof(T)) refuse();
       T* const grown = static_cast<T*>(::operator new(static_cast<std::size_t>(size) * sizeof(T), alignment));
       release();
       data_ = grown;
@@ -60,6 +66,14 @@ class Buffer {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
     std::swap(capacity_, other.capacity_);
+  }
+  /// More bytes than there are addresses: a product that wraps must not become a small request.
+  [[noreturn]] NORMA_COLD static void refuse() {
+#if NORMA_EXCEPTIONS
+    throw std::bad_array_new_length();
+#else
+    std::abort();
+#endif
   }
   void release() noexcept {
     if (data_ != nullptr) ::operator delete(data_, alignment);

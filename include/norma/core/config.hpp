@@ -7,8 +7,10 @@
 #define NORMA_VERSION_MINOR 1
 #define NORMA_VERSION_PATCH 0
 
-#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
-#error "norma: -ffast-math / -ffinite-math-only reorder sums and lose NaN; norma promises bits and accuracy, compile without them"
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || defined(__ASSOCIATIVE_MATH__) || \
+    defined(__RECIPROCAL_MATH__)
+#error \
+    "norma: -ffast-math and its parts (-funsafe-math-optimizations, -fassociative-math, -freciprocal-math, -ffinite-math-only) reorder sums and lose NaN; norma promises bits and accuracy, compile without them"
 #endif
 
 /// Precondition check of plain accessors; follows NDEBUG unless the user defines it.

@@ -76,4 +76,10 @@ template <class... Parts>
 #endif
 }
 
+/// eps as it is; ShapeError if it is negative or NaN.
+inline double checked_eps(const char* layer, double eps) {
+  if (!(eps >= 0)) raise_shape_error(layer, ": eps is ", eps, "; 0 or more is wanted");
+  return eps;
+}
+
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

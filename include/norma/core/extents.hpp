@@ -4,6 +4,7 @@
 #include <concepts>
 #include <cstddef>
 #include <initializer_list>
+#include <limits>
 #include <ranges>
 
 #include <norma/core/error.hpp>
@@ -14,6 +15,18 @@ using index_t = std::ptrdiff_t;
 
 /// The largest rank a tensor can have.
 inline constexpr int max_rank = 8;
+
+inline constexpr index_t largest_index = std::numeric_limits<index_t>::max();
+
+/// a * b of numbers that are not negative, or the largest number where that is beyond it.
+NORMA_INLINE constexpr index_t saturating_product(index_t a, index_t b) noexcept {
+#if defined(__GNUC__)
+  index_t result = 0;
+  return __builtin_mul_overflow(a, b, &result) ? largest_index : result;
+#else
+  return b != 0 && a > largest_index / b ? largest_index : a * b;
+#endif
+}
 
 /// One integer of a braced list; lets one list mix integer types without a narrowing error.
 struct Extent {
@@ -47,10 +60,13 @@ class Extents {
   NORMA_INLINE constexpr const index_t* begin() const noexcept { return values_; }
   NORMA_INLINE constexpr const index_t* end() const noexcept { return values_ + size_; }
 
-  /// Product of all values; 1 for none.
+  /// Product of all values, which are not negative; 1 for none. The largest number stands for every product beyond it.
   NORMA_INLINE constexpr index_t product() const noexcept {
     index_t p = 1;
-    for (int i = 0; i < size_; ++i) p *= values_[i];
+    for (int i = 0; i < size_; ++i) {
+      if (values_[i] == 0) return 0;
+      p = saturating_product(p, values_[i]);
+    }
     return p;
   }
 

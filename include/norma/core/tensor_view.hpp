@@ -24,8 +24,9 @@ class TensorView {
     for (int a = rank(); a-- > 0;) {
       check_extent(a);
       strides_[a] = stride;
-      stride *= extents_[a];
+      stride = saturating_product(stride, extents_[a]);
     }
+    check_size();
   }
 
   /// Any strides, in elements, one per extent.
@@ -35,6 +36,8 @@ class TensorView {
       raise_shape_error("TensorView: ", extents.size(), " extents but ", strides.size(), " strides");
     }
     for (int a = 0; a < rank(); ++a) check_extent(a);
+    check_size();
+    check_reach();
   }
 
   /// A view of mutable elements reads as a view of const ones.
@@ -154,6 +157,22 @@ class TensorView {
   NORMA_INLINE constexpr void check_extent(int a) const {
     if (extents_[a] < 0) raise_shape_error("TensorView: extent ", extents_[a], " of axis ", a, " is negative");
   }
+  /// Counts and distances in bytes are index_t's, too; where an extent is 0, those of the other axes.
+  NORMA_INLINE constexpr void check_size() const {
+    index_t size = 1;
+    for (int a = 0; a < rank(); ++a) size = saturating_product(size, extents_[a] > 0 ? extents_[a] : 1);
+    if (size > most) raise_shape_error("TensorView: the size of ", extents_, " is not representable");
+  }
+  NORMA_INLINE constexpr void check_reach() const {
+    index_t room = extents_.product() == 0 ? 0 : most;  // what no stride reaches is no matter
+    for (int a = 0; a < rank() && room > 0; ++a) {
+      const index_t step = strides_[a] < 0 ? -(strides_[a] + 1) : strides_[a];  // of -s one less, as -s may have no opposite
+      const index_t reach = saturating_product(extents_[a] - 1, step);
+      if (reach > room) raise_shape_error("TensorView: strides ", strides_, " of ", extents_, " reach beyond what is representable");
+      room -= reach;
+    }
+  }
+  static constexpr index_t most = largest_index / static_cast<index_t>(sizeof(T));
 
   T* data_ = nullptr;
   Extents extents_;

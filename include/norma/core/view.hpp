@@ -49,12 +49,23 @@ concept Viewable = requires(std::remove_reference_t<T>& t) {
   ViewOf<std::remove_cvref_t<T>>::view(t);
 };
 
+/// True of types whose elements go when they go: a view of a temporary would dangle, what is written to one is lost.
+template <class T>
+inline constexpr bool owns_elements = false;
+template <class T, class Allocator>
+inline constexpr bool owns_elements<std::vector<T, Allocator>> = true;
+template <class T, std::size_t N>
+inline constexpr bool owns_elements<std::array<T, N>> = true;
+template <class T>
+inline constexpr bool is_owning_temporary = !std::is_lvalue_reference_v<T> && owns_elements<std::remove_cvref_t<T>>;
+
 /// A TensorView of t, without copying. Rank 1 for vector, array, span; rank 2 for Eigen matrices, 1 for Eigen vectors.
 template <class T>
 NORMA_INLINE constexpr auto view(T&& t) {
   static_assert(Viewable<T>,
                 "norma: this is not a tensor. Pass a norma::TensorView, std::vector, std::array, std::span or an Eigen object with storage "
                 "(include <norma/interop/eigen.hpp>), or specialise norma::ViewOf for your own type");
+  static_assert(!is_owning_temporary<T>, "norma: this temporary owns its elements, and a view of it would dangle; give it a name first");
   if constexpr (Viewable<T>) {
     using View = decltype(ViewOf<std::remove_cvref_t<T>>::view(t));
     static_assert(Element<typename View::value_type>, "norma: the elements of a tensor must be float or double");
@@ -67,6 +78,7 @@ NORMA_INLINE constexpr auto view(T&& t) {
 /// view(t), which must be writable.
 template <class T>
 NORMA_INLINE constexpr auto output_view(T&& t) {
+  static_assert(!is_owning_temporary<T>, "norma: this output is a temporary that owns its elements: the result would be lost with it");
   auto result = norma::view(t);
   using E = typename decltype(result)::element_type;
   static_assert(!std::is_const_v<E>, "norma: an output must be writable; this tensor's elements are const");
@@ -81,7 +93,9 @@ class OptionalView {
   NORMA_INLINE constexpr OptionalView(const TensorView<T>& v) noexcept : view_(v) {}
   template <class U>
     requires(!std::is_same_v<std::remove_cvref_t<U>, OptionalView> && !std::is_same_v<std::remove_cvref_t<U>, TensorView<T>> && Viewable<U>)
-  NORMA_INLINE constexpr OptionalView(U&& t) : view_(convert(norma::view(t))) {}
+  NORMA_INLINE constexpr OptionalView(U&& t) : view_(convert(norma::view(t))) {
+    static_assert(!is_owning_temporary<U>, "norma: this temporary owns its elements, and a view of it would dangle; give it a name first");
+  }
 
   NORMA_INLINE constexpr bool has_value() const noexcept { return view_.data() != nullptr; }
   NORMA_INLINE constexpr const TensorView<T>& operator*() const noexcept { return view_; }

@@ -44,11 +44,12 @@ class BatchLayer : public AffineParameters<T>, public RunningStatistics<T>, publ
   /// not computed; dx may be exactly dy or x. ShapeError without tracked statistics. Allocates a few numbers per channel.
   template <class DY, class X, class DX>
   void backward_frozen(DY&& dy, X&& x, DX&& dx) {
-    backward_frozen(sequential, dy, x, dx);
+    backward_frozen(sequential, dy, x, std::forward<DX>(dx));
   }
   template <Executor E, class DY, class X, class DX>
   void backward_frozen(const E& executor, DY&& dy, X&& x, DX&& dx) {
-    static_cast<Layer&>(*this).pull_frozen(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(dx));
+    static_cast<Layer&>(*this).pull_frozen(ExecutorRef(executor), norma::view(dy), norma::view(x),
+                                           norma::output_view(std::forward<DX>(dx)));
   }
 
  protected:
@@ -59,7 +60,9 @@ class BatchLayer : public AffineParameters<T>, public RunningStatistics<T>, publ
                                  : RunningStatistics<T>()),
         formula_(formula),
         momentum_(options.momentum),
-        convention_(options.convention) {}
+        convention_(options.convention) {
+    check_momentum(F::layer, momentum_);
+  }
 
   template <class X, class Y>
   void infer(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y) const {

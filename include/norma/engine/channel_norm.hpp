@@ -55,12 +55,14 @@ class RunningStatistics {
     batches_ = n;
   }
 
-  /// f(name, value) for each buffer, with PyTorch's state_dict names.
+  /// f(name, value) for each buffer, with PyTorch's state_dict names; read-only spans of a const layer.
   template <class F>
   void for_each_buffer(F&& f) {
-    if (!tracks_) return;
-    f(std::string_view("running_mean"), running_mean());
-    if (variance_.data() != nullptr) f(std::string_view("running_var"), running_var());
+    visit_buffers(*this, f);
+  }
+  template <class F>
+  void for_each_buffer(F&& f) const {
+    visit_buffers(*this, f);
   }
 
  protected:
@@ -77,6 +79,13 @@ class RunningStatistics {
   }
 
  private:
+  template <class Self, class F>
+  static void visit_buffers(Self& self, F& f) {
+    if (!self.tracks_) return;
+    f(std::string_view("running_mean"), self.running_mean());
+    if (self.variance_.data() != nullptr) f(std::string_view("running_var"), self.running_var());
+  }
+
   Buffer<T> mean_, variance_;
   std::int64_t batches_ = 0;
   bool tracks_ = false;

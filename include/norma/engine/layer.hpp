@@ -39,18 +39,27 @@ class AffineParameters {
     bias_grad_.fill(T(0));
   }
 
-  /// f(name, value, grad) for each parameter, with PyTorch's state_dict names.
+  /// f(name, value, grad) for each parameter, with PyTorch's state_dict names; read-only spans of a const layer.
   template <class F>
   void for_each_parameter(F&& f) {
-    if (weight_.data() != nullptr) f(std::string_view("weight"), weight(), weight_grad());
-    if (bias_.data() != nullptr) f(std::string_view("bias"), bias(), bias_grad());
+    visit_parameters(*this, f);
+  }
+  template <class F>
+  void for_each_parameter(F&& f) const {
+    visit_parameters(*this, f);
   }
 
   /// f(name, value) for each buffer; none here.
   template <class F>
-  void for_each_buffer(F&&) {}
+  void for_each_buffer(F&&) const {}
 
  protected:
+  template <class Self, class F>
+  static void visit_parameters(Self& self, F& f) {
+    if (self.weight().data() != nullptr) f(std::string_view("weight"), self.weight(), self.weight_grad());
+    if (self.bias().data() != nullptr) f(std::string_view("bias"), self.bias(), self.bias_grad());
+  }
+
   /// Weight 1 (0 where it enters as 1 + weight), bias 0.
   AffineParameters(const Extents& shape, bool has_weight, bool has_bias, bool unit_offset) : shape_(shape), unit_offset_(unit_offset) {
     const index_t size = shape.product();
@@ -108,32 +117,32 @@ class LayerCalls {
   /// Inference: const, allocates nothing, thread-safe. y may be exactly x.
   template <class X, class Y>
   void operator()(X&& x, Y&& y) const {
-    (*this)(sequential, x, y);
+    (*this)(sequential, x, std::forward<Y>(y));
   }
   template <Executor E, class X, class Y>
   void operator()(const E& executor, X&& x, Y&& y) const {
-    self().infer(ExecutorRef(executor), norma::view(x), norma::output_view(y));
+    self().infer(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)));
   }
 
   /// Training forward: leaves in `saved` what backward needs besides x, so that y must not be x if a backward follows.
   template <class X, class Y>
   void forward(X&& x, Y&& y, Saved<T>& saved) {
-    forward(sequential, x, y, saved);
+    forward(sequential, x, std::forward<Y>(y), saved);
   }
   template <Executor E, class X, class Y>
   void forward(const E& executor, X&& x, Y&& y, Saved<T>& saved) {
-    self().train(ExecutorRef(executor), norma::view(x), norma::output_view(y), saved);
+    self().train(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), saved);
   }
 
   /// dx = ..., parameter gradients += ..., from the x and the parameters of the forward that filled `saved`. A dx with a null pointer is
   /// not computed; dx may be exactly dy or x.
   template <class DY, class X, class DX>
   void backward(DY&& dy, X&& x, Saved<T>& saved, DX&& dx) {
-    backward(sequential, dy, x, saved, dx);
+    backward(sequential, dy, x, saved, std::forward<DX>(dx));
   }
   template <Executor E, class DY, class X, class DX>
   void backward(const E& executor, DY&& dy, X&& x, Saved<T>& saved, DX&& dx) {
-    self().pull(ExecutorRef(executor), norma::view(dy), norma::view(x), saved, norma::output_view(dx));
+    self().pull(ExecutorRef(executor), norma::view(dy), norma::view(x), saved, norma::output_view(std::forward<DX>(dx)));
   }
 
  private:
@@ -151,29 +160,31 @@ class SharedCalls {
   /// Inference of sets that are split over the ranks.
   template <Communicator C, class X, class Y>
   void operator()(const C& ranks, X&& x, Y&& y) const {
-    (*this)(sequential, ranks, x, y);
+    (*this)(sequential, ranks, x, std::forward<Y>(y));
   }
   template <Executor E, Communicator C, class X, class Y>
   void operator()(const E& executor, const C& ranks, X&& x, Y&& y) const {
-    static_cast<const Layer&>(*this).infer_shared(ExecutorRef(executor), CommunicatorRef(ranks), norma::view(x), norma::output_view(y));
+    static_cast<const Layer&>(*this).infer_shared(ExecutorRef(executor), CommunicatorRef(ranks), norma::view(x),
+                                                  norma::output_view(std::forward<Y>(y)));
   }
   /// Training forward. Its `saved` serves a backward with the same ranks only.
   template <Communicator C, class X, class Y>
   void forward(const C& ranks, X&& x, Y&& y, Saved<T>& saved) {
-    forward(sequential, ranks, x, y, saved);
+    forward(sequential, ranks, x, std::forward<Y>(y), saved);
   }
   template <Executor E, Communicator C, class X, class Y>
   void forward(const E& executor, const C& ranks, X&& x, Y&& y, Saved<T>& saved) {
-    self().train_shared(ExecutorRef(executor), CommunicatorRef(ranks), norma::view(x), norma::output_view(y), saved);
+    self().train_shared(ExecutorRef(executor), CommunicatorRef(ranks), norma::view(x), norma::output_view(std::forward<Y>(y)), saved);
   }
   /// dx = ..., parameter gradients += this rank's part of them (LayerNorm's and RMSNorm's along a split axis are whole).
   template <Communicator C, class DY, class X, class DX>
   void backward(const C& ranks, DY&& dy, X&& x, Saved<T>& saved, DX&& dx) {
-    backward(sequential, ranks, dy, x, saved, dx);
+    backward(sequential, ranks, dy, x, saved, std::forward<DX>(dx));
   }
   template <Executor E, Communicator C, class DY, class X, class DX>
   void backward(const E& executor, const C& ranks, DY&& dy, X&& x, Saved<T>& saved, DX&& dx) {
-    self().pull_shared(ExecutorRef(executor), CommunicatorRef(ranks), norma::view(dy), norma::view(x), saved, norma::output_view(dx));
+    self().pull_shared(ExecutorRef(executor), CommunicatorRef(ranks), norma::view(dy), norma::view(x), saved,
+                       norma::output_view(std::forward<DX>(dx)));
   }
 
  private:

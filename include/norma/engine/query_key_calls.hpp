@@ -14,23 +14,25 @@ class QueryKeyCalls {
   /// Inference: const, allocates nothing, thread-safe. Each output may be exactly its input.
   template <class Q, class K, class QHat, class KHat>
   void operator()(Q&& q, K&& k, QHat&& q_hat, KHat&& k_hat) const {
-    (*this)(sequential, q, k, q_hat, k_hat);
+    (*this)(sequential, q, k, std::forward<QHat>(q_hat), std::forward<KHat>(k_hat));
   }
   template <Executor E, class Q, class K, class QHat, class KHat>
   void operator()(const E& executor, Q&& q, K&& k, QHat&& q_hat, KHat&& k_hat) const {
-    checked_run(executor, norma::view(q), norma::view(k), norma::output_view(q_hat), norma::output_view(k_hat), nullptr);
+    checked_run(executor, norma::view(q), norma::view(k), norma::output_view(std::forward<QHat>(q_hat)),
+                norma::output_view(std::forward<KHat>(k_hat)), nullptr);
   }
 
   /// Training forward: leaves in `saved` what backward needs, rstd (and mean) of q's rows, then of k's.
   template <class Q, class K, class QHat, class KHat>
   void forward(Q&& q, K&& k, QHat&& q_hat, KHat&& k_hat, Saved<T>& saved) {
-    forward(sequential, q, k, q_hat, k_hat, saved);
+    forward(sequential, q, k, std::forward<QHat>(q_hat), std::forward<KHat>(k_hat), saved);
   }
   template <Executor E, class Q, class K, class QHat, class KHat>
   void forward(const E& executor, Q&& q, K&& k, QHat&& q_hat, KHat&& k_hat, Saved<T>& saved) {
     const auto queries = norma::view(q);
     const auto keys = norma::view(k);
-    checked_run(executor, queries, keys, norma::output_view(q_hat), norma::output_view(k_hat), &saved);
+    checked_run(executor, queries, keys, norma::output_view(std::forward<QHat>(q_hat)), norma::output_view(std::forward<KHat>(k_hat)),
+                &saved);
     saved.commit(Layer::name, queries.extents(), identity(queries.rank()), 0);
     saved.commit_second(keys.extents());
   }
@@ -38,12 +40,12 @@ class QueryKeyCalls {
   /// dq, dk = ..., each where present; parameter gradients += .... dq may be exactly dq_hat or q; dk likewise.
   template <class DQHat, class DKHat, class Q, class K, class DQ, class DK>
   void backward(DQHat&& dq_hat, DKHat&& dk_hat, Q&& q, K&& k, Saved<T>& saved, DQ&& dq, DK&& dk) {
-    backward(sequential, dq_hat, dk_hat, q, k, saved, dq, dk);
+    backward(sequential, dq_hat, dk_hat, q, k, saved, std::forward<DQ>(dq), std::forward<DK>(dk));
   }
   template <Executor E, class DQHat, class DKHat, class Q, class K, class DQ, class DK>
   void backward(const E& executor, DQHat&& dq_hat, DKHat&& dk_hat, Q&& q, K&& k, Saved<T>& saved, DQ&& dq, DK&& dk) {
-    checked_pull(executor, norma::view(dq_hat), norma::view(dk_hat), norma::view(q), norma::view(k), saved, norma::output_view(dq),
-                 norma::output_view(dk));
+    checked_pull(executor, norma::view(dq_hat), norma::view(dk_hat), norma::view(q), norma::view(k), saved,
+                 norma::output_view(std::forward<DQ>(dq)), norma::output_view(std::forward<DK>(dk)));
   }
 
  private:

@@ -63,23 +63,23 @@ struct ViewForward {
   template <Executor E, class X, class Y>
   void operator()(const E& executor, X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options = {}) const {
     using P = ParameterOf<X>;
-    normalize_views(ExecutorRef(executor), F::from(options), norma::view(x), norma::output_view(y), static_cast<Saved<P>*>(nullptr),
-                    options);
+    normalize_views(ExecutorRef(executor), F::from(options), norma::view(x), norma::output_view(std::forward<Y>(y)),
+                    static_cast<Saved<P>*>(nullptr), options);
   }
   template <class X, class Y>
     requires(!Executor<X>)
   void operator()(X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options = {}) const {
-    (*this)(sequential, x, y, options);
+    (*this)(sequential, x, std::forward<Y>(y), options);
   }
   template <Executor E, class X, class Y>
   void operator()(const E& executor, X&& x, Y&& y, Saved<ParameterOf<X>>& saved,
                   const typename F::template Views<ParameterOf<X>>& options = {}) const {
-    normalize_views(ExecutorRef(executor), F::from(options), norma::view(x), norma::output_view(y), &saved, options);
+    normalize_views(ExecutorRef(executor), F::from(options), norma::view(x), norma::output_view(std::forward<Y>(y)), &saved, options);
   }
   template <class X, class Y>
     requires(!Executor<X>)
   void operator()(X&& x, Y&& y, Saved<ParameterOf<X>>& saved, const typename F::template Views<ParameterOf<X>>& options = {}) const {
-    (*this)(sequential, x, y, saved, options);
+    (*this)(sequential, x, std::forward<Y>(y), saved, options);
   }
 };
 
@@ -90,14 +90,14 @@ struct ViewBackward {
   template <Executor E, class DY, class X, class DX>
   void operator()(const E& executor, DY&& dy, X&& x, Saved<ParameterOf<X>>& saved, DX&& dx,
                   const typename F::template BackwardViews<ParameterOf<X>>& options = {}) const {
-    normalize_views_backward(ExecutorRef(executor), F::from(saved), norma::view(dy), norma::view(x), saved, norma::output_view(dx),
-                             options);
+    normalize_views_backward(ExecutorRef(executor), F::from(saved), norma::view(dy), norma::view(x), saved,
+                             norma::output_view(std::forward<DX>(dx)), options);
   }
   template <class DY, class X, class DX>
     requires(!Executor<DY>)
   void operator()(DY&& dy, X&& x, Saved<ParameterOf<X>>& saved, DX&& dx,
                   const typename F::template BackwardViews<ParameterOf<X>>& options = {}) const {
-    (*this)(sequential, dy, x, saved, dx, options);
+    (*this)(sequential, dy, x, saved, std::forward<DX>(dx), options);
   }
 };
 

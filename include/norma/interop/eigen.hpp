@@ -21,7 +21,11 @@ concept EigenDense = requires(const T& t) {
 /// A column-major matrix is seen through its strides: extents (rows, cols), strides (1, outer). Writable where Eigen says so.
 template <EigenDense T>
 struct ViewOf<T> {
-  static constexpr bool has_storage = (static_cast<unsigned>(T::Flags) & static_cast<unsigned>(Eigen::DirectAccessBit)) != 0;
+  // Eigen gives views of index lists the flag, but no pointer.
+  static constexpr bool has_storage =
+      (static_cast<unsigned>(T::Flags) & static_cast<unsigned>(Eigen::DirectAccessBit)) != 0 && requires(const T& t) {
+    t.data();
+  };
   static constexpr bool is_lvalue = (static_cast<unsigned>(T::Flags) & static_cast<unsigned>(Eigen::LvalueBit)) != 0;
   using Scalar = typename T::Scalar;
   using Writable = std::conditional_t<is_lvalue, Scalar, const Scalar>;
@@ -45,5 +49,10 @@ struct ViewOf<T> {
     }
   }
 };
+
+/// Matrices and arrays; not maps, references and blocks.
+template <EigenDense T>
+  requires std::is_base_of_v<Eigen::PlainObjectBase<T>, T>
+inline constexpr bool owns_elements<T> = true;
 
 }  // namespace norma

@@ -4,7 +4,9 @@
 #include <mpi.h>
 
 #include <cstdlib>
+#include <limits>
 #include <stdexcept>
+#include <string>
 
 #include <norma/core/communicator.hpp>
 
@@ -21,19 +23,21 @@ class MpiCommunicator {
   NORMA_INLINE int rank() const { return rank_; }
   NORMA_INLINE int size() const { return size_; }
   NORMA_INLINE void all_gather(std::span<const double> mine, std::span<double> all) const {
+    if (mine.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) fail("more numbers than MPI can count");
     const int count = static_cast<int>(mine.size());
     check(MPI_Allgather(mine.data(), count, MPI_DOUBLE, all.data(), count, MPI_DOUBLE, comm_));
   }
 
  private:
   NORMA_INLINE static void check(int status) {
-    if (status != MPI_SUCCESS) {
+    if (status != MPI_SUCCESS) fail("an MPI call failed");
+  }
+  [[noreturn]] NORMA_INLINE static void fail([[maybe_unused]] const char* what) {
 #if NORMA_EXCEPTIONS
-      throw std::runtime_error("norma::mpi: an MPI call failed");
+    throw std::runtime_error(std::string("norma::mpi: ") + what);
 #else
-      std::abort();
+    std::abort();
 #endif
-    }
   }
 
   MPI_Comm comm_;

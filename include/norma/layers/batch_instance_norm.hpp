@@ -31,7 +31,7 @@ class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchFormula<B
 
  public:
   explicit BatchInstanceNorm(index_t channels, const BatchInstanceNormOptions& options = {})
-      : Base({{options.eps}}, channels,
+      : Base({{checked_eps("BatchInstanceNorm", options.eps)}}, channels,
              {.weight = options.affine,
               .bias = options.affine && options.bias,
               .track_running_stats = options.track_running_stats,
@@ -54,12 +54,21 @@ class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchFormula<B
   }
   template <class F>
   void for_each_parameter(F&& f) {
-    Base::for_each_parameter(f);
-    f(std::string_view("gate"), gate(), gate_grad());
+    visit_parameters(*this, f);
+  }
+  template <class F>
+  void for_each_parameter(F&& f) const {
+    visit_parameters(*this, f);
   }
 
  private:
   friend Base;
+
+  template <class Self, class F>
+  static void visit_parameters(Self& self, F& f) {
+    Base::visit_parameters(self, f);
+    f(std::string_view("gate"), self.gate(), self.gate_grad());
+  }
 
   template <class X, class Y>
   void infer_planes(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y) const {

@@ -90,7 +90,7 @@ template <Parameter T>
 class BatchNorm : public TrackingNorm<BatchNormFormula, T> {
  public:
   explicit BatchNorm(index_t channels, const BatchNormOptions& options = {})
-      : TrackingNorm<BatchNormFormula, T>({{options.eps}}, channels,
+      : TrackingNorm<BatchNormFormula, T>({{checked_eps(BatchNormFormula::layer, options.eps)}}, channels,
                                           {.weight = options.affine,
                                            .bias = options.affine && options.bias,
                                            .track_running_stats = options.track_running_stats,
@@ -115,27 +115,30 @@ struct BatchNormFunction {
   /// Inference: batch_norm(x, y, {.mean = m, .variance = v, ...}). Allocates nothing; y may be exactly x.
   template <Executor E, class X, class Y>
   void operator()(const E& executor, X&& x, Y&& y, const BatchNormViews<ParameterOf<X>>& options) const {
-    infer(ExecutorRef(executor), norma::view(x), norma::output_view(y), options);
+    infer(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), options);
   }
   template <class X, class Y>
     requires(!Executor<X>)
-  void operator()(X&& x, Y&& y, const BatchNormViews<ParameterOf<X>>& options) const { (*this)(sequential, x, y, options); }
+  void operator()(X&& x, Y&& y, const BatchNormViews<ParameterOf<X>>& options) const {
+    (*this)(sequential, x, std::forward<Y>(y), options);
+  }
   /// Training forward: batch_norm(x, y, saved, {.running_mean = m, .running_var = v, ...}).
   template <Executor E, class X, class Y>
   void operator()(const E& executor, X&& x, Y&& y, Saved<ParameterOf<X>>& saved,
                   const BatchNormTrainingViews<ParameterOf<X>>& options = {}) const {
-    train(ExecutorRef(executor), norma::view(x), norma::output_view(y), saved, options);
+    train(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), saved, options);
   }
   template <class X, class Y>
     requires(!Executor<X>)
   void operator()(X&& x, Y&& y, Saved<ParameterOf<X>>& saved, const BatchNormTrainingViews<ParameterOf<X>>& options = {}) const {
-    (*this)(sequential, x, y, saved, options);
+    (*this)(sequential, x, std::forward<Y>(y), saved, options);
   }
 
  private:
   template <class X, class Y, class P>
   static void infer(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, const BatchNormViews<P>& options) {
-    const GivenStatistics<P> given = checked_statistics<P>(x.extents(), options.mean, options.variance, options.eps);
+    const GivenStatistics<P> given =
+        checked_statistics<P>(x.extents(), options.mean, options.variance, checked_eps(BatchNormFormula::layer, options.eps));
     check_forward(BatchNormFormula::layer, x, y);
     apply_statistics<P>(executor, batch_roles(x.rank()), x, y, view_operands<BatchNormFormula>(x.extents(), channel_axis, options), given);
   }
@@ -153,6 +156,8 @@ struct BatchNormFunction {
       check_per_channel(F::layer, "running_var", *options.running_var, x.extent(1));
     }
     F::check_training(x.extents());
+    checked_eps(F::layer, options.eps);
+    check_momentum(F::layer, options.momentum);
     const AffineOperands affine = view_operands<F>(x.extents(), channel_axis, options);
     normalize<P>(executor, InverseSigma{options.eps}, roles, x, y, affine, &saved);
     if (options.running_mean.has_value() && x.size() > 0) {
@@ -172,19 +177,20 @@ inline constexpr ViewBackward<BatchNormFormula> batch_norm_backward{};
 struct BatchNormBackwardFrozenFunction {
   template <Executor E, class DY, class X, class DX>
   void operator()(const E& executor, DY&& dy, X&& x, DX&& dx, const BatchNormFrozenBackwardViews<ParameterOf<X>>& options) const {
-    run(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(dx), options);
+    run(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(std::forward<DX>(dx)), options);
   }
   template <class DY, class X, class DX>
     requires(!Executor<DY>)
   void operator()(DY&& dy, X&& x, DX&& dx, const BatchNormFrozenBackwardViews<ParameterOf<X>>& options) const {
-    (*this)(sequential, dy, x, dx, options);
+    (*this)(sequential, dy, x, std::forward<DX>(dx), options);
   }
 
  private:
   template <class DY, class X, class DX, class P>
   static void run(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx,
                   const BatchNormFrozenBackwardViews<P>& options) {
-    const GivenStatistics<P> given = checked_statistics<P>(x.extents(), options.mean, options.variance, options.eps);
+    const GivenStatistics<P> given =
+        checked_statistics<P>(x.extents(), options.mean, options.variance, checked_eps(BatchNormFormula::layer, options.eps));
     check_frozen_backward(BatchNormFormula::layer, dy, x, dx);
     apply_statistics_backward<P>(executor, batch_roles(x.rank()), dy, x, dx,
                                  view_operands<BatchNormFormula>(x.extents(), channel_axis, options), given, x.extent(1));

@@ -64,7 +64,8 @@ class BatchRenorm : public SharedBatchLayer<BatchRenorm<T>, BatchFormula<BatchRe
 
  public:
   explicit BatchRenorm(index_t channels, const BatchRenormOptions& options = {})
-      : Base({{options.eps}}, channels, {.weight = options.affine, .bias = options.affine && options.bias, .momentum = options.momentum}),
+      : Base({{checked_eps("BatchRenorm", options.eps)}}, channels,
+             {.weight = options.affine, .bias = options.affine && options.bias, .momentum = options.momentum}),
         schedule_(options.schedule) {}
 
   /// Asked at every training forward, with the number of batches tracked before it.

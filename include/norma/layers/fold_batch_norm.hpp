@@ -21,8 +21,8 @@ inline void fold_batch_norm(W&& weight, B&& bias, const Norm& bn, const FoldBatc
       !requires { Norm::inference_takes_statistics; },
       "norma: this norm takes statistics of x at inference, which no layer before it can take over");
   constexpr const char* who = "fold_batch_norm";
-  const auto w = norma::output_view(weight);
-  const auto b = norma::output_view(bias);
+  const auto w = norma::output_view(std::forward<W>(weight));
+  const auto b = norma::output_view(std::forward<B>(bias));
   const auto mean = norma::view(bn.running_mean()), variance = norma::view(bn.running_var());
   using P = typename decltype(mean)::value_type;
   const index_t channels = mean.size();

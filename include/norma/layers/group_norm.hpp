@@ -35,7 +35,7 @@ struct GroupNormFormula : InverseSigma {
 
   template <Parameter T>
   static GroupNormFormula from(const GroupNormViews<T>& options) {
-    return {{options.eps}};
+    return {{checked_eps(layer, options.eps)}};
   }
   template <Parameter T>
   static GroupNormFormula from(const Saved<T>& saved) {
@@ -73,7 +73,7 @@ class GroupNorm : public AffineParameters<T>, public LayerCalls<GroupNorm<T>, T>
   GroupNorm(index_t groups, index_t channels, const GroupNormOptions& options = {})
       : AffineParameters<T>({checked_channel_count(GroupNormFormula::layer, channels)}, options.affine, options.affine && options.bias,
                             options.unit_offset),
-        formula_{{options.eps}},
+        formula_{{checked_eps(GroupNormFormula::layer, options.eps)}},
         groups_(groups) {
     GroupNormFormula::check_split(groups, channels);
   }

@@ -33,7 +33,7 @@ struct InstanceNormFormula : InverseSigma {
 
   template <Parameter T>
   static InstanceNormFormula from(const InstanceNormViews<T>& options) {
-    return {{options.eps}};
+    return {{checked_eps(layer, options.eps)}};
   }
   template <Parameter T>
   static InstanceNormFormula from(const Saved<T>& saved) {
@@ -66,7 +66,7 @@ template <Parameter T>
 class InstanceNorm : public TrackingNorm<InstanceNormFormula, T> {
  public:
   explicit InstanceNorm(index_t channels, const InstanceNormOptions& options = {})
-      : TrackingNorm<InstanceNormFormula, T>({{options.eps}}, channels,
+      : TrackingNorm<InstanceNormFormula, T>({{checked_eps(InstanceNormFormula::layer, options.eps)}}, channels,
                                              {.weight = options.affine,
                                               .bias = options.affine && options.bias,
                                               .track_running_stats = options.track_running_stats,

@@ -35,7 +35,7 @@ struct LayerNormFormula : InverseSigma {
 
   template <Parameter T>
   static LayerNormFormula from(const LayerNormViews<T>& options) {
-    return {{options.eps}};
+    return {{checked_eps(layer, options.eps)}};
   }
   template <Parameter T>
   static LayerNormFormula from(const Saved<T>& saved) {
@@ -59,8 +59,8 @@ class LayerNorm : public RowNorm<LayerNormFormula, T> {
   explicit LayerNorm(std::initializer_list<I> normalized_shape, const LayerNormOptions& options = {})
       : LayerNorm(Extents(normalized_shape), options) {}
   explicit LayerNorm(const Extents& normalized_shape, const LayerNormOptions& options = {})
-      : RowNorm<LayerNormFormula, T>({{options.eps}}, normalized_shape, options.affine, options.affine && options.bias,
-                                     options.unit_offset) {}
+      : RowNorm<LayerNormFormula, T>({{checked_eps(LayerNormFormula::layer, options.eps)}}, normalized_shape, options.affine,
+                                     options.affine && options.bias, options.unit_offset) {}
 };
 
 /// LayerNorm on views you own, over options.axes: inference (layer_norm(x, y, options)), training forward (with a Saved before the

@@ -36,38 +36,57 @@ class QKNorm : public QueryKeyCalls<QKNorm<T>, T> {
   }
 
   std::span<T> q_weight() { return l2() ? std::span<T>() : q_.weight(); }
+  std::span<const T> q_weight() const { return l2() ? std::span<const T>() : q_.weight(); }
   std::span<T> q_bias() { return q_.bias(); }
+  std::span<const T> q_bias() const { return q_.bias(); }
   std::span<T> k_weight() { return k_.weight(); }
+  std::span<const T> k_weight() const { return k_.weight(); }
   std::span<T> k_bias() { return k_.bias(); }
+  std::span<const T> k_bias() const { return k_.bias(); }
   std::span<T> scale() { return l2() ? q_.weight() : std::span<T>(); }
+  std::span<const T> scale() const { return l2() ? q_.weight() : std::span<const T>(); }
   std::span<T> q_weight_grad() { return l2() ? std::span<T>() : q_.weight_grad(); }
+  std::span<const T> q_weight_grad() const { return l2() ? std::span<const T>() : q_.weight_grad(); }
   std::span<T> q_bias_grad() { return q_.bias_grad(); }
+  std::span<const T> q_bias_grad() const { return q_.bias_grad(); }
   std::span<T> k_weight_grad() { return k_.weight_grad(); }
+  std::span<const T> k_weight_grad() const { return k_.weight_grad(); }
   std::span<T> k_bias_grad() { return k_.bias_grad(); }
+  std::span<const T> k_bias_grad() const { return k_.bias_grad(); }
   std::span<T> scale_grad() { return l2() ? q_.weight_grad() : std::span<T>(); }
+  std::span<const T> scale_grad() const { return l2() ? q_.weight_grad() : std::span<const T>(); }
 
   void zero_grad() {
     q_.zero_grad();
     k_.zero_grad();
   }
 
-  /// f(name, value, grad) for each parameter that the form has.
+  /// f(name, value, grad) for each parameter that the form has; read-only spans of a const layer.
   template <class F>
   void for_each_parameter(F&& f) {
-    const auto visit = [&](const char* parameter, std::span<T> value, std::span<T> grad) {
-      if (value.data() != nullptr) f(std::string_view(parameter), value, grad);
-    };
-    visit("q_norm.weight", q_weight(), q_weight_grad());
-    visit("q_norm.bias", q_bias(), q_bias_grad());
-    visit("k_norm.weight", k_weight(), k_weight_grad());
-    visit("k_norm.bias", k_bias(), k_bias_grad());
-    visit("scale", scale(), scale_grad());
+    visit_parameters(*this, f);
   }
   template <class F>
-  void for_each_buffer(F&&) {}
+  void for_each_parameter(F&& f) const {
+    visit_parameters(*this, f);
+  }
+  template <class F>
+  void for_each_buffer(F&&) const {}
 
  private:
   friend QueryKeyCalls<QKNorm<T>, T>;
+
+  template <class Self, class F>
+  static void visit_parameters(Self& self, F& f) {
+    const auto visit = [&](const char* parameter, auto value, auto grad) {
+      if (value.data() != nullptr) f(std::string_view(parameter), value, grad);
+    };
+    visit("q_norm.weight", self.q_weight(), self.q_weight_grad());
+    visit("q_norm.bias", self.q_bias(), self.q_bias_grad());
+    visit("k_norm.weight", self.k_weight(), self.k_weight_grad());
+    visit("k_norm.bias", self.k_bias(), self.k_bias_grad());
+    visit("scale", self.scale(), self.scale_grad());
+  }
 
   /// Weight and bias of one side. The l2 form has one number for q's: scale.
   struct Side : AffineParameters<T> {
@@ -80,6 +99,7 @@ class QKNorm : public QueryKeyCalls<QKNorm<T>, T> {
 
   static index_t checked(index_t head_dim, const QKNormOptions& options) {
     if (head_dim < 0) raise_shape_error(name, ": head_dim is ", head_dim);
+    checked_eps(name, options.eps);
     if (options.form == QKForm::l2 && options.sequence_length < 2)
       raise_shape_error(name, ": sequence_length is ", options.sequence_length, "; 2 or more is wanted");
     return head_dim;

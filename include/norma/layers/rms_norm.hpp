@@ -43,7 +43,7 @@ struct RMSNormFormula {
   }
   template <Parameter T>
   static RMSNormFormula from(const RMSNormViews<T>& options) {
-    return {options.eps, options.eps_outside_sqrt};
+    return {checked_eps(layer, options.eps), options.eps_outside_sqrt};
   }
   template <Parameter T>
   static RMSNormFormula from(const Saved<T>& saved) {
@@ -75,8 +75,8 @@ class RMSNorm : public RowNorm<RMSNormFormula, T> {
   explicit RMSNorm(std::initializer_list<I> normalized_shape, const RMSNormOptions<T>& options = {})
       : RMSNorm(Extents(normalized_shape), options) {}
   explicit RMSNorm(const Extents& normalized_shape, const RMSNormOptions<T>& options = {})
-      : RowNorm<RMSNormFormula, T>({options.eps, options.eps_outside_sqrt}, normalized_shape, options.affine,
-                                   options.affine && options.bias, options.unit_offset) {}
+      : RowNorm<RMSNormFormula, T>({checked_eps(RMSNormFormula::layer, options.eps), options.eps_outside_sqrt}, normalized_shape,
+                                   options.affine, options.affine && options.bias, options.unit_offset) {}
 };
 
 /// RMSNorm on views you own, over options.axes: inference (rms_norm(x, y, options)), training forward (with a Saved before the options),

@@ -42,7 +42,7 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchFormula<Switcha
 
  public:
   explicit SwitchableNorm(index_t channels, const SwitchableNormOptions& options = {})
-      : Base({{options.eps}}, channels,
+      : Base({{checked_eps("SwitchableNorm", options.eps)}}, channels,
              {.weight = options.affine,
               .bias = options.affine && options.bias,
               .track_running_stats = options.track_running_stats,
@@ -67,14 +67,23 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchFormula<Switcha
   }
   template <class F>
   void for_each_parameter(F&& f) {
-    Base::for_each_parameter(f);
-    f(std::string_view("mean_weight"), mean_logits(), mean_logits_grad());
-    f(std::string_view("var_weight"), var_logits(), var_logits_grad());
+    visit_parameters(*this, f);
+  }
+  template <class F>
+  void for_each_parameter(F&& f) const {
+    visit_parameters(*this, f);
   }
 
  private:
   using Logits = std::array<T, 3>;
   friend Base;
+
+  template <class Self, class F>
+  static void visit_parameters(Self& self, F& f) {
+    Base::visit_parameters(self, f);
+    f(std::string_view("mean_weight"), self.mean_logits(), self.mean_logits_grad());
+    f(std::string_view("var_weight"), self.var_logits(), self.var_logits_grad());
+  }
 
   using Three = std::array<SetStatistics, 3>;  // instance, layer, batch
 

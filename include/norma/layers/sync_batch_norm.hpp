@@ -29,7 +29,7 @@ class SyncBatchNorm : public SharedBatchLayer<SyncBatchNorm<T>, BatchFormula<Syn
 
  public:
   explicit SyncBatchNorm(index_t channels, const SyncBatchNormOptions& options = {})
-      : Base({{options.eps}}, channels,
+      : Base({{checked_eps("SyncBatchNorm", options.eps)}}, channels,
              {.weight = options.affine,
               .bias = options.affine && options.bias,
               .track_running_stats = options.track_running_stats,

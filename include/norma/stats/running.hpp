@@ -21,6 +21,11 @@ enum class StatsConvention : unsigned char {
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
+/// ShapeError if momentum is NaN.
+inline void check_momentum(const char* layer, const std::optional<double>& momentum) {
+  if (momentum && *momentum != *momentum) raise_shape_error(layer, ": momentum is NaN");
+}
+
 /// One step: running = keep * running + take * batch.
 struct RunningStep {
   double keep = 1;

@@ -15,21 +15,21 @@ class Reparameterised {
   /// Inference: writes w, any view of the weight's shape. Const, thread-safe.
   template <class W>
   void operator()(W&& w) const {
-    (*this)(sequential, w);
+    (*this)(sequential, std::forward<W>(w));
   }
   template <Executor E, class W>
   void operator()(const E& executor, W&& w) const {
-    self().infer(ExecutorRef(executor), checked("w", norma::output_view(w)));
+    self().infer(ExecutorRef(executor), checked("w", norma::output_view(std::forward<W>(w))));
   }
 
   /// Training forward: writes w and leaves in `saved` what backward needs.
   template <class W>
   void forward(W&& w, Saved<T>& saved) {
-    forward(sequential, w, saved);
+    forward(sequential, std::forward<W>(w), saved);
   }
   template <Executor E, class W>
   void forward(const E& executor, W&& w, Saved<T>& saved) {
-    self().train(ExecutorRef(executor), checked("w", norma::output_view(w)), saved);
+    self().train(ExecutorRef(executor), checked("w", norma::output_view(std::forward<W>(w))), saved);
     saved.commit(Layer::name, extents_, axes_, 0);
   }
 

@@ -57,24 +57,41 @@ class SpectralNorm : public Reparameterised<SpectralNorm<T>, T> {
   /// f(name, value, grad) for W; f(name, value) for u and v.
   template <class F>
   void for_each_parameter(F&& f) {
-    f(std::string_view(legacy_names_ ? "weight_orig" : "parametrizations.weight.original"), weight(), weight_grad());
+    visit_parameters(*this, f);
+  }
+  template <class F>
+  void for_each_parameter(F&& f) const {
+    visit_parameters(*this, f);
   }
   template <class F>
   void for_each_buffer(F&& f) {
-    f(std::string_view(legacy_names_ ? "weight_u" : "parametrizations.weight.0._u"), u());
-    f(std::string_view(legacy_names_ ? "weight_v" : "parametrizations.weight.0._v"), v());
+    visit_buffers(*this, f);
+  }
+  template <class F>
+  void for_each_buffer(F&& f) const {
+    visit_buffers(*this, f);
   }
 
  private:
   friend Base;
   struct FromView {};
 
+  template <class Self, class F>
+  static void visit_parameters(Self& self, F& f) {
+    f(std::string_view(self.legacy_names_ ? "weight_orig" : "parametrizations.weight.original"), self.weight(), self.weight_grad());
+  }
+  template <class Self, class F>
+  static void visit_buffers(Self& self, F& f) {
+    f(std::string_view(self.legacy_names_ ? "weight_u" : "parametrizations.weight.0._u"), self.u());
+    f(std::string_view(self.legacy_names_ ? "weight_v" : "parametrizations.weight.0._v"), self.v());
+  }
+
   template <class W>
   SpectralNorm(FromView, const TensorView<W>& w0, const SpectralNormOptions& options)
       : Base(Base::checked_origin(w0).extents(), 1u << checked_axis(name, options.dim, w0.rank())),
         iterations_(options.n_power_iterations),
         legacy_names_(options.legacy_names),
-        power_(w0.extents(), checked_axis(name, options.dim, w0.rank()), options.eps, options.seed),
+        power_(w0.extents(), checked_axis(name, options.dim, w0.rank()), checked_eps(name, options.eps), options.seed),
         weight_(w0.size()),
         weight_grad_(w0.size()) {
     if (iterations_ < 1) raise_shape_error(name, ": n_power_iterations is ", iterations_, "; 1 or more is wanted");

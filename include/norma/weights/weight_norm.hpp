@@ -47,21 +47,30 @@ class WeightNorm : public Reparameterised<WeightNorm<T>, T> {
   /// f(name, value, grad) for g and v.
   template <class F>
   void for_each_parameter(F&& f) {
-    f(std::string_view(legacy_names_ ? "weight_g" : "parametrizations.weight.original0"), g(), g_grad());
-    f(std::string_view(legacy_names_ ? "weight_v" : "parametrizations.weight.original1"), v(), v_grad());
+    visit_parameters(*this, f);
   }
   template <class F>
-  void for_each_buffer(F&&) {}
+  void for_each_parameter(F&& f) const {
+    visit_parameters(*this, f);
+  }
+  template <class F>
+  void for_each_buffer(F&&) const {}
 
   /// Data-dependent start (section 3 of the paper). t (N, C, spatial...): pre-activations of one batch with the current w and without bias.
   /// Afterwards this batch leaves with mean 0 and variance 1 per channel: g /= sigma, bias = -mean / sigma, sigma the population's. A
   /// constant channel keeps its g and has bias = -mean. g must have one element per channel.
   template <class X, class B>
   void initialize(X&& t, B&& bias) {
-    start_from_batch(name, g(), norma::view(t), norma::output_view(bias));
+    start_from_batch(name, g(), norma::view(t), norma::output_view(std::forward<B>(bias)));
   }
 
  private:
+  template <class Self, class F>
+  static void visit_parameters(Self& self, F& f) {
+    f(std::string_view(self.legacy_names_ ? "weight_g" : "parametrizations.weight.original0"), self.g(), self.g_grad());
+    f(std::string_view(self.legacy_names_ ? "weight_v" : "parametrizations.weight.original1"), self.v(), self.v_grad());
+  }
+
   friend Base;
   struct FromView {};
   template <class W>
