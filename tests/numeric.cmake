@@ -1,7 +1,7 @@
 # The numeric tests, compiled with NORMA_ARCH: a GoogleTest program for each folder of unit tests, and one of the properties of all subjects.
 
 option(NORMA_TEST_EACH_CASE "Each case of a test program is a CTest case of its own; off: each suite (each property of each norm) is one" OFF)
-set(NORMA_TEST_FOLDERS "core;simd;stats;kernels;engine;interop;api;properties" CACHE STRING "Which folders of the numeric tests to build")
+set(NORMA_TEST_FOLDERS "core;simd;stats;kernels;engine;weights;interop;api;properties" CACHE STRING "Which folders of the numeric tests to build")
 
 file(GLOB support_sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/support/*.cpp")
 list(FILTER support_sources EXCLUDE REGEX "/property\\.cpp$")

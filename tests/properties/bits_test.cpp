@@ -35,7 +35,7 @@ NORMA_PROPERTY(Executors) {
     }
     for (const Setting& shape : some_shapes(subject)) {
       cases.add(case_name(t, shape), [=, &subject] {
-        const std::size_t other = subject.function ? 5 : 1;  // parameters that repeat differently
+        const std::size_t other = subject.function ? 6 : 1;  // weight and bias that repeat along different axes
         for (const Layout layout : {Layout::contiguous, lanes_layout(subject), Layout::sliced}) {
           check_executors(subject, t, varied(shape, subject.variation(0)), lying(layout));
           if (count(shape.extents) > 100000) return;

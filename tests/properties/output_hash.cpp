@@ -32,7 +32,7 @@ void print_lengths(const Subject& subject, const Types& t) {
   const double large = t.x == Element::f32 ? 1e30 : 1e200;
   const std::size_t last = subject.variations.size() - 1;
   for (const std::ptrdiff_t length : lengths_of(subject, all_lengths())) {
-    if (length > 35 && length < 128 && length % 8 > 1) continue;
+    if (length > 35 && length < 250 && length % 16 > 1) continue;
     for (const std::ptrdiff_t sets : {1, length > 2000 ? 3 : 70}) {
       print(subject, t, sets_of(subject, sets, length), Layout::contiguous, 0.5, 1, "");
       print(subject, t, sets_of(subject, sets, length), lanes_layout(subject), 1e3, 1, "_far");
@@ -45,7 +45,7 @@ void print_lengths(const Subject& subject, const Types& t) {
 
 /// Each layout gets its share of the options, all of them together all.
 void print_shapes(const Subject& subject, const Types& t) {
-  for (const Setting& shape : subject.family.shapes) {
+  for (const Setting& shape : some_shapes(subject)) {
     for (const Layout layout : all_layouts) {
       const std::size_t share = std::min<std::size_t>(3, subject.variations.size());
       for (std::size_t v = static_cast<std::size_t>(layout) % share; v < subject.variations.size(); v += share)

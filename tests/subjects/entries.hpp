@@ -604,6 +604,7 @@ struct SpectralNormLayer : WeightEntry {
     s.reaches = [](const Setting&, bool, std::size_t, std::size_t) { return true; };
     s.without["OneElement"] = "one set, the whole matrix";
     s.without["Subnormals"] = "1 / sigma of a matrix of subnormals is beyond T";
+    s.without["FarMean"] = "nothing is subtracted, and its sums are a matrix library's: HardRows has their bound";
     s.without["ExactData"] = "a length is a root: nothing comes out even";
     s.without["OutOfMemory"] = "u and v have moved by then, and are unit vectors still";
     s.without["Identities"] = "one set, the whole matrix: it is judged by its singular values with the layer";
