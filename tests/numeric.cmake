@@ -7,8 +7,8 @@ file(GLOB support_sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/support
 list(FILTER support_sources EXCLUDE REGEX "/property\\.cpp$")
 file(GLOB subject_sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/subjects/*.cpp")
 
-# What tests around the kernels need not pay for, kernels are tested with: as users compile them.
-set(NORMA_TEST_KERNEL_OPTIONS "" CACHE STRING "Flags of what compiles kernels and engine, in addition to those of all tests")
+# Kernels are tested as users compile them, and what computes for minutes is worth seconds of compilation; the rest of the tests is not.
+set(NORMA_TEST_KERNEL_OPTIONS "" CACHE STRING "Flags of what compiles kernels, engine and references, in addition to those of all tests")
 
 # norma_add_subjects(name [PLAIN_TYPES] [ARCH flag...]): the norms under test and what supports them, compiled for one instruction set; with
 # PLAIN_TYPES x, y and parameters are all float or all double. Here alone the properties and oracles compile the library; the engine is a
@@ -33,6 +33,7 @@ function(norma_add_subjects target)
   target_link_libraries(${target} PUBLIC ${target}_engine)
 endfunction()
 
+set_source_files_properties(${support_sources} PROPERTIES COMPILE_OPTIONS "${NORMA_TEST_KERNEL_OPTIONS}")
 norma_add_subjects(norma_test_subjects)
 find_package(TBB CONFIG QUIET)
 
@@ -81,7 +82,7 @@ if("numeric" IN_LIST NORMA_TEST_GROUPS)
     if(TBB_FOUND AND folder STREQUAL "interop")
       target_link_libraries(${target} PRIVATE TBB::tbb)
     endif()
-    if(folder MATCHES "simd|kernels|engine")
+    if(folder MATCHES "simd|kernels|engine|properties")
       target_compile_options(${target} PRIVATE ${NORMA_TEST_KERNEL_OPTIONS})
     endif()
     norma_register_suites(${target} ${folder}.)

@@ -145,16 +145,18 @@ void OverRanks::hand_out() const {
   }
 }
 void OverRanks::bring_back() const {
+  std::vector<Values> sums(first_buffer_);  // rounded once
   for (std::size_t r = 0; r < ranks_.size(); ++r) {
-    auto own = own_.begin();
+    std::size_t i = 0;
     for (const State& s : ranks_[r]->parameters()) {
-      const AnyView to = parameter_part((own++)->grad.any(), r);
-      Values sum = s.grad.values();
-      if (axis_ < 0 && r > 0) {
-        const Values before = to.values();
-        std::transform(sum.begin(), sum.end(), before.begin(), sum.begin(), std::plus());
+      const AnyView to = parameter_part(own_[i].grad.any(), r);
+      Values grad = s.grad.values();
+      if (axis_ < 0) {
+        if (r > 0) std::transform(grad.begin(), grad.end(), sums[i].begin(), grad.begin(), std::plus());
+        sums[i] = grad;
       }
-      to.set(sum);
+      to.set(grad);
+      ++i;
     }
   }
   for (std::size_t i = first_buffer_; i < own_.size(); ++i)

@@ -1,8 +1,9 @@
 // Tensor: the owning strided tensor of the tests; knows its logical values and notices every write between them.
 #pragma once
 
+#include <algorithm>
 #include <bit>
-#include <cstring>
+#include <cstdint>
 #include <stdexcept>
 #include <utility>
 
@@ -116,7 +117,11 @@ class AnyTensor {
 
   /// Marks memory that nobody may write and whose value may reach no result.
   void wipe() {
-    for (std::size_t i = 0; i < total_; ++i) std::memcpy(memory_.data() + i * size_of(type_), mark(), size_of(type_));
+    if (type_ == Element::f32) {
+      std::fill_n(reinterpret_cast<float*>(memory_.data()), total_, std::bit_cast<float>(mark_of_float));
+    } else {
+      std::fill_n(reinterpret_cast<double*>(memory_.data()), total_, std::bit_cast<double>(mark_of_double));
+    }
   }
   /// True if no element outside the logical tensor was written.
   bool surroundings_untouched() const {
@@ -144,13 +149,13 @@ class AnyTensor {
   std::size_t storage(const Where& where) const {
     return count(extents_) == 0 ? 0 : static_cast<std::size_t>(placed_.storage + where.misalignment);
   }
-  /// A quiet NaN with a payload that no arithmetic makes.
-  const void* mark() const {
-    static constexpr std::uint32_t of_float = 0x7FC0BEEFu;
-    static constexpr std::uint64_t of_double = 0x7FF80000DEADBEEFu;
-    return type_ == Element::f32 ? static_cast<const void*>(&of_float) : &of_double;
+  // Quiet NaNs with a payload that no arithmetic makes.
+  static constexpr std::uint32_t mark_of_float = 0x7FC0BEEFu;
+  static constexpr std::uint64_t mark_of_double = 0x7FF80000DEADBEEFu;
+  bool is_marked(const std::byte* p) const {
+    if (type_ == Element::f32) return std::bit_cast<std::uint32_t>(*reinterpret_cast<const float*>(p)) == mark_of_float;
+    return std::bit_cast<std::uint64_t>(*reinterpret_cast<const double*>(p)) == mark_of_double;
   }
-  bool is_marked(const std::byte* p) const { return std::memcmp(p, mark(), size_of(type_)) == 0; }
 
   Element type_;
   Extents extents_;
