@@ -59,7 +59,7 @@ TEST_P(BatchRenormSchedule, HasTheseLimitsAndIsAskedAtEveryForward) {
   const RenormLimits limits = k.schedule(k.step);
   EXPECT_DOUBLE_EQ(limits.r_max, k.limits.r_max);
   EXPECT_DOUBLE_EQ(limits.d_max, k.limits.d_max);
-  const Subject& renorm = subject("BatchRenorm");
+  const Subject& renorm = subject_named("BatchRenorm");
   Setting s = shape({6, 3, 2});
   s.r_max = k.limits.r_max;
   s.d_max = k.limits.d_max;
@@ -118,7 +118,7 @@ TEST(BatchRenorm, RefusesLimitsThatLeaveNoRoom) {
 
 /// With options that BatchRenorm does not know at rest: it always tracks, and knows no authors.
 std::vector<Case> identity_cases() {
-  std::vector<Case> cases = cases_of(subject("BatchRenorm"), few_channel_shapes(), six_layouts);
+  std::vector<Case> cases = cases_of(subject_named("BatchRenorm"), few_channel_shapes(), six_layouts);
   for (Case& c : cases) {
     c.setting.tracks = true;
     c.setting.authors = false;
@@ -135,10 +135,10 @@ TEST_P(BatchRenormIdentity, WithoutRoomItIsBatchNorm) {
   Setting s = setting;
   s.r_max = 1;
   s.d_max = 0;
-  Data data = random_data(subject("BatchRenorm"), types, s, 3, 2);
+  Data data = random_data(subject_named("BatchRenorm"), types, s, 3, 2);
   for (double& m : data.buffers["running_mean"]) m = rounded_to(types.x, m + 100);
-  const Rows rows = run(subject("BatchRenorm"), types, s, data, everywhere(lying(layout)));
-  const Exact exact(subject("BatchNorm"), types, s, data);
+  const Rows rows = run(subject_named("BatchRenorm"), types, s, data, everywhere(lying(layout)));
+  const Exact exact(subject_named("BatchNorm"), types, s, data);
   for (const auto& [row, values] : rows) {
     if (row == "mean" || row == "rstd") continue;  // what is saved is its own business
     EXPECT_TRUE(within(values, exact.rows.at(row))) << row;
@@ -150,7 +150,7 @@ TEST_P(BatchRenormIdentity, WithEnoughRoomItIsInference) {
   const auto& [setting, types, layout] = GetParam();
   Setting s = setting;
   s.r_max = s.d_max = 1e9;
-  const Subject& renorm = subject("BatchRenorm");
+  const Subject& renorm = subject_named("BatchRenorm");
   const Data data = random_data(renorm, types, s, 3, 2);
   const Rows rows = run(renorm, types, s, data, everywhere(lying(layout)));
   const Exact exact(renorm, types, s, data);

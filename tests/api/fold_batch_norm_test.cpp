@@ -14,7 +14,7 @@ template <class T>
 BatchNorm<T> trained(norma::index_t channels, const norma::BatchNormOptions& options = {.eps = 1e-3}) {
   BatchNorm<T> bn(channels, options);
   const Types types = std::is_same_v<T, float> ? all_f32 : all_f64;
-  set_state(bn, random_data(subject("BatchNorm"), types, shape({2, channels}), 201));
+  set_state(bn, random_data(subject_named("BatchNorm"), types, shape({2, channels}), 201));
   return bn;
 }
 
@@ -31,7 +31,7 @@ std::vector<Case> fold_cases() {
                             weight_shape({6, 4, 3, 3}, 0), weight_shape({6, 1, 5}, 0),   // convolutions, the second depthwise
                             weight_shape({4, 6, 3, 3}, 1), weight_shape({4, 6, 2}, -2),  // transposed
                             weight_shape({3, 4, 5}, -1),   weight_shape({9}, 0)};
-  return cases_of(subject("WeightNorm"), weights,
+  return cases_of(subject_named("WeightNorm"), weights,
                   std::array{Layout::contiguous, Layout::channels_last, Layout::reversed, Layout::sliced, Layout::flipped});
 }
 
@@ -103,7 +103,7 @@ TEST(FoldBatchNorm, OneLayerGivesWhatTwoGave) { expect_one_layer(trained<double>
 
 TEST(FoldBatchNorm, AMeanOnlyNormMovesTheBiasAlone) {
   norma::MeanOnlyBatchNorm<double> norm(4);
-  set_state(norm, random_data(subject("MeanOnlyBatchNorm"), all_f64, shape({2, 4}), 231));
+  set_state(norm, random_data(subject_named("MeanOnlyBatchNorm"), all_f64, shape({2, 4}), 231));
   expect_one_layer(norm);
   std::vector<double> w = random_values<double>(4 * 7, 234), b(4);
   norma::fold_batch_norm(shaped(w, {4, 7}), b, norm);

@@ -94,13 +94,6 @@ Names names_of(L layer) {
   return names;
 }
 
-inline const Subject& subject(const std::string& name) {
-  for (const Subject& s : subjects()) {
-    if (s.name == name) return s;
-  }
-  throw std::logic_error("no subject is called " + name);
-}
-
 /// A shape with options, in these types and this layout.
 struct Case {
   Setting setting;
@@ -146,7 +139,8 @@ struct CaseName {
 inline std::vector<Case> weight_cases(bool with_none) {
   Settings shapes = weight_family(with_none).shapes;
   std::erase_if(shapes, [](const Setting& s) { return count(s.extents) == 0; });
-  return cases_of(subject("WeightNorm"), shapes, std::array{Layout::contiguous, Layout::reversed, Layout::sliced, Layout::flipped_all});
+  return cases_of(subject_named("WeightNorm"), shapes,
+                  std::array{Layout::contiguous, Layout::reversed, Layout::sliced, Layout::flipped_all});
 }
 
 }  // namespace norma_test

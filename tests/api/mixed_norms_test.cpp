@@ -31,20 +31,20 @@ void expect_plain_norm(const Subject& mixed, const Case& c, const Data& data, re
   for (const std::string& name : unmoved) expect(name, reference::Numbers(rows.at(name).size()));
 }
 
-std::vector<Case> plain_cases(const char* name) { return cases_of(subject(name), few_channel_shapes(), two_layouts); }
+std::vector<Case> plain_cases(const char* name) { return cases_of(subject_named(name), few_channel_shapes(), two_layouts); }
 
 class SwitchableNormOneHot : public testing::TestWithParam<Case> {
  protected:
   void expect_is(std::size_t which, reference::Answer (*plain)(const reference::Problem&)) {
     Case c = GetParam();
     c.setting.authors = false;
-    Data data = random_data(subject("SwitchableNorm"), c.types, c.setting, 1, 2);
+    Data data = random_data(subject_named("SwitchableNorm"), c.types, c.setting, 1, 2);
     for (const char* logits : {"mean_weight", "var_weight"}) {
       data.parameters[logits] = {0, 0, 0};
       data.parameters[logits][which] = 2000;
     }
     // No logit moves what another norm would have done.
-    expect_plain_norm(subject("SwitchableNorm"), c, data, plain, {"d mean_weight", "d var_weight"});
+    expect_plain_norm(subject_named("SwitchableNorm"), c, data, plain, {"d mean_weight", "d var_weight"});
   }
 };
 TEST_P(SwitchableNormOneHot, IsInstanceNorm) { expect_is(0, reference::instance_norm); }
@@ -96,9 +96,9 @@ class BatchInstanceNormGate : public testing::TestWithParam<Case> {
  protected:
   void expect_is(double gate, reference::Answer (*plain)(const reference::Problem&)) {
     const Case& c = GetParam();
-    Data data = random_data(subject("BatchInstanceNorm"), c.types, c.setting, 1, 2);
+    Data data = random_data(subject_named("BatchInstanceNorm"), c.types, c.setting, 1, 2);
     for (double& g : data.parameters["gate"]) g = gate;
-    expect_plain_norm(subject("BatchInstanceNorm"), c, data, plain);
+    expect_plain_norm(subject_named("BatchInstanceNorm"), c, data, plain);
   }
 };
 TEST_P(BatchInstanceNormGate, OpenIsBatchNorm) { expect_is(1, reference::batch_norm); }

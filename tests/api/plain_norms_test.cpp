@@ -136,19 +136,21 @@ TEST_P(GroupNormIdentities, OneGroupIsLayerNormOverChannelsAndPositions) {
     Setting layer = group;
     layer.axes.resize(extents.size() - 1);
     std::iota(layer.axes.begin(), layer.axes.end(), 1);
-    expect_one_function(subject("group_norm"), group, subject("layer_norm"), layer, GetParam());
+    expect_one_function(subject_named("group_norm"), group, subject_named("layer_norm"), layer, GetParam());
   }
 }
 
 TEST_P(GroupNormIdentities, AsManyGroupsAsChannelsIsInstanceNorm) {
   for (const Extents& extents : std::vector<Extents>{{3, 5, 4}, {2, 64, 7, 7}, {4, 3, 2, 3, 2}, {2, 65, 1}}) {
-    expect_one_function(subject("group_norm"), in_groups(extents, extents[1]), subject("instance_norm"), in_groups(extents, 1), GetParam());
+    expect_one_function(subject_named("group_norm"), in_groups(extents, extents[1]), subject_named("instance_norm"), in_groups(extents, 1),
+                        GetParam());
   }
 }
 
 TEST_P(GroupNormIdentities, BatchNormOfOneSampleIsInstanceNorm) {
   for (const Extents& extents : std::vector<Extents>{{1, 5, 4}, {1, 64, 7, 7}, {1, 3, 2, 3, 2}}) {
-    expect_one_function(subject("batch_norm"), in_groups(extents, 1), subject("instance_norm"), in_groups(extents, 1), GetParam());
+    expect_one_function(subject_named("batch_norm"), in_groups(extents, 1), subject_named("instance_norm"), in_groups(extents, 1),
+                        GetParam());
   }
 }
 INSTANTIATE_TEST_SUITE_P(All, GroupNormIdentities,

@@ -64,9 +64,9 @@ TEST_P(PackedQKV, LikeContiguousTensors) {
   for (const std::ptrdiff_t head_dim : {64, 80, 96, 128, 256}) {
     for (const std::ptrdiff_t length : {1, 13}) {
       for (const std::ptrdiff_t kv_heads : {4, 2}) {
-        Setting s = varied(shape({kv_heads / 2, length, kv_heads == 4 ? 4 : 6, head_dim}, {-1}), subject(GetParam()).variation(0));
+        Setting s = varied(shape({kv_heads / 2, length, kv_heads == 4 ? 4 : 6, head_dim}, {-1}), subject_named(GetParam()).variation(0));
         s.keys = {kv_heads / 2, length, kv_heads, head_dim};
-        for (const bool in_place : {false, true}) check_packed(subject(GetParam()), s, in_place);
+        for (const bool in_place : {false, true}) check_packed(subject_named(GetParam()), s, in_place);
       }
     }
   }

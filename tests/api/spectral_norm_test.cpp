@@ -60,7 +60,7 @@ TEST_P(AgainstSvd, TheNormIsOneFromAboveAndShrinksTowardsOne) {
   AnyTensor w0(e, s.extents, lying(Layout::reversed)), w(e, s.extents, {});
   const Eigen::MatrixXd row_major = weight.transpose();
   w0.set({row_major.data(), row_major.data() + row_major.size()});
-  const std::unique_ptr<Norm> layer = subject("SpectralNorm").make({e, e, e}, s, {{}, {}, w0.any()});
+  const std::unique_ptr<Norm> layer = subject_named("SpectralNorm").make({e, e, e}, s, {{}, {}, w0.any()});
   Call call;
   call.y = {w.any()};
   layer->infer(call);
@@ -92,7 +92,7 @@ TEST_P(SpectralNormIdentities, TakesTheWeightAndStartsWithUnitVectors) {
   const auto& [s, types, layout] = GetParam();
   const Values weight = random_values(types.x, count(s.extents), 131);
   const AnyTensor w0(types.x, s.extents, lying(layout), weight);
-  const std::unique_ptr<Norm> layer = subject("SpectralNorm").make(types, s, {{}, {}, w0.any()});
+  const std::unique_ptr<Norm> layer = subject_named("SpectralNorm").make(types, s, {{}, {}, w0.any()});
   EXPECT_TRUE(same(layer->parameters().front().value.values(), weight)) << "bit for bit";
   for (const State& vector : layer->buffers()) {
     real squares = 0;
@@ -104,7 +104,7 @@ INSTANTIATE_TEST_SUITE_P(All, SpectralNormIdentities, testing::ValuesIn(weight_c
 
 // More rows than are multiplied at once.
 TEST(SpectralNorm, ManyRows) {
-  const Subject& spectral_norm = subject("SpectralNorm");
+  const Subject& spectral_norm = subject_named("SpectralNorm");
   for_plain_types([&](const Types& t) {
     for (const Setting& s : {weight_shape({2500, 3}, 0), weight_shape({3, 2500}, 0), weight_shape({2, 2100, 2}, 1)}) {
       const Data data = random_data(spectral_norm, t, s, 211);

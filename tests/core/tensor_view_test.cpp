@@ -69,6 +69,9 @@ TEST_F(TensorViewTest, SizesAndStridesThatNoIndexHolds) {
     EXPECT_EQ(view({0, 3}, {1, stride}).size(), 0) << "never stepped";
   }
   expect_shape_error("TensorView", {"beyond what is representable"}, [&] { view({2, 2, 2}, {most / 8, most / 8, most / 8}); });
+  const norma::index_t elements = most / static_cast<norma::index_t>(sizeof(float));
+  EXPECT_EQ(view({2}, {-elements}).size(), 2);
+  expect_shape_error("TensorView", {"beyond what is representable"}, [&] { view({2}, {-elements - 1}); });
   EXPECT_EQ(view({large, 1 << 20}, {0, 0}).size(), norma::index_t{1} << 60);
 }
 

@@ -47,7 +47,7 @@ TEST(TBB, WhatATaskThrowsReachesTheCaller) {
 }
 
 TEST(TBB, GivesTheBitsOfOneThread) {
-  const Subject& subject = *std::find_if(subjects().begin(), subjects().end(), [](const Subject& s) { return s.name == "LayerNorm"; });
+  const Subject& subject = subject_named("LayerNorm");
   const Setting s = rows_of(300, 257);
   const Data data = random_data(subject, all_f32, s, 1);
   oneapi::tbb::task_arena arena(3);

@@ -96,7 +96,7 @@ struct Twins {
 };
 template <class Entry>
 Twins twins(const std::string& name) {
-  const Subject& subject = *std::find_if(subjects().begin(), subjects().end(), [&](const Subject& s) { return s.name == name; });
+  const Subject& subject = subject_named(name);
   Twins both{subject, subject};
   both.of_processes.makers = {{all_f32, make<Entry, float>}, {all_f64, make<Entry, double>}};
   return both;

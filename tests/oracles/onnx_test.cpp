@@ -28,7 +28,7 @@ Setting setting_of(const onnx::Test& test) {
 /// A subject on a test's inputs gives the test's outputs in these rows, and the reference's answer in all.
 void check(const onnx::Test& test, const char* name, const Setting& s, const std::vector<std::string>& rows_of_outputs) {
   SCOPED_TRACE(name);
-  const Subject& subject = *std::find_if(subjects().begin(), subjects().end(), [&](const Subject& each) { return each.name == name; });
+  const Subject& subject = subject_named(name);
   Data data = random_data(subject, all_f32, s, 1);
   data.x[0] = test.input(0).values;
   for (auto* const values : {&data.parameters, &data.buffers}) {

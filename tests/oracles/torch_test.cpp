@@ -19,10 +19,6 @@
 namespace norma_test {
 namespace {
 
-const Subject& named(const std::string& name) {
-  return *std::find_if(subjects().begin(), subjects().end(), [&](const Subject& s) { return s.name == name; });
-}
-
 // --- Between values and torch's tensors -------------------------------------------------------------------------------------------------
 
 at::ScalarType torch_type(Element e) { return e == Element::f32 ? at::kFloat : at::kDouble; }
@@ -182,7 +178,7 @@ std::vector<Case> torch_cases() {
   std::vector<Case> cases;
   for (const std::string name : {"layer_norm", "rms_norm", "batch_norm", "batch_norm_inference", "group_norm", "instance_norm",
                                  "QKNorm_layer", "QKNorm_rms", "WeightNorm", "SpectralNorm"}) {
-    const Subject& subject = named(name);
+    const Subject& subject = subject_named(name);
     Settings settings = subject.family.shapes;
     if (!subject.has_axes) settings.push_back(subject.family.model_shapes[1]);
     if (name == "layer_norm") {
@@ -246,7 +242,7 @@ std::vector<Case> running_cases() {
                                                      {"fast", [](Setting& s) { s.momentum = 0.3; }},
                                                      {"the_last_batch", [](Setting& s) { s.momentum = 1; }},
                                                      {"cumulative", [](Setting& s) { s.momentum = std::nullopt; }}})
-      for_plain_types([&](const Types& t) { cases.push_back({&named(name), t, varied(shape({4, 6, 5, 3}), v)}); });
+      for_plain_types([&](const Types& t) { cases.push_back({&subject_named(name), t, varied(shape({4, 6, 5, 3}), v)}); });
   }
   return cases;
 }
@@ -297,7 +293,7 @@ struct Worst {
 
 /// Norma's is asserted.
 TEST(AccuracyTable, LayerNormForwardSideBySide) {
-  const Subject& subject = named("layer_norm");
+  const Subject& subject = subject_named("layer_norm");
   std::printf("Worst error of LayerNorm forward, f32: |y - exact| in units of norma's bound, and in ulps of an ordinary y\n");
   std::printf("%12s %8s", "mean/sigma", "length");
   for (const char* const whose : {"norma", "libtorch", onednn}) std::printf(" | %10s %10s", whose, "ulps");

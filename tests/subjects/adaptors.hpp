@@ -86,11 +86,25 @@ class LayerState : public SavesFor<T> {
   L layer_;
 };
 
-/// A layer of one stream.
+/// What layers of one stream have in common.
 template <class L, class T, class X, class Y>
-class Layer final : public LayerState<L, T> {
+class OneStream : public LayerState<L, T> {
  public:
   using LayerState<L, T>::LayerState;
+  void backward_frozen(const Call& c) override {
+    if constexpr (requires { this->layer_.backward_frozen(in<Y>(c.dy[0]), in<X>(c.x[0]), out<X>(c.dx[0])); }) {
+      with_pool(c.pool, [&](const auto&... e) { this->layer_.backward_frozen(e..., in<Y>(c.dy[0]), in<X>(c.x[0]), out<X>(c.dx[0])); });
+    } else {
+      Norm::backward_frozen(c);
+    }
+  }
+};
+
+/// A layer of one stream.
+template <class L, class T, class X, class Y>
+class Layer final : public OneStream<L, T, X, Y> {
+ public:
+  using OneStream<L, T, X, Y>::OneStream;
   std::unique_ptr<Norm> copy() const override { return std::make_unique<Layer>(*this); }
   void infer(const Call& c) const override {
     with_pool(c.pool, [&](const auto&... e) { this->layer_(e..., in<X>(c.x[0]), out<Y>(c.y[0])); });
@@ -101,20 +115,13 @@ class Layer final : public LayerState<L, T> {
   void backward(const Call& c) override {
     with_pool(c.pool, [&](const auto&... e) { this->layer_.backward(e..., in<Y>(c.dy[0]), in<X>(c.x[0]), this->saved_, out<X>(c.dx[0])); });
   }
-  void backward_frozen(const Call& c) override {
-    if constexpr (requires { this->layer_.backward_frozen(in<Y>(c.dy[0]), in<X>(c.x[0]), out<X>(c.dx[0])); }) {
-      with_pool(c.pool, [&](const auto&... e) { this->layer_.backward_frozen(e..., in<Y>(c.dy[0]), in<X>(c.x[0]), out<X>(c.dx[0])); });
-    } else {
-      Norm::backward_frozen(c);
-    }
-  }
 };
 
 /// What one rank holds of a norm over ranks: inference is shared where its statistics are.
 template <class L, class T, class X, class Y>
-class OneRank final : public LayerState<L, T> {
+class OneRank final : public OneStream<L, T, X, Y> {
  public:
-  using LayerState<L, T>::LayerState;
+  using OneStream<L, T, X, Y>::OneStream;
   std::unique_ptr<Norm> copy() const override { return std::make_unique<OneRank>(*this); }
   void infer(const Call& c) const override {
     with_pool(c.pool, [&](const auto&... e) {
@@ -132,13 +139,6 @@ class OneRank final : public LayerState<L, T> {
     with_pool(c.pool, [&](const auto&... e) {
       this->layer_.backward(e..., *c.rank, in<Y>(c.dy[0]), in<X>(c.x[0]), this->saved_, out<X>(c.dx[0]));
     });
-  }
-  void backward_frozen(const Call& c) override {
-    if constexpr (requires { this->layer_.backward_frozen(in<Y>(c.dy[0]), in<X>(c.x[0]), out<X>(c.dx[0])); }) {
-      with_pool(c.pool, [&](const auto&... e) { this->layer_.backward_frozen(e..., in<Y>(c.dy[0]), in<X>(c.x[0]), out<X>(c.dx[0])); });
-    } else {
-      Norm::backward_frozen(c);
-    }
   }
 };
 

@@ -39,4 +39,11 @@ const std::vector<Subject>& subjects() {
   return all;
 }
 
+const Subject& subject_named(const std::string& name) {
+  for (const Subject& s : subjects()) {
+    if (s.name == name) return s;
+  }
+  throw std::logic_error("no subject is called " + name);
+}
+
 }  // namespace norma_test

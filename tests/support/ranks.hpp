@@ -90,18 +90,4 @@ struct LoneRank {
   void all_gather(std::span<const double> mine, std::span<double> all) const { std::copy(mine.begin(), mine.end(), all.begin()); }
 };
 
-/// Every rank's values, in rank order; each rank gives as many.
-template <class T, norma::Communicator C>
-std::vector<std::vector<T>> gathered(const C& comm, std::span<const T> values) {
-  const std::vector<double> mine(values.begin(), values.end());
-  std::vector<double> all(mine.size() * static_cast<std::size_t>(comm.size()));
-  comm.all_gather(mine, all);
-  std::vector<std::vector<T>> result;
-  for (std::size_t r = 0; r < static_cast<std::size_t>(comm.size()); ++r) {
-    std::vector<T>& of_rank = result.emplace_back();
-    for (std::size_t i = 0; i < mine.size(); ++i) of_rank.push_back(static_cast<T>(all[r * mine.size() + i]));
-  }
-  return result;
-}
-
 }  // namespace norma_test

@@ -134,5 +134,7 @@ struct Subject {
 
 /// THE list of norms under test.
 const std::vector<Subject>& subjects();
+/// The one of this name; std::logic_error if there is none.
+const Subject& subject_named(const std::string& name);
 
 }  // namespace norma_test

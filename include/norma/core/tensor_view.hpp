@@ -166,8 +166,8 @@ class TensorView {
   NORMA_INLINE constexpr void check_reach() const {
     index_t room = extents_.product() == 0 ? 0 : most;  // what no stride reaches is no matter
     for (int a = 0; a < rank() && room > 0; ++a) {
-      const index_t step = strides_[a] < 0 ? -(strides_[a] + 1) : strides_[a];  // of -s one less, as -s may have no opposite
-      const index_t reach = saturating_product(extents_[a] - 1, step);
+      const index_t s = strides_[a];
+      const index_t reach = saturating_product(extents_[a] - 1, s >= 0 ? s : s < -largest_index ? largest_index : -s);
       if (reach > room) raise_shape_error("TensorView: strides ", strides_, " of ", extents_, " reach beyond what is representable");
       room -= reach;
     }
