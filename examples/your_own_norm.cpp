@@ -7,31 +7,17 @@
 
 namespace {
 
-/// y = x / sqrt(sum x^2 + eps), as before a cosine similarity. The engine folds the mean square m of each row; the formula says what
-/// follows from it: sum x^2 = length * m.
-struct UnitLengthFormula {
-  static constexpr const char* layer = "UnitLength";  // the name in error messages
-  static constexpr bool centred = false;              // the mean is not subtracted
-  double eps;
-  double length;
-
-  /// What x is multiplied with. V is a double, or several at once.
-  template <class V>
-  V rstd(const V& mean_square) const {
-    return norma::divide(V(1.0), norma::square_root(mean_square * V(length) + V(eps)));
-  }
-  /// The same norm for s * x; the engine asks when squares would overflow.
-  UnitLengthFormula scaled(double s) const { return {eps * s * s, length}; }
-  /// Backward: dx = rstd * (g - pull * x_hat * mean(g * x_hat)). Here it is the sum of g * x_hat, so:
-  double pull(double) const { return length; }
+struct UnitLengthName {
+  static constexpr const char* layer = "UnitLength";  // in error messages
 };
 
-/// Calls, executors, strides, checks and backward come with RowNorm; this norm has no weight and no bias.
+/// y = x / sqrt(sum x^2 + eps), as before a cosine similarity: a statistic the engine knows, over the last axis. Calls, executors, strides,
+/// checks and backward come with RowNorm; this norm has no weight and no bias.
 template <norma::Parameter T>
-class UnitLength : public norma::RowNorm<UnitLengthFormula, T> {
+class UnitLength : public norma::RowNorm<UnitLengthName, T> {
  public:
   explicit UnitLength(norma::index_t length, double eps = 1e-12)
-      : norma::RowNorm<UnitLengthFormula, T>({eps, static_cast<double>(length)}, {length}, false, false, false) {}
+      : norma::RowNorm<UnitLengthName, T>({norma::Statistic::Kind::length, eps}, {length}, false, false, false) {}
 };
 
 /// The largest difference between dx and the slope of sum(dy * y) measured by moving each x a little.

@@ -77,7 +77,7 @@ norma::Axis axis(index_t extent, index_t gradient_stride) {
 template <class T>
 std::vector<T> scattered(std::initializer_list<norma::Axis> list, std::vector<T> gradients, std::size_t first = 0) {
   const double partial[] = {1, 2, 3, 4, 5, 6};
-  norma::scatter_gradient(axes(list), norma::stream_weight_grad, partial, gradients.data() + first);
+  norma::scatter_to(axes(list), norma::stream_weight_grad, partial, gradients.data() + first);
   return gradients;
 }
 

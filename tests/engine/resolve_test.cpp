@@ -21,7 +21,9 @@ class Resolve : public testing::Test {
     moments.mean[r] = mean;
     moments.second[r] = second;
   }
-  bool resolve(norma::index_t sets, double eps = 0) { return norma::resolve(norma::InverseSigma{eps}, moments, sets, result); }
+  bool resolve(norma::index_t sets, double eps = 0) {
+    return norma::resolve<T>({norma::Statistic::Kind::deviation, eps}, 10, moments, sets, result);
+  }
   /// x_hat of x in column r.
   double x_hat(std::size_t r, double x) const {
     return (x - static_cast<double>(result.mean[r])) * static_cast<double>(result.rstd[r]) + static_cast<double>(result.shift[r]);
@@ -56,7 +58,7 @@ TYPED_TEST(Resolve, ColumnsThatNoSetFillsHoldNumbers) {
     for (std::size_t r = 0; r < columns; ++r) this->result.mean[r] = this->result.rstd[r] = this->result.shift[r] = nan;
     norma::MomentTable<TypeParam, columns> fresh;
     for (norma::index_t r = 0; r < sets; ++r) fresh.second[r] = 4;
-    ASSERT_TRUE(norma::resolve(norma::InverseSigma{1e-5}, fresh, sets, this->result));
+    ASSERT_TRUE(norma::resolve<TypeParam>({norma::Statistic::Kind::deviation, 1e-5}, 10, fresh, sets, this->result));
     for (std::size_t r = 0; r < columns; ++r) {
       EXPECT_TRUE(std::isfinite(this->result.mean[r]) && std::isfinite(this->result.rstd[r]) && std::isfinite(this->result.shift[r]))
           << "column " << r << " with " << sets << " sets";

@@ -43,10 +43,10 @@ TEST(FiniteRstd, OnlyAConstantSetWithoutEpsGivesZero) {
 }
 
 TEST(StatisticArrays, AbsentArraysTakeNothing) {
-  const norma::StatisticArrays<float> nobody;
+  const norma::StatisticArrays nobody;
   nobody.put(0, {{1, 0}, 1});  // must not write anywhere
   float rstd[2] = {0, 0}, low[2] = {0, 0};
-  const norma::StatisticArrays<float> uncentred{nullptr, nullptr, rstd, low};
+  const norma::StatisticArrays uncentred{norma::ElementType::f32, nullptr, nullptr, rstd, low};
   uncentred.put(1, {{5, 0}, 0.1});
   EXPECT_EQ(rstd[1], 0.1f);
   EXPECT_EQ(rstd[0], 0.0f);

@@ -4,28 +4,18 @@
 
 #include <norma/norma.hpp>
 
-#define NORMA_TEST_INSTANTIATE_FORMULA(prefix, A, P, F)                                                                                    \
-  prefix template void norma::normalize_operands<A, P, F>(const norma::ExecutorRef&, const F&, const norma::Roles&, const norma::Extents&, \
-                                                          const norma::Operands&, A, bool, const norma::StatisticArrays<P>&,               \
-                                                          norma::Buffer<std::byte>*);                                                      \
-  NORMA_TEST_INSTANTIATE_BACKWARD(prefix, A, P, F)
-#define NORMA_TEST_INSTANTIATE_BACKWARD(prefix, A, P, F)                                                                                   \
-  prefix template void norma::pull_back_operands<A, P, F>(const norma::ExecutorRef&, const F&, const norma::Roles&, const norma::Extents&, \
-                                                          const norma::Operands&, A, bool, const norma::StatisticArrays<P>&,               \
-                                                          norma::Buffer<std::byte>&, const norma::Reshape&, norma::Result);
-
-/// All of the engine for one arithmetic and one type of parameters; prefix: extern, or nothing.
-#define NORMA_TEST_INSTANTIATE(prefix, A, P)                                                                                            \
-  NORMA_TEST_INSTANTIATE_FORMULA(prefix, A, P, norma::InverseSigma)                                                                     \
-  NORMA_TEST_INSTANTIATE_FORMULA(prefix, A, P, norma::RMSNormFormula)                                                                   \
-  NORMA_TEST_INSTANTIATE_FORMULA(prefix, A, P, norma::UnitNormFormula)                                                                  \
-  NORMA_TEST_INSTANTIATE_FORMULA(prefix, A, P, norma::MeanOnlyFormula)                                                                  \
-  NORMA_TEST_INSTANTIATE_BACKWARD(prefix, A, P, norma::FrozenFormula)                                                                   \
-  prefix template void norma::apply_statistics_to_operands<A, P>(const norma::ExecutorRef&, const norma::Roles&, const norma::Extents&, \
-                                                                 const norma::Operands&, A, bool, const norma::GivenStatistics<P>&);
+/// All of the engine for one arithmetic; prefix: extern, or nothing.
+#define NORMA_TEST_INSTANTIATE(prefix, A)                                                                                                  \
+  prefix template void norma::normalize_operands<A>(const norma::ExecutorRef&, const norma::Statistic&, const norma::Roles&,               \
+                                                    const norma::Extents&, const norma::Operands&, A, bool, const norma::StatisticArrays&, \
+                                                    norma::Buffer<std::byte>*);                                                            \
+  prefix template void norma::pull_back_operands<A>(const norma::ExecutorRef&, const norma::Statistic&, const norma::Roles&,               \
+                                                    const norma::Extents&, const norma::Operands&, A, bool, const norma::StatisticArrays&, \
+                                                    norma::Buffer<std::byte>&, const norma::Reshape&, norma::Result);                      \
+  prefix template void norma::apply_statistics_to_operands<A>(const norma::ExecutorRef&, const norma::Roles&, const norma::Extents&,       \
+                                                              const norma::Operands&, A, bool, const norma::GivenStatistics&);
 
 #ifndef NORMA_TEST_ENGINE_HERE
-NORMA_TEST_INSTANTIATE(extern, float, float)
-NORMA_TEST_INSTANTIATE(extern, double, float)
-NORMA_TEST_INSTANTIATE(extern, double, double)
+NORMA_TEST_INSTANTIATE(extern, float)
+NORMA_TEST_INSTANTIATE(extern, double)
 #endif

@@ -1,5 +1,5 @@
-// The engine in double arithmetic with double parameters.
+// The engine in double arithmetic.
 #define NORMA_TEST_ENGINE_HERE
 #include "subjects/engine.hpp"
 
-NORMA_TEST_INSTANTIATE(, double, double)
+NORMA_TEST_INSTANTIATE(, double)

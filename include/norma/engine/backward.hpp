@@ -9,13 +9,13 @@
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
 /// A is the arithmetic type, P that of statistics and parameters. An absent dx is not computed.
-template <class A, class P, Formula F>
+template <class A>
 class BackwardPass {
  public:
   /// adds: dx += ...; no streaming then.
-  BackwardPass(const F& formula, const Layout& layout, const Operands& operands, A weight_offset, const StatisticArrays<P>& statistics,
-               bool streaming, bool adds = false)
-      : formula_(formula),
+  BackwardPass(const Statistic& statistic, const Layout& layout, const Operands& operands, A weight_offset,
+               const StatisticArrays& statistics, bool streaming, bool adds = false)
+      : statistic_(statistic),
         layout_(layout),
         dy_(operands, layout, stream_dy),
         x_(operands, layout, stream_x),
@@ -28,8 +28,8 @@ class BackwardPass {
         wants_dx_(operands[stream_y].present()),
         streaming_(streaming),
         adds_(adds),
-        across_lanes_(!adds && LaneBackward<A, P, F>::suits(layout, operands)),
-        lanes_pass_(formula, layout, operands, weight_offset, statistics) {
+        across_lanes_(!adds && LaneBackward<A>::suits(layout, operands)),
+        lanes_pass_(statistic, layout, operands, weight_offset, statistics) {
     direct_ = dy_.direct() && x_.direct() && (!wants_dx_ || dx_.direct()) && operands[stream_weight].type == element_type_of<A> &&
               (weight_.constant() || weight_.direct());
     per_set_ = !across_lanes_ && weight_.constant() && layout.averaged.broadcasts(stream_weight_grad) &&
@@ -103,7 +103,7 @@ class BackwardPass {
     });
     for (index_t set = 0; set < sets; set += group_size) {
       const auto add = [&](const Operand& gradient, Stream stream, const double* partial) {
-        if (gradient.present()) add_gradients(partial + set, group_size, static_cast<P*>(gradient.data)[layout_.kept.offset(stream, set)]);
+        if (gradient.present()) add_gradients(partial + set, group_size, gradient, layout_.kept.offset(stream, set));
       };
       add(weight_grad_, stream_weight_grad, gradients.weight);
       add(bias_grad_, stream_bias_grad, gradients.bias);
@@ -122,14 +122,10 @@ class BackwardPass {
 
   void scatter(index_t group, const SlotSums<A>& sums) const {
     const index_t set = group * (layout_.sets / layout_.groups);
-    if (weight_grad_.present()) {
-      P* target = static_cast<P*>(weight_grad_.data) + layout_.kept.offset(stream_weight_grad, set);
-      scatter_gradient(layout_.averaged, stream_weight_grad, sums.weight, target);
-    }
-    if (bias_grad_.present()) {
-      P* target = static_cast<P*>(bias_grad_.data) + layout_.kept.offset(stream_bias_grad, set);
-      scatter_gradient(layout_.averaged, stream_bias_grad, sums.bias, target);
-    }
+    if (weight_grad_.present())
+      scatter_gradient(layout_.averaged, stream_weight_grad, sums.weight, weight_grad_, layout_.kept.offset(stream_weight_grad, set));
+    if (bias_grad_.present())
+      scatter_gradient(layout_.averaged, stream_bias_grad, sums.bias, bias_grad_, layout_.kept.offset(stream_bias_grad, set));
   }
 
   /// Both sweeps over sets [first, last), several sets side by side where memory allows.
@@ -197,7 +193,7 @@ class BackwardPass {
       return;
     }
     if (!wants_dx_) return;
-    const PullTable<A, tile_rows> pulls(formula_, elements(), sets, sum_g.sum, sum_g_x_hat.sum, table.rstd_double);
+    const PullTable<A, tile_rows> pulls(statistic_, elements(), sets, sum_g.sum, sum_g_x_hat.sum, table.rstd_double);
     layout_.kept.offsets(stream_y, set, sets, offset);
     bool aligned = true;
     for (index_t r = 0; r < sets; ++r) {
@@ -246,7 +242,7 @@ class BackwardPass {
     }
     if (totals_.present() && !totals_.complete()) return totals_.write(place(set), sum_g.sum[0], sum_g_x_hat.sum[0]);
     if (!wants_dx_) return;
-    const PullTable<A, tile_rows> pulls(formula_, elements(), 1, sum_g.sum, sum_g_x_hat.sum, table.rstd_double);
+    const PullTable<A, tile_rows> pulls(statistic_, elements(), 1, sum_g.sum, sum_g_x_hat.sum, table.rstd_double);
     each_block([&](index_t first, index_t count, const AffineRun<A>& affine) {
       A* pdx[1] = {dx_.target(dx, first, dx_tile.element)};
       if (adds_) dx_.read(dx, first, count, dx_tile.element);
@@ -272,19 +268,19 @@ class BackwardPass {
     return gradient == nullptr ? GradientRun<A>{nullptr, nullptr} : GradientRun<A>{gradient->weight + first, gradient->bias + first};
   }
 
-  const F& formula_;
+  const Statistic& statistic_;
   const Layout& layout_;
   SetStream<A> dy_, x_, dx_, weight_;
   Operand weight_grad_, bias_grad_;
   A weight_offset_;
-  StatisticArrays<P> statistics_;
+  StatisticArrays statistics_;
   SetTotals totals_;
   bool wants_dx_;
   bool streaming_;
   bool adds_;
   bool per_set_;
   bool across_lanes_;
-  LaneBackward<A, P, F> lanes_pass_;
+  LaneBackward<A> lanes_pass_;
   bool direct_;
 };
 

@@ -7,16 +7,12 @@
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
-/// formula.pull of pack_size<double> sets.
-template <Formula F>
-NORMA_INLINE Pack<double> pull_of(const F& formula, const double* rstd) {
-  if constexpr (requires { formula.template pull<Pack<double>>(load(rstd)); }) {
-    return formula.pull(load(rstd));
-  } else {
-    alignas(64) double pull[pack_size<double>];
-    for (int i = 0; i < pack_size<double>; ++i) pull[i] = formula.pull(rstd[i]);
-    return load(pull);
-  }
+/// statistic.damping of pack_size<double> sets of n elements.
+NORMA_INLINE Pack<double> damping_of(const Statistic& statistic, const double* rstd, double n) {
+  if (statistic.kind == Statistic::Kind::deviation) return Pack<double>(1.0);
+  alignas(64) double damping[pack_size<double>];
+  for (int i = 0; i < pack_size<double>; ++i) damping[i] = statistic.damping(rstd[i], n);
+  return load(damping);
 }
 
 /// What sweep two makes of the sets of a tile; a column each.
@@ -28,16 +24,18 @@ struct PullTable {
 
   /// The arrays reach to a whole register. From the sums over sets of n elements: dx = rstd * (g - mean_g - x_hat * mean_g_x_hat). A
   /// centred set of one element moves nothing.
-  template <Formula F>
-  NORMA_INLINE PullTable(const F& formula, index_t n, index_t sets, const double* sum_g, const double* sum_g_x_hat, const double* rstd) {
-    const bool lone = F::centred && n == 1;
-    const Pack<double> inverse(lone ? 0.0 : 1.0 / static_cast<double>(n));
+  NORMA_INLINE PullTable(const Statistic& statistic, index_t elements, index_t sets, const double* sum_g, const double* sum_g_x_hat,
+                         const double* rstd) {
+    const double n = static_cast<double>(elements);
+    const bool centred = statistic.centred(), lone = centred && elements == 1;
+    const Pack<double> inverse(lone ? 0.0 : 1.0 / n);
     index_t r = 0;
     for (; r < sets; r += pack_size<double>) {
       const Pack<double> rstd_of_set = load(rstd + r), rstd_per_element = mul(rstd_of_set, inverse);
       store_doubles(scale + r, lone ? Pack<double>(0.0) : rstd_of_set);
-      store_doubles(slope + r, mul(mul(Pack<double>(-0.0) - rstd_per_element, pull_of(formula, rstd + r)), load_pieces(sum_g_x_hat + r)));
-      store_doubles(offset + r, F::centred ? mul(Pack<double>(-0.0) - rstd_per_element, load_pieces(sum_g + r)) : Pack<double>(0.0));
+      store_doubles(slope + r,
+                    mul(mul(Pack<double>(-0.0) - rstd_per_element, damping_of(statistic, rstd + r, n)), load_pieces(sum_g_x_hat + r)));
+      store_doubles(offset + r, centred ? mul(Pack<double>(-0.0) - rstd_per_element, load_pieces(sum_g + r)) : Pack<double>(0.0));
     }
     for (; r < rows_of<Columns>; ++r) scale[r] = slope[r] = offset[r] = A(0);
   }
@@ -46,8 +44,8 @@ struct PullTable {
 };
 
 /// Coefficients of a tile from the statistics a forward left.
-template <class A, std::size_t Columns, class P>
-NORMA_INLINE void read_coefficients(const Layout& layout, const StatisticArrays<P>& statistics, index_t set, index_t sets,
+template <class A, std::size_t Columns>
+NORMA_INLINE void read_coefficients(const Layout& layout, const StatisticArrays& statistics, index_t set, index_t sets,
                                     CoefficientTable<A, Columns>& table) {
   TileSums<Columns> high, low, rstd;
   if (sets < rows_of<Columns>) {
@@ -59,24 +57,25 @@ NORMA_INLINE void read_coefficients(const Layout& layout, const StatisticArrays<
   layout.kept.offsets(stream_stat, set, sets, offset);
   if (sets == rows_of<Columns> && layout.kept.side_by_side(stream_stat, set, sets)) {
     for (index_t r = 0; r < sets; r += pack_size<double>)
-      table.put(r, statistics.template get_mean<Pack<double>>(offset[r]), statistics.template get_rstd<Pack<double>>(offset[r]));
+      table.put(r, statistics.get_mean<Pack<double>>(offset[r]), statistics.get_rstd<Pack<double>>(offset[r]));
     return;
   }
   for (index_t r = 0; r < sets; ++r) {
-    const SplitSum<> mean = statistics.template get_mean<double>(offset[r]);
+    const SplitSum<> mean = statistics.get_mean<double>(offset[r]);
     high.sum[r] = mean.high;
     low.sum[r] = mean.low;
-    rstd.sum[r] = statistics.template get_rstd<double>(offset[r]);
+    rstd.sum[r] = statistics.get_rstd<double>(offset[r]);
   }
   for (index_t r = 0; r < rows_of<Columns>; r += pack_size<double>)
     table.put(r, {load(high.sum + r), load(low.sum + r)}, load(rstd.sum + r));
 }
 
-template <class A, class P, Formula F>
+template <class A>
 class LaneBackward {
  public:
-  LaneBackward(const F& formula, const Layout& layout, const Operands& operands, A weight_offset, const StatisticArrays<P>& statistics)
-      : formula_(formula), layout_(layout), operands_(operands), weight_offset_(weight_offset), statistics_(statistics) {}
+  LaneBackward(const Statistic& statistic, const Layout& layout, const Operands& operands, A weight_offset,
+               const StatisticArrays& statistics)
+      : statistic_(statistic), layout_(layout), operands_(operands), weight_offset_(weight_offset), statistics_(statistics) {}
 
   /// Whether the layout asks for it: one averaged axis, dy, x, dx contiguous along a kept one, parameters not varying along that.
   static bool suits(const Layout& layout, const Operands& operands) {
@@ -136,17 +135,17 @@ class LaneBackward {
         for (int p = 0; p < tile_positions<A>; p += pack_size<double>) store(sum.sum + p, mul(load(sum.sum + p), factor));
       }
     }
-    const PullTable<A, columns> pulls(formula_, layout_.set_size, count, total[0].sum, total[1].sum, table.rstd_double);
+    const PullTable<A, columns> pulls(statistic_, layout_.set_size, count, total[0].sum, total[1].sum, table.rstd_double);
     const LaneRows<A> dx = rows(stream_y);
     backward_map_lanes<Whole, false, 1, A>({dy.first, dy.stride}, {x.first, x.stride}, dx, layout_.set_size, count, c, weights,
                                            pulls.pull());
   }
 
-  const F& formula_;
+  const Statistic& statistic_;
   const Layout& layout_;
   const Operands& operands_;
   A weight_offset_;
-  StatisticArrays<P> statistics_;
+  StatisticArrays statistics_;
 };
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -19,8 +19,7 @@ struct BatchLayerOptions {
 /// What most of them tell: each channel of the batch is a set, and one value has no variance to learn from. Name::layer is the layer's
 /// name.
 template <class Name>
-struct BatchFormula : InverseSigma {
-  using Algebra = InverseSigma;
+struct BatchSets {
   static constexpr const char* layer = Name::layer;
   static constexpr int least_rank = 2;
 
@@ -38,7 +37,7 @@ class BatchLayer : public AffineParameters<T>, public RunningStatistics<T>, publ
  public:
   using RunningStatistics<T>::for_each_buffer;
 
-  double eps() const { return formula_.eps; }
+  double eps() const { return statistic_.eps; }
 
   /// Backward of inference with running statistics, which are constants: dx = ..., parameter gradients += .... A dx with a null pointer is
   /// not computed; dx may be exactly dy or x. ShapeError without tracked statistics. Allocates a few numbers per channel.
@@ -53,12 +52,12 @@ class BatchLayer : public AffineParameters<T>, public RunningStatistics<T>, publ
   }
 
  protected:
-  BatchLayer(const F& formula, index_t channels, const BatchLayerOptions& options)
+  BatchLayer(const Statistic& statistic, index_t channels, const BatchLayerOptions& options)
       : AffineParameters<T>({checked_channel_count(F::layer, channels)}, options.weight, options.bias, false),
         RunningStatistics<T>(options.track_running_stats
                                  ? RunningStatistics<T>(channels, options.variance, static_cast<T>(options.first_variance))
                                  : RunningStatistics<T>()),
-        formula_(formula),
+        statistic_(statistic),
         momentum_(options.momentum),
         convention_(options.convention) {
     check_momentum(F::layer, momentum_);
@@ -72,7 +71,7 @@ class BatchLayer : public AffineParameters<T>, public RunningStatistics<T>, publ
     if (this->tracks()) {
       apply_statistics<T>(executor, batch_roles(x.rank()), x, y, affine, running());
     } else {
-      normalize<T>(executor, algebra_of(formula_), roles, x, y, affine, static_cast<Saved<T>*>(nullptr));
+      normalize<T>(executor, statistic_, roles, x, y, affine, static_cast<Saved<T>*>(nullptr));
     }
   }
 
@@ -123,18 +122,18 @@ class BatchLayer : public AffineParameters<T>, public RunningStatistics<T>, publ
   RunningStep next_step() { return RunningStatistics<T>::next_step(momentum_, convention_); }
 
   /// Statistics of inference. A norm without variance has the one that scales nothing.
-  GivenStatistics<T> running() const {
+  GivenStatistics running() const {
     static constexpr T no_variance = T(1);
-    if (this->variance_view().data() != nullptr) return given_statistics<T>(this->mean_view(), this->variance_view(), formula_.eps);
-    return {this->mean_view().data(), 1, &no_variance, 0, {0.0}};
+    if (this->variance_view().data() != nullptr) return given_statistics(this->mean_view(), this->variance_view(), statistic_.eps);
+    return GivenStatistics(0, this->mean_view().data(), 1, &no_variance, 0);
   }
 
-  const F& formula() const { return formula_; }
+  const Statistic& statistic() const { return statistic_; }
 
  private:
   friend LayerCalls<Layer, T>;
 
-  F formula_;
+  Statistic statistic_;
   std::optional<double> momentum_;
   StatsConvention convention_;
 };

@@ -7,23 +7,23 @@ namespace norma::inline NORMA_ISA_NAMESPACE {
 
 /// Forward in which `between(forward, slice)` sees the statistics of each slice before they are kept in `statistics` and mapped with; it
 /// may replace them (put) or change what is made of them (reshape). `plan_of` chooses among a plan's slicings. x has elements.
-template <class P, Formula F, class X, class Y, class PlanOf, class Between>
-inline void normalize_between(const ExecutorRef& executor, const F& formula, const Roles& roles, const TensorView<X>& x,
-                              const TensorView<Y>& y, const AffineOperands& affine, const StatisticArrays<P>& statistics,
+template <class P, class X, class Y, class PlanOf, class Between>
+inline void normalize_between(const ExecutorRef& executor, const Statistic& statistic, const Roles& roles, const TensorView<X>& x,
+                              const TensorView<Y>& y, const AffineOperands& affine, const StatisticArrays& statistics,
                               Buffer<std::byte>* scratch, const PlanOf& plan_of, const Between& between) {
   using A = Wider<P, std::remove_const_t<X>>;
   const Operands operands = forward_operands<A>(x, y, affine);
   const bool streaming = streams_output(executor, operands, y);
   const CellPlan plan = plan_of(CellPlan(x.extents(), roles, operands, scratch != nullptr, roles.keeps(0) ? 1 : CellPlan::least_plane));
-  each_slice_forward<A, P>(executor, plan, static_cast<double>(affine.template offset<A>()), true, streaming, scratch,
-                           [&](SliceForward<A, P>& forward, const ExecutorRef& inside, const CellSlice& slice) {
-                             forward.fold_any(inside, formula);
-                             between(forward, slice);
-                             for (index_t s = 0; s < forward.set_count(); ++s) {
-                               statistics.put(slice.place(s), forward.statistics(s));
-                             }
-                             if (operands[stream_y].present()) forward.map(inside);
-                           });
+  each_slice_forward<A>(executor, plan, static_cast<double>(affine.template offset<A>()), true, streaming, scratch,
+                        [&](SliceForward<A>& forward, const ExecutorRef& inside, const CellSlice& slice) {
+                          forward.fold_any(inside, statistic);
+                          between(forward, slice);
+                          for (index_t s = 0; s < forward.set_count(); ++s) {
+                            statistics.put(slice.place(s), forward.statistics(s));
+                          }
+                          if (operands[stream_y].present()) forward.map(inside);
+                        });
 }
 
 /// Backward of such a norm, whose resolve is its own; see SlicePull::run_with. The slices' sets are their cells: planes of (n, c).
@@ -34,14 +34,14 @@ inline void pull_back_with(const ExecutorRef& executor, const Roles& roles, cons
   const Operands operands = backward_operands<A>(dy, x, dx, {});
   const bool streaming = streams_output(executor, operands, dx);
   const CellPlan plan = plan_of(CellPlan(x.extents(), roles, operands, true, 1));
-  const index_t doubles = SlicePull<A, P>::workspace_size(plan);
+  const index_t doubles = SlicePull<A>::workspace_size(plan);
   double* memory = nullptr;
   if (!Workspace::fits_stack(doubles)) {
     saved.scratch().resize(slice_tasks(executor, plan) * doubles * static_cast<index_t>(sizeof(double)));
     memory = reinterpret_cast<double*>(saved.scratch().data());
   }
   each_slice(executor, plan, doubles, memory, [&](const CellSlice& slice, const ExecutorRef& inside, Workspace& workspace) {
-    SlicePull<A, P>(slice, 0, streaming, workspace).run_with(inside, saved.statistics(), resolve);
+    SlicePull<A>(slice, 0, streaming, workspace).run_with(inside, saved.statistics(), resolve);
   });
 }
 
@@ -76,8 +76,9 @@ struct PlaneMoments {
 };
 
 /// Statistics of `n` planes of a slice's forward together, `stride` places apart from `first` on; their variances count `factor` times.
-template <class Forward, Formula F>
-inline SetStatistics merged_planes(const Forward& forward, const F& formula, index_t first, index_t stride, index_t n, double factor = 1) {
+template <class Forward>
+inline SetStatistics merged_planes(const Forward& forward, const Statistic& statistic, index_t first, index_t stride, index_t n,
+                                   double factor = 1) {
   const SetStatistics origin = forward.statistics(first);
   const auto relative = [&](index_t i) {
     const SetStatistics s = forward.statistics(first + i * stride);
@@ -92,7 +93,7 @@ inline SetStatistics merged_planes(const Forward& forward, const F& formula, ind
     variance += std::fma(deviation, deviation, mul(factor, forward.statistics(first + i * stride).second));
   }
   variance = mul(variance, inverse);
-  return {two_sum(origin.mean.high, mean), finite_rstd(variance, formula.rstd(variance)), variance};
+  return {two_sum(origin.mean.high, mean), finite_rstd(variance, statistic.rstd(variance, 0)), variance};
 }
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -134,7 +134,7 @@ class CellFold {
   template <std::size_t Columns, class Source>
   NORMA_INLINE void fold_tile(index_t first, index_t count, const Source& source, const MomentArrays& result) const {
     MomentTable<A, Columns> moments;
-    fold_sets<InverseSigma>(layout_.set_size, count, moments, source);
+    fold_sets_of<CentredTerm>(layout_.set_size, count, moments, source);
     for (index_t i = 0; i < count; ++i) {
       result.pivot[first + i] = moments.pivot[i];
       result.mean[first + i] = moments.mean[i];

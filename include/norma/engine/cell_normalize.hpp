@@ -41,7 +41,7 @@ inline void each_coefficient(const Cells& cells, bool per_set, F&& f) {
 }
 
 /// The forward of one slice. A is the arithmetic type, P that of the statistics.
-template <class A, class P>
+template <class A>
 class SliceForward {
  public:
   SliceForward(const CellSlice& slice, double weight_offset, bool streaming, Workspace& workspace)
@@ -66,25 +66,23 @@ class SliceForward {
   }
 
   /// Statistics of x. False if a set's squares leave the range of A: ordinary(set) then tells which.
-  template <Formula F>
-  bool fold(const ExecutorRef& executor, const F& formula) {
+  bool fold(const ExecutorRef& executor, const Statistic& statistic) {
     of_cell_ = {workspace_.take(cells_.count()), workspace_.take(cells_.count()), workspace_.take(cells_.count())};
     const CellFold<A> fold = cell_fold();
     parallel_sets(executor, cells_.count(), slice_.extents.product(),
                   [&](index_t first, index_t last) { fold.run(first, last, of_cell_); });
-    return merge(formula);
+    return merge(statistic);
   }
   /// The same for norms that have no other way for such sets: theirs are summed again at another scale.
-  template <Formula F>
-  void fold_any(const ExecutorRef& executor, const F& formula) {
-    if (fold(executor, formula)) return;
+  void fold_any(const ExecutorRef& executor, const Statistic& statistic) {
+    if (fold(executor, statistic)) return;
     const CellFold<A> again = cell_fold();
     for (index_t i = 0; i < cells_.cells_per_set; ++i) {
       cells_.each_set(i, [&](index_t set, index_t cell) {
         if (!ordinary(set)) again.rerun(cell, of_cell_);
       });
     }
-    merge(formula);
+    merge(statistic);
   }
   /// Between fold and map a norm may change what is made of the statistics: y = ((x - mean) * slope + shift) * weight + bias.
   void reshape(index_t set, double slope, double shift) {
@@ -134,15 +132,14 @@ class SliceForward {
   CellFold<A> cell_fold() const { return {slice_.extents, slice_.roles, slice_.operands, slice_.sums_in_columns}; }
 
   /// From the moments of cells to statistics of sets. True if all are ordinary.
-  template <Formula F>
-  bool merge(const F& formula) {
+  bool merge(const Statistic& statistic) {
     merge_cells(cells_, of_cell_, of_set_);
     bool all_ordinary = true;
     for (index_t s = 0; s < cells_.set_count; ++s) {
       const SplitSum<> mean = two_sum(of_set_.pivot[s], of_set_.mean[s]);
       of_set_.pivot[s] = mean.high;
       of_set_.mean[s] = mean.low;
-      rstd_[s] = formula.rstd(of_set_.variance[s]);
+      rstd_[s] = statistic.rstd(of_set_.variance[s], static_cast<double>(cells_.set_size()));
       all_ordinary = all_ordinary && ordinary(s);
       rstd_[s] = finite_rstd(of_set_.variance[s], rstd_[s]);
     }
@@ -179,32 +176,32 @@ class SliceForward {
 };
 
 /// Runs work(forward, executor for its inside, slice) on the forward of each slice. `scratch`, if not null, is used instead of new memory.
-template <class A, class P, class Work>
+template <class A, class Work>
 inline void each_slice_forward(const ExecutorRef& executor, const CellPlan& plan, double weight_offset, bool folds, bool streaming,
                                Buffer<std::byte>* scratch, Work&& work) {
-  const index_t doubles = SliceForward<A, P>::workspace_size(plan, folds, plan.coefficients_per_set());
+  const index_t doubles = SliceForward<A>::workspace_size(plan, folds, plan.coefficients_per_set());
   double* memory = nullptr;
   if (scratch != nullptr && !Workspace::fits_stack(doubles)) {
     scratch->resize(slice_tasks(executor, plan) * doubles * static_cast<index_t>(sizeof(double)));
     memory = reinterpret_cast<double*>(scratch->data());
   }
   each_slice(executor, plan, doubles, memory, [&](const CellSlice& slice, const ExecutorRef& inside, Workspace& workspace) {
-    SliceForward<A, P> forward(slice, weight_offset, streaming, workspace);
+    SliceForward<A> forward(slice, weight_offset, streaming, workspace);
     work(forward, inside, slice);
   });
 }
 
 /// Forward with the statistics of x; with `statistics`, they are left there.
-template <class A, class P, Formula F>
-inline void normalize_cells(const ExecutorRef& executor, const F& formula, const CellPlan& plan, double weight_offset,
-                            const StatisticArrays<P>& statistics, Buffer<std::byte>* scratch, bool streaming) {
-  const auto work = [&](SliceForward<A, P>& forward, const ExecutorRef& inside, const CellSlice& slice) {
+template <class A>
+inline void normalize_cells(const ExecutorRef& executor, const Statistic& statistic, const CellPlan& plan, double weight_offset,
+                            const StatisticArrays& statistics, Buffer<std::byte>* scratch, bool streaming) {
+  const auto work = [&](SliceForward<A>& forward, const ExecutorRef& inside, const CellSlice& slice) {
     const auto put_all = [&](const auto& wanted) {
       for (index_t s = 0; s < forward.set_count(); ++s) {
         if (wanted(s)) statistics.put(slice.place(s), forward.statistics(s));
       }
     };
-    if (forward.fold(inside, formula)) {
+    if (forward.fold(inside, statistic)) {
       put_all([](index_t) { return true; });
       forward.map(inside);
       return;
@@ -214,8 +211,7 @@ inline void normalize_cells(const ExecutorRef& executor, const F& formula, const
     Roles whole_sets = slice.roles;
     whole_sets.merged = 0;
     const Layout layout(slice.extents, whole_sets, slice.operands);
-    const ForwardPass<A, P, F> general(formula, layout, slice.operands, static_cast<A>(weight_offset), statistics.from(slice.first_set),
-                                       false);
+    const ForwardPass<A> general(statistic, layout, slice.operands, static_cast<A>(weight_offset), statistics.from(slice.first_set), false);
     for (index_t set = 0; set < layout.sets; ++set) {
       if (!forward.ordinary(layout.kept.offset(stream_stat, set))) general.normalize_set(set);
     }
@@ -223,17 +219,17 @@ inline void normalize_cells(const ExecutorRef& executor, const F& formula, const
     put_all(ordinary);
     forward.map_some(ordinary);
   };
-  each_slice_forward<A, P>(executor, plan, weight_offset, true, streaming, scratch, work);
+  each_slice_forward<A>(executor, plan, weight_offset, true, streaming, scratch, work);
 }
 
 /// Forward with statistics from elsewhere.
-template <class A, class P, class Given>
+template <class A, class Given>
 inline void apply_to_cells(const ExecutorRef& executor, const CellPlan& plan, double weight_offset, const Given& given, bool streaming) {
-  each_slice_forward<A, P>(executor, plan, weight_offset, false, streaming, nullptr,
-                           [&](SliceForward<A, P>& forward, const ExecutorRef& inside, const CellSlice&) {
-                             forward.take(given);
-                             forward.map(inside);
-                           });
+  each_slice_forward<A>(executor, plan, weight_offset, false, streaming, nullptr,
+                        [&](SliceForward<A>& forward, const ExecutorRef& inside, const CellSlice&) {
+                          forward.take(given);
+                          forward.map(inside);
+                        });
 }
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -62,7 +62,7 @@ struct NoExchange {
 };
 
 /// The backward of one slice.
-template <class A, class P>
+template <class A>
 class SlicePull {
  public:
   SlicePull(const CellSlice& slice, double weight_offset, bool streaming, Workspace& workspace)
@@ -87,11 +87,11 @@ class SlicePull {
 
   /// `statistics` and `reshape` are those of all of x; `sums`, if it has memory, takes what parameter gradients are made of.
   /// exchange(sum of g, sum of g * x_hat, sets, elements of a set) says over how many elements the sums are then.
-  template <Formula F, class Exchange>
-  void run(const ExecutorRef& executor, const F& formula, const StatisticArrays<P>& statistics, const Reshape& reshape,
+  template <class Exchange>
+  void run(const ExecutorRef& executor, const Statistic& statistic, const StatisticArrays& statistics, const Reshape& reshape,
            const CellSums& sums, const Exchange& exchange) {
     reshape_ = reshape;
-    constexpr bool frozen = requires { F::constant_statistics; };
+    const bool frozen = statistic.kind == Statistic::Kind::given;
     read_statistics(statistics);
     const index_t elements = slice_.extents.product();
     const bool wants_sums = sums.dy.data() != nullptr, wants_dx = slice_.operands[stream_y].present();
@@ -100,21 +100,21 @@ class SlicePull {
                     [&](index_t first, index_t last) { pull_.fold(first, last, statistics_, of_cell_[0], of_cell_[1]); });
     if (wants_sums) put_sums(sums);
     if (!wants_dx && !Exchange::always) return;
-    if constexpr (frozen) {
+    if (frozen) {
       map_frozen(executor, elements);
       return;
     }
     sum_sets();
     const double over = exchange(of_set_[0], of_set_[1], cells_.set_count, cells_.set_size());
     if (!wants_dx) return;
-    resolve(formula, over);
+    resolve(statistic, over);
     parallel_sets(executor, cells_.count(), elements, [&](index_t first, index_t last) { pull_.map(first, last, statistics_, pulls_); });
   }
 
   /// A backward of the layer's own making, for slices whose sets are their cells: resolve(sum dy, sum dy * x_hat, f) calls
   /// f(set, scale, slope, offset) for every set; then dx = dy * scale + (x_hat * slope + offset).
   template <class Resolve>
-  void run_with(const ExecutorRef& executor, const StatisticArrays<P>& statistics, const Resolve& resolve) {
+  void run_with(const ExecutorRef& executor, const StatisticArrays& statistics, const Resolve& resolve) {
     read_statistics(statistics);
     const index_t elements = slice_.extents.product();
     parallel_sets(executor, cells_.count(), elements,
@@ -134,10 +134,10 @@ class SlicePull {
   }
 
  private:
-  void read_statistics(const StatisticArrays<P>& statistics) {
+  void read_statistics(const StatisticArrays& statistics) {
     for (index_t s = 0; s < cells_.set_count; ++s) {
-      const SplitSum<> mean = statistics.template get_mean<double>(slice_.place(s));
-      const double rstd = statistics.template get_rstd<double>(slice_.place(s));
+      const SplitSum<> mean = statistics.get_mean<double>(slice_.place(s));
+      const double rstd = statistics.get_rstd<double>(slice_.place(s));
       const A mean_in_a = rounded<A>(mean.high);
       statistics_.column[0][s] = mean_in_a;
       statistics_.column[1][s] = static_cast<A>(rstd);
@@ -213,20 +213,19 @@ class SlicePull {
   }
 
   /// dx = rstd * (g - mean(g) - x_hat * mean(g * x_hat)) as scale, slope, offset; sums are over so many elements.
-  template <Formula F>
-  void resolve(const F& formula, double elements) {
+  void resolve(const Statistic& statistic, double elements) {
     double *const sum_g = of_set_[0], *const sum_g_x_hat = of_set_[1], *const rstd = of_set_[2];
     // A centred set of one element moves nothing.
-    const bool lone = F::centred && elements == 1;
+    const bool lone = statistic.centred() && elements == 1;
     const double inverse = lone ? 0.0 : 1.0 / elements;
     each_coefficient(cells_, pulls_.per_set, [&](index_t i, index_t s, index_t weight, index_t) {
       const double rstd_per_element = mul(rstd[s], inverse);
       const double w = weight_of_set(weight, s);
       pulls_.column[0][i] = static_cast<A>(lone ? 0.0 : mul(rstd[s], w));
-      // A norm that pulls nothing asks for no product with a sum that may have overflowed.
-      const double pull = formula.pull(rstd[s]);
-      pulls_.column[1][i] = pull == 0 ? A(0) : static_cast<A>(-rstd_per_element * pull * sum_g_x_hat[s]);
-      pulls_.column[2][i] = F::centred ? static_cast<A>(-rstd_per_element * sum_g[s]) : A(0);
+      // A norm that damps nothing asks for no product with a sum that may have overflowed.
+      const double damping = statistic.damping(rstd[s], elements);
+      pulls_.column[1][i] = damping == 0 ? A(0) : static_cast<A>(-rstd_per_element * damping * sum_g_x_hat[s]);
+      pulls_.column[2][i] = statistic.centred() ? static_cast<A>(-rstd_per_element * sum_g[s]) : A(0);
     });
   }
 
@@ -242,13 +241,13 @@ class SlicePull {
 };
 
 /// Backward with the statistics a forward has left, or any others; see pull_back.
-template <class A, class P, Formula F, class Exchange = NoExchange>
-inline void pull_back_cells(const ExecutorRef& executor, const F& formula, const Extents& x, const CellPlan& plan, const Operands& operands,
-                            double weight_offset, const StatisticArrays<P>& statistics, Buffer<std::byte>& scratch, bool streaming,
-                            const Reshape& reshape = {}, const Exchange& exchange = {}) {
+template <class A, class Exchange = NoExchange>
+inline void pull_back_cells(const ExecutorRef& executor, const Statistic& statistic, const Extents& x, const CellPlan& plan,
+                            const Operands& operands, double weight_offset, const StatisticArrays& statistics, Buffer<std::byte>& scratch,
+                            bool streaming, const Reshape& reshape = {}, const Exchange& exchange = {}) {
   CellSums sums(x, plan.roles(), operands);
   const bool gradients = operands[stream_weight_grad].present() || operands[stream_bias_grad].present();
-  const index_t doubles = SlicePull<A, P>::workspace_size(plan);
+  const index_t doubles = SlicePull<A>::workspace_size(plan);
   const index_t of_sums = gradients ? 2 * Workspace::padded(sums.cells()) : 0;
   const index_t of_slices = Workspace::fits_stack(doubles) ? 0 : slice_tasks(executor, plan) * doubles;
   scratch.resize((of_sums + of_slices) * static_cast<index_t>(sizeof(double)));
@@ -261,13 +260,13 @@ inline void pull_back_cells(const ExecutorRef& executor, const F& formula, const
   const CellPlan slices = plan.with(with_sums);
   each_slice(executor, slices, doubles, of_slices > 0 ? memory + of_sums : nullptr,
              [&](const CellSlice& slice, const ExecutorRef& inside, Workspace& workspace) {
-               SlicePull<A, P>(slice, weight_offset, streaming, workspace).run(inside, formula, statistics, reshape, sums, exchange);
+               SlicePull<A>(slice, weight_offset, streaming, workspace).run(inside, statistic, statistics, reshape, sums, exchange);
              });
   if (operands[stream_weight_grad].present()) {
-    scatter_gradient(sums.axes, stream_weight_grad, sums.dy_x_hat.data(), static_cast<P*>(operands[stream_weight_grad].data));
+    scatter_gradient(sums.axes, stream_weight_grad, sums.dy_x_hat.data(), operands[stream_weight_grad], 0);
   }
   if (operands[stream_bias_grad].present()) {
-    scatter_gradient(sums.axes, stream_bias_grad, sums.dy.data(), static_cast<P*>(operands[stream_bias_grad].data));
+    scatter_gradient(sums.axes, stream_bias_grad, sums.dy.data(), operands[stream_bias_grad], 0);
   }
 }
 

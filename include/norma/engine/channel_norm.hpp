@@ -113,8 +113,8 @@ inline void update_running(const Saved<P>& saved, index_t samples, index_t m, co
 
 /// Every channel normalized with one mean and variance for all samples.
 template <class P>
-inline GivenStatistics<P> given_statistics(const TensorView<const P>& mean, const TensorView<const P>& variance, double eps) {
-  return {mean.data(), mean.stride(0), variance.data(), variance.stride(0), {eps}};
+inline GivenStatistics given_statistics(const TensorView<const P>& mean, const TensorView<const P>& variance, double eps) {
+  return GivenStatistics(eps, mean.data(), mean.stride(0), variance.data(), variance.stride(0));
 }
 
 /// How many values a channel has in (N, C, spatial...).

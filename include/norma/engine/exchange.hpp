@@ -74,8 +74,7 @@ class SharedMoments {
     for (int r = 0; r < table_.ranks(); ++r) total += table_.of(r)[0];
     return static_cast<index_t>(total);
   }
-  template <Formula F>
-  SetStatistics merged(const F& formula, index_t set) const {
+  SetStatistics merged(const Statistic& statistic, index_t set) const {
     Moments<> total;
     for (int r = 0; r < table_.ranks(); ++r) {
       const double* const of_rank = table_.of(r);
@@ -83,7 +82,7 @@ class SharedMoments {
     }
     if (total.count == 0) return {};  // as where one process has no elements
     const double variance = total.variance();
-    return {{total.mean, 0}, finite_rstd(variance, formula.rstd(variance)), variance};
+    return {{total.mean, 0}, finite_rstd(variance, statistic.rstd(variance, total.count)), variance};
   }
 
  private:
@@ -128,12 +127,12 @@ class SharedSums {
 /// Training forward of a batch norm over all ranks' x. `between` as in normalize_between, with the statistics of all ranks. `error` is that
 /// of this rank's own checks. What saved holds is replaced after the exchange, so that a call that is refused leaves it alone. Returns the
 /// elements of a channel on all ranks; with none, nothing happens.
-template <class P, Formula F, class X, class Y, class Between>
+template <class P, class X, class Y, class Between>
 inline index_t normalize_shared(const ExecutorRef& executor, const CommunicatorRef& ranks, const char* layer, const std::string& error,
-                                const F& formula, index_t channels, const TensorView<X>& x, const TensorView<Y>& y,
+                                const Statistic& statistic, index_t channels, const TensorView<X>& x, const TensorView<Y>& y,
                                 const AffineOperands& affine, Saved<P>& saved, const Between& between) {
   SharedMoments shared(layer, ranks, channels);
-  StatisticArrays<P> statistics;
+  StatisticArrays statistics;
   const auto exchange = [&] {
     shared.exchange(error);
     if (shared.count() == 1) raise_shape_error(layer, ": training wants more than one value per channel, on all ranks together");
@@ -141,24 +140,24 @@ inline index_t normalize_shared(const ExecutorRef& executor, const CommunicatorR
   };
   if (!error.empty() || x.size() == 0) {
     exchange();
-    for (index_t c = 0; c < channels; ++c) statistics.put(c, shared.merged(formula, c));
+    for (index_t c = 0; c < channels; ++c) statistics.put(c, shared.merged(statistic, c));
     return shared.count();
   }
   const auto merge_then = [&](auto& forward, const CellSlice& slice) {
     for (index_t c = 0; c < channels; ++c) shared.put(c, forward.statistics(c), x.size() / channels);
     exchange();
-    for (index_t c = 0; c < channels; ++c) forward.put(c, shared.merged(formula, c));
+    for (index_t c = 0; c < channels; ++c) forward.put(c, shared.merged(statistic, c));
     between(forward, slice);
   };
-  normalize_between(
-      executor, formula, batch_roles(x.rank()), x, y, affine, statistics, &saved.scratch(),
+  normalize_between<P>(
+      executor, statistic, batch_roles(x.rank()), x, y, affine, statistics, &saved.scratch(),
       [](const CellPlan& plan) { return plan.in_one_slice(); }, merge_then);
   return shared.count();
 }
 
 /// Its backward. Parameter gradients += this rank's part.
-template <class P, Formula F, class DY, class X, class DX>
-inline void pull_back_shared(const ExecutorRef& executor, const F& formula, const TensorView<DY>& dy, const TensorView<X>& x,
+template <class P, class DY, class X, class DX>
+inline void pull_back_shared(const ExecutorRef& executor, const Statistic& statistic, const TensorView<DY>& dy, const TensorView<X>& x,
                              Saved<P>& saved, const TensorView<DX>& dx, const AffineOperands& affine, const Reshape& reshape,
                              const SharedSums& sums) {
   using A = Wider<P, std::remove_const_t<X>>;
@@ -169,8 +168,8 @@ inline void pull_back_shared(const ExecutorRef& executor, const F& formula, cons
   const Operands operands = backward_operands<A>(dy, x, dx, affine);
   const bool streaming = streams_output(executor, operands, dx);
   const CellPlan plan = CellPlan(x.extents(), batch_roles(x.rank()), operands, true).in_one_slice();
-  pull_back_cells<A, P>(executor, formula, x.extents(), plan, operands, static_cast<double>(affine.template offset<A>()),
-                        saved.statistics(), saved.scratch(), streaming, reshape, sums);
+  pull_back_cells<A>(executor, statistic, x.extents(), plan, operands, static_cast<double>(affine.template offset<A>()), saved.statistics(),
+                     saved.scratch(), streaming, reshape, sums);
 }
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -16,7 +16,7 @@ NORMA_INLINE void clear_columns(T (&column)[Columns]) {
                                                        __attribute__((always_inline)) { store(column + k * pack_size<T>, Pack<T>(T(0))); });
 }
 
-/// Moments of the sets of a tile, a column each. mean is relative to pivot, which lies near it; uncentred formulas leave both 0 and have
+/// Moments of the sets of a tile, a column each. mean is relative to pivot, which lies near it; uncentred ones leave both 0 and have
 /// the mean square as second moment.
 template <class A, std::size_t Columns>
 struct MomentTable {
@@ -63,13 +63,12 @@ NORMA_INLINE void merge_chunk(const double* sum, const double* sum_of_squares, i
 
 /// Fills the first `sets` columns. The source knows the sets' memory:
 /// source.fold<Term>(i, n, pivot, sums) sums elements [i, i + n), n <= block_length, of each set about its pivot.
-template <class F, class A, std::size_t Columns, class Source>
-NORMA_INLINE void fold_sets(index_t size, index_t sets, MomentTable<A, Columns>& table, const Source& source) {
-  using Term = std::conditional_t<F::centred, CentredTerm, SquareTerm>;
+template <class Term, class A, std::size_t Columns, class Source>
+NORMA_INLINE void fold_sets_of(index_t size, index_t sets, MomentTable<A, Columns>& table, const Source& source) {
   constexpr std::size_t skipped = 2 - Term::sums;
   for (index_t chunk = 0; chunk < size; chunk += chunk_length) {
     const index_t length = size - chunk < chunk_length ? size - chunk : chunk_length;
-    if constexpr (F::centred) {
+    if constexpr (std::is_same_v<Term, CentredTerm>) {
       const index_t lead = pivot_length(length);
       TileSums<Columns> sums[1];
       sums[0].clear();
@@ -94,6 +93,16 @@ NORMA_INLINE void fold_sets(index_t size, index_t sets, MomentTable<A, Columns>&
   }
   const Pack<double> inverse_size(1.0 / static_cast<double>(size));
   for (index_t r = 0; r < sets; r += pack_size<double>) store(table.second + r, mul(load(table.second + r), inverse_size));
+}
+
+/// About their means, or about 0.
+template <class A, std::size_t Columns, class Source>
+NORMA_INLINE void fold_sets(bool centred, index_t size, index_t sets, MomentTable<A, Columns>& table, const Source& source) {
+  if (centred) {
+    fold_sets_of<CentredTerm>(size, sets, table, source);
+  } else {
+    fold_sets_of<SquareTerm>(size, sets, table, source);
+  }
 }
 
 /// Sets that lie as rows, several side by side. `read(first, count)` gives pointers to elements [first, first + count) of each row.

@@ -52,12 +52,12 @@ struct MappingSource {
 };
 
 /// A is the arithmetic type, P that of the statistics.
-template <class A, class P, Formula F>
+template <class A>
 class ForwardPass {
  public:
-  ForwardPass(const F& formula, const Layout& layout, const Operands& operands, A weight_offset, const StatisticArrays<P>& statistics,
-              bool streaming)
-      : formula_(formula),
+  ForwardPass(const Statistic& statistic, const Layout& layout, const Operands& operands, A weight_offset,
+              const StatisticArrays& statistics, bool streaming)
+      : statistic_(statistic),
         layout_(layout),
         x_(operands, layout, stream_x),
         y_(operands, layout, stream_y),
@@ -94,15 +94,15 @@ class ForwardPass {
     const index_t x = layout_.kept.offset(stream_x, set);
     CoefficientTable<A, tile_rows> c;
     A scale(1);
-    const auto fold = [&](const F& formula) {
+    const auto fold = [&](const Statistic& statistic) {
       MomentTable<A, tile_rows> moments;
       const A* p;
       const auto read = [&](index_t first, index_t count) {
         p = x_.read(x, first, count, tile.element, scale);
         return &p;
       };
-      fold_sets<F>(layout_.set_size, 1, moments, RowSource<A, decltype(read)>{1, read});
-      const bool ordinary = resolve(formula, moments, 1, c);
+      fold_sets(statistic_.centred(), layout_.set_size, 1, moments, RowSource<A, decltype(read)>{1, read});
+      const bool ordinary = resolve(statistic, layout_.set_size, moments, 1, c);
       const double rstd = finite_rstd(moments.second[0], c.rstd_double[0]);
       if (rstd != c.rstd_double[0]) {  // a constant set without eps
         c.rstd_double[0] = rstd;
@@ -111,9 +111,9 @@ class ForwardPass {
       }
       return ordinary;
     };
-    if (!fold(formula_)) {
+    if (!fold(statistic_)) {
       scale = scale_to_one(largest_magnitude(x_, x, layout_.set_size, tile));
-      fold(formula_.scaled(static_cast<double>(scale)));
+      fold(statistic_.scaled(static_cast<double>(scale)));
     }
     map_set(set, c.coefficients(), scale);
     const double unscale = 1.0 / static_cast<double>(scale);
@@ -188,9 +188,9 @@ class ForwardPass {
         for (index_t r = 0; r < sets; ++r) moved[r] = tile.x[r] + begin;
         return moved;
       };
-      fold_sets<F>(layout_.set_size, sets, moments, RowSource<A, decltype(read)>{sets, read});
+      fold_sets(statistic_.centred(), layout_.set_size, sets, moments, RowSource<A, decltype(read)>{sets, read});
     }
-    if (!resolve(formula_, moments, sets, tile.coefficients)) {
+    if (!resolve(statistic_, layout_.set_size, moments, sets, tile.coefficients)) {
       tile.sets = 0;
       return false;
     }
@@ -217,7 +217,7 @@ class ForwardPass {
       }
       fold(flags, x, y, before.coefficients.coefficients(), affine);
     };
-    fold_sets<F>(layout_.set_size, tile.sets, moments, MappingSource<A, decltype(map)>{tile.x, tile.sets, map});
+    fold_sets(statistic_.centred(), layout_.set_size, tile.sets, moments, MappingSource<A, decltype(map)>{tile.x, tile.sets, map});
     before.sets = 0;
   }
 
@@ -267,11 +267,11 @@ class ForwardPass {
     }
   }
 
-  const F& formula_;
+  const Statistic& statistic_;
   const Layout& layout_;
   SetStream<A> x_, y_, weight_, bias_;
   A weight_offset_;
-  StatisticArrays<P> statistics_;
+  StatisticArrays statistics_;
   bool streaming_;
   bool direct_;
   bool shares_affine_;

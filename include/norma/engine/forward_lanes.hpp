@@ -55,14 +55,14 @@ struct LaneSource {
   }
 };
 
-template <class A, class P, Formula F>
+template <class A>
 class LaneForward {
  public:
   /// `general` normalizes what leaves the range of A.
-  LaneForward(const ForwardPass<A, P, F>& general, const F& formula, const Layout& layout, const Operands& operands, A weight_offset,
-              const StatisticArrays<P>& statistics)
+  LaneForward(const ForwardPass<A>& general, const Statistic& statistic, const Layout& layout, const Operands& operands, A weight_offset,
+              const StatisticArrays& statistics)
       : general_(general),
-        formula_(formula),
+        statistic_(statistic),
         layout_(layout),
         operands_(operands),
         weight_offset_(weight_offset),
@@ -91,9 +91,9 @@ class LaneForward {
     const auto rows = [&](Stream stream) { return lane_rows<A>(layout_, operands_, stream, set); };
     const LaneRows<A> x = rows(stream_x), weight = rows(stream_weight), bias = rows(stream_bias);
     MomentTable<A, columns> moments;
-    fold_sets<F>(layout_.set_size, count, moments, LaneSource<A>{{x.first, x.stride}, count});
+    fold_sets(statistic_.centred(), layout_.set_size, count, moments, LaneSource<A>{{x.first, x.stride}, count});
     CoefficientTable<A, columns> c;
-    if (!resolve(formula_, moments, count, c)) return false;
+    if (!resolve(statistic_, layout_.set_size, moments, count, c)) return false;
     for (int p = 0; statistics_.rstd != nullptr && p < count; ++p)
       statistics_.put(layout_.kept.offset(stream_stat, set + p), c.statistics(p));
     const AffineColumn<A> affine{weight.first, weight.stride, bias.first, bias.stride, weight_offset_};
@@ -103,12 +103,12 @@ class LaneForward {
     return true;
   }
 
-  const ForwardPass<A, P, F>& general_;
-  const F& formula_;
+  const ForwardPass<A>& general_;
+  const Statistic& statistic_;
   const Layout& layout_;
   const Operands& operands_;
   A weight_offset_;
-  StatisticArrays<P> statistics_;
+  StatisticArrays statistics_;
 };
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -6,44 +6,42 @@
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
 /// A mean and a variance for each statistic set, in row-major order of the kept axes; strides in elements, 0 and negative allowed.
-template <class P>
 struct GivenStatistics {
-  const P* mean;
+  Statistic statistic;
+  ElementType type;
+  const void* mean;
   index_t mean_stride;
-  const P* variance;
+  const void* variance;
   index_t variance_stride;
-  InverseSigma formula;
+
+  template <class P>
+  GivenStatistics(double eps, const P* means, index_t stride_of_means, const P* variances, index_t stride_of_variances)
+      : statistic{Statistic::Kind::deviation, eps},
+        type(element_type_of<P>),
+        mean(means),
+        mean_stride(stride_of_means),
+        variance(variances),
+        variance_stride(stride_of_variances) {}
 
   SetStatistics operator[](index_t set) const {
-    const double v = static_cast<double>(variance[set * variance_stride]);
-    return {{static_cast<double>(mean[set * mean_stride]), 0}, formula.rstd(v), v};
+    return with_element_type(type, [&]<class P>(P*) -> SetStatistics {
+      const double v = static_cast<double>(static_cast<const P*>(variance)[set * variance_stride]);
+      return {{static_cast<double>(static_cast<const P*>(mean)[set * mean_stride]), 0}, statistic.rstd(v, 0), v};
+    });
   }
-};
-
-/// The algebra of a backward in which statistics are constants: dx = g * rstd.
-struct FrozenFormula {
-  static constexpr bool centred = false;
-  static constexpr bool constant_statistics = true;
-
-  template <class V>
-  NORMA_INLINE V rstd(const V& second) const {
-    return second;  // never asked: the statistics are given
-  }
-  FrozenFormula scaled(double) const { return {}; }
-  NORMA_INLINE double pull(double) const { return 0.0; }
 };
 
 /// A forward with given statistics whose tensors are operands, like normalize_operands. x has elements.
-template <class A, class P>
+template <class A>
 void apply_statistics_to_operands(const ExecutorRef& executor, const Roles& roles, const Extents& x, const Operands& operands,
-                                  A weight_offset, bool streaming, const GivenStatistics<P>& given) {
+                                  A weight_offset, bool streaming, const GivenStatistics& given) {
   const CellPlan plan(x, roles, operands, false);
   if (plan.suits()) {
-    apply_to_cells<A, P>(executor, plan, static_cast<double>(weight_offset), given, streaming);
+    apply_to_cells<A>(executor, plan, static_cast<double>(weight_offset), given, streaming);
     return;
   }
   const Layout layout(x, roles, operands);
-  const ForwardPass<A, P, InverseSigma> pass(given.formula, layout, operands, weight_offset, {}, false);
+  const ForwardPass<A> pass(given.statistic, layout, operands, weight_offset, {}, false);
   parallel_sets(executor, layout.sets, x.product(), [&](index_t first, index_t last) {
     for (; first < last; ++first) pass.apply(first, given[layout.kept.offset(stream_stat, first)]);
   });
@@ -52,7 +50,7 @@ void apply_statistics_to_operands(const ExecutorRef& executor, const Roles& role
 /// y = (x - mean) / sqrt(variance + eps) * weight + bias. y may be exactly x. Shapes have been checked.
 template <class P, class X, class Y>
 inline void apply_statistics(const ExecutorRef& executor, const Roles& roles, const TensorView<X>& x, const TensorView<Y>& y,
-                             const AffineOperands& affine, const GivenStatistics<P>& given) {
+                             const AffineOperands& affine, const GivenStatistics& given) {
   using A = Wider<P, std::remove_const_t<X>>;
   if (x.size() == 0) return;
   const Operands operands = forward_operands<A>(x, y, affine);
@@ -63,12 +61,11 @@ inline void apply_statistics(const ExecutorRef& executor, const Roles& roles, co
 /// Its backward. dx = ..., weight and bias gradients += ..., each where present. dx may be exactly dy or x. Shapes have been checked.
 template <class P, class DY, class X, class DX>
 inline void apply_statistics_backward(const ExecutorRef& executor, const Roles& roles, const TensorView<DY>& dy, const TensorView<X>& x,
-                                      const TensorView<DX>& dx, const AffineOperands& affine, const GivenStatistics<P>& given,
-                                      index_t sets) {
+                                      const TensorView<DX>& dx, const AffineOperands& affine, const GivenStatistics& given, index_t sets) {
   Saved<P> saved;
-  const StatisticArrays<P> statistics = saved.prepare(sets, true);
+  const StatisticArrays statistics = saved.prepare(sets, true);
   for (index_t set = 0; set < sets; ++set) statistics.put(set, given[set]);
-  pull_back(executor, FrozenFormula(), roles, dy, x, statistics, saved.scratch(), dx, affine);
+  pull_back<P>(executor, {Statistic::Kind::given}, roles, dy, x, statistics, saved.scratch(), dx, affine);
 }
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

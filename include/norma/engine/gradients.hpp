@@ -106,18 +106,20 @@ struct SetGradients {
   }
 };
 
-/// gradient += the sum of n partial ones.
-template <class P>
-inline void add_gradients(const double* partial, index_t n, P& gradient) {
+/// gradient += the sum of n partial ones; the element `offset` elements into the operand.
+inline void add_gradients(const double* partial, index_t n, const Operand& gradient, index_t offset) {
   double sum = 0;
   for (index_t i = 0; i < n; ++i) sum += partial[i];
-  gradient = static_cast<P>(static_cast<double>(gradient) + sum);
+  with_element_type(gradient.type, [&]<class P>(P*) {
+    P& to = static_cast<P*>(gradient.data)[offset];
+    to = static_cast<P>(static_cast<double>(to) + sum);
+  });
 }
 
-/// Adds `partial`, one number per element of a set in the order of `averaged`, to the gradient at `gradient`; elements that share a
-/// parameter are summed in double first.
+/// Adds `partial`, one number per element of a set in the order of `averaged`, to the gradient; elements that share a parameter are summed
+/// in double first.
 template <class P>
-inline void scatter_gradient(const AxisList& averaged, Stream stream, const double* partial, P* gradient) {
+inline void scatter_to(const AxisList& averaged, Stream stream, const double* partial, P* gradient) {
   if (averaged.contiguous(stream)) {
     const index_t size = averaged.size();
     for (index_t i = 0; i < size; ++i) gradient[i] = static_cast<P>(static_cast<double>(gradient[i]) + partial[i]);
@@ -147,6 +149,11 @@ inline void scatter_gradient(const AxisList& averaged, Stream stream, const doub
     P& to = gradient[varying.offset(stream_y, p)];
     to = static_cast<P>(static_cast<double>(to) + sum);
   }
+}
+
+/// The same for the gradient `offset` elements into the operand.
+inline void scatter_gradient(const AxisList& averaged, Stream stream, const double* partial, const Operand& gradient, index_t offset) {
+  with_element_type(gradient.type, [&]<class P>(P*) { scatter_to(averaged, stream, partial, static_cast<P*>(gradient.data) + offset); });
 }
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

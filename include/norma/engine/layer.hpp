@@ -214,24 +214,4 @@ inline void check_backward(const char* layer, const TensorView<DY>& dy, const Te
   saved.check(layer, x.extents(), roles.signature());
 }
 
-/// What the engine computes with: a formula, or the part of it that several layers share. Fewer kernels are compiled this way.
-template <class F>
-NORMA_INLINE const auto& algebra_of(const F& formula) {
-  if constexpr (requires { typename F::Algebra; }) {
-    return static_cast<const typename F::Algebra&>(formula);
-  } else {
-    return formula;
-  }
-}
-
-/// The last act of a training forward.
-template <class P, class F>
-inline void commit(Saved<P>& saved, const F& formula, const Extents& x, const Roles& roles) {
-  if constexpr (requires { formula.eps_outside_sqrt; }) {
-    saved.commit(F::layer, x, roles.signature(), formula.eps, formula.eps_outside_sqrt);
-  } else {
-    saved.commit(F::layer, x, roles.signature(), formula.eps);
-  }
-}
-
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

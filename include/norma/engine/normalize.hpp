@@ -52,23 +52,24 @@ inline Operands forward_operands(const TensorView<X>& x, const TensorView<Y>& y,
   return operands;
 }
 
-/// A forward whose tensors are operands: compiled once for an arithmetic, a parameter type and a formula, whatever x and y are. x has
+/// A forward whose tensors are operands: compiled once for an arithmetic, a parameter type and a statistic, whatever x and y are. x has
 /// elements.
-template <class A, class P, Formula F>
-void normalize_operands(const ExecutorRef& executor, const F& formula, const Roles& roles, const Extents& x, const Operands& operands,
-                        A weight_offset, bool streaming, const StatisticArrays<P>& statistics, Buffer<std::byte>* scratch) {
-  if constexpr (F::centred) {
+template <class A>
+void normalize_operands(const ExecutorRef& executor, const Statistic& statistic, const Roles& roles, const Extents& x,
+                        const Operands& operands, A weight_offset, bool streaming, const StatisticArrays& statistics,
+                        Buffer<std::byte>* scratch) {
+  if (statistic.centred()) {
     const CellPlan plan(x, roles, operands, scratch != nullptr);
     // Planes of one statistic set each that lie as rows are as well normalized while hot.
     if (plan.suits() && (plan.roles().merged != 0 || plan.sums_in_columns())) {
-      normalize_cells<A>(executor, formula, plan, static_cast<double>(weight_offset), statistics, scratch, streaming);
+      normalize_cells<A>(executor, statistic, plan, static_cast<double>(weight_offset), statistics, scratch, streaming);
       return;
     }
   }
   const Layout layout(x, roles, operands);
-  const ForwardPass<A, P, F> pass(formula, layout, operands, weight_offset, statistics, streaming);
-  if (LaneForward<A, P, F>::suits(layout, operands)) {
-    const LaneForward<A, P, F> lanes_pass(pass, formula, layout, operands, weight_offset, statistics);
+  const ForwardPass<A> pass(statistic, layout, operands, weight_offset, statistics, streaming);
+  if (LaneForward<A>::suits(layout, operands)) {
+    const LaneForward<A> lanes_pass(pass, statistic, layout, operands, weight_offset, statistics);
     parallel_sets(executor, layout.sets, x.product(), [&](index_t first, index_t last) { lanes_pass.run(first, last); });
   } else {
     parallel_sets(executor, layout.sets, x.product(), [&](index_t first, index_t last) { pass.run(first, last); });
@@ -77,9 +78,9 @@ void normalize_operands(const ExecutorRef& executor, const F& formula, const Rol
 
 /// y = normalized x over the averaged axes. P is the type of statistics, which are left in the arrays unless those are null; the arithmetic
 /// type is the wider of P and X. Allocates only in `scratch`, if there is one. y may be exactly x. Shapes have been checked.
-template <class P, Formula F, class X, class Y>
-inline void normalize(const ExecutorRef& executor, const F& formula, const Roles& roles, const TensorView<X>& x, const TensorView<Y>& y,
-                      const AffineOperands& affine, const StatisticArrays<P>& statistics, Buffer<std::byte>* scratch) {
+template <class P, class X, class Y>
+inline void normalize(const ExecutorRef& executor, const Statistic& statistic, const Roles& roles, const TensorView<X>& x,
+                      const TensorView<Y>& y, const AffineOperands& affine, const StatisticArrays& statistics, Buffer<std::byte>* scratch) {
   using A = Wider<P, std::remove_const_t<X>>;
   const Operands operands = forward_operands<A>(x, y, affine);
   if (x.size() == 0) {
@@ -87,16 +88,17 @@ inline void normalize(const ExecutorRef& executor, const F& formula, const Roles
     for (index_t set = 0; set < sets; ++set) statistics.put(set, SetStatistics{});
     return;
   }
-  normalize_operands<A>(executor, formula, roles, x.extents(), operands, affine.template offset<A>(), streams_output(executor, operands, y),
-                        statistics, scratch);
+  normalize_operands<A>(executor, statistic, roles, x.extents(), operands, affine.template offset<A>(),
+                        streams_output(executor, operands, y), statistics, scratch);
 }
 
 /// With `saved`, statistics are left there; the caller commits it.
-template <class P, Formula F, class X, class Y>
-inline void normalize(const ExecutorRef& executor, const F& formula, const Roles& roles, const TensorView<X>& x, const TensorView<Y>& y,
-                      const AffineOperands& affine, Saved<P>* saved) {
-  if (saved == nullptr) return normalize<P>(executor, formula, roles, x, y, affine, StatisticArrays<P>{}, nullptr);
-  normalize<P>(executor, formula, roles, x, y, affine, saved->prepare(set_count(x.extents(), roles), F::centred), &saved->scratch());
+template <class P, class X, class Y>
+inline void normalize(const ExecutorRef& executor, const Statistic& statistic, const Roles& roles, const TensorView<X>& x,
+                      const TensorView<Y>& y, const AffineOperands& affine, Saved<P>* saved) {
+  if (saved == nullptr) return normalize<P>(executor, statistic, roles, x, y, affine, StatisticArrays{}, nullptr);
+  normalize<P>(executor, statistic, roles, x, y, affine, saved->prepare(set_count(x.extents(), roles), statistic.centred()),
+               &saved->scratch());
 }
 
 /// True if weight and bias gradients repeat along different kept axes, so that no one grouping of sets serves both.
@@ -128,15 +130,14 @@ inline Operands backward_operands(const TensorView<DY>& dy, const TensorView<X>&
 enum class Result : unsigned char { replaced, added };
 
 /// A backward whose tensors are operands, like normalize_operands. x has elements.
-template <class A, class P, Formula F>
-void pull_back_operands(const ExecutorRef& executor, const F& formula, const Roles& roles, const Extents& x, const Operands& operands,
-                        A weight_offset, bool streaming, const StatisticArrays<P>& statistics, Buffer<std::byte>& scratch,
-                        const Reshape& reshape, Result result) {
+template <class A>
+void pull_back_operands(const ExecutorRef& executor, const Statistic& statistic, const Roles& roles, const Extents& x,
+                        const Operands& operands, A weight_offset, bool streaming, const StatisticArrays& statistics,
+                        Buffer<std::byte>& scratch, const Reshape& reshape, Result result) {
   const bool adds = result == Result::added;
   const CellPlan plan(x, roles, operands, true);
   if (plan.suits() && !adds) {
-    pull_back_cells<A, P>(executor, formula, x, plan, operands, static_cast<double>(weight_offset), statistics, scratch, streaming,
-                          reshape);
+    pull_back_cells<A>(executor, statistic, x, plan, operands, static_cast<double>(weight_offset), statistics, scratch, streaming, reshape);
     return;
   }
   if (gradients_group_differently(operands, x, roles)) {
@@ -144,12 +145,12 @@ void pull_back_operands(const ExecutorRef& executor, const F& formula, const Rol
     bias_only[stream_weight_grad] = bias_only[stream_y] = Operand();
     the_rest[stream_bias_grad] = Operand();
     // dx last: it may overwrite dy or x.
-    pull_back_operands(executor, formula, roles, x, bias_only, weight_offset, false, statistics, scratch, {}, Result::replaced);
-    pull_back_operands(executor, formula, roles, x, the_rest, weight_offset, streaming, statistics, scratch, reshape, result);
+    pull_back_operands(executor, statistic, roles, x, bias_only, weight_offset, false, statistics, scratch, {}, Result::replaced);
+    pull_back_operands(executor, statistic, roles, x, the_rest, weight_offset, streaming, statistics, scratch, reshape, result);
     return;
   }
   const Layout layout(x, roles, operands);
-  const BackwardPass<A, P, F> pass(formula, layout, operands, weight_offset, statistics, streaming, adds);
+  const BackwardPass<A> pass(statistic, layout, operands, weight_offset, statistics, streaming, adds);
   if (pass.wants_gradients()) {
     pass.run_with_gradients(executor, scratch);
   } else if (operands[stream_y].present()) {
@@ -159,23 +160,23 @@ void pull_back_operands(const ExecutorRef& executor, const F& formula, const Rol
 
 /// dx = ... (or += ...), weight and bias gradients += ..., each where present. dx may be exactly dy or x. Shapes have been checked.
 /// `scratch` grows to what is needed. `reshape` is for norms that are always over cells.
-template <class P, Formula F, class DY, class X, class DX>
-inline void pull_back(const ExecutorRef& executor, const F& formula, const Roles& roles, const TensorView<DY>& dy, const TensorView<X>& x,
-                      const StatisticArrays<P>& statistics, Buffer<std::byte>& scratch, const TensorView<DX>& dx,
+template <class P, class DY, class X, class DX>
+inline void pull_back(const ExecutorRef& executor, const Statistic& statistic, const Roles& roles, const TensorView<DY>& dy,
+                      const TensorView<X>& x, const StatisticArrays& statistics, Buffer<std::byte>& scratch, const TensorView<DX>& dx,
                       const AffineOperands& affine, const Reshape& reshape = {}, Result result = Result::replaced) {
   using A = Wider<P, std::remove_const_t<X>>;
   if (x.size() == 0) return;
   const Operands operands = backward_operands<A>(dy, x, dx, affine);
   const bool streaming = result == Result::replaced && streams_output(executor, operands, dx);
-  pull_back_operands<A>(executor, formula, roles, x.extents(), operands, affine.template offset<A>(), streaming, statistics, scratch,
+  pull_back_operands<A>(executor, statistic, roles, x.extents(), operands, affine.template offset<A>(), streaming, statistics, scratch,
                         reshape, result);
 }
 
 /// The same with the statistics a forward left in `saved`, which has been checked.
-template <class P, Formula F, class DY, class X, class DX>
-inline void normalize_backward(const ExecutorRef& executor, const F& formula, const Roles& roles, const TensorView<DY>& dy,
+template <class P, class DY, class X, class DX>
+inline void normalize_backward(const ExecutorRef& executor, const Statistic& statistic, const Roles& roles, const TensorView<DY>& dy,
                                const TensorView<X>& x, Saved<P>& saved, const TensorView<DX>& dx, const AffineOperands& affine) {
-  pull_back(executor, formula, roles, dy, x, saved.statistics(), saved.scratch(), dx, affine);
+  pull_back<P>(executor, statistic, roles, dy, x, saved.statistics(), saved.scratch(), dx, affine);
 }
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

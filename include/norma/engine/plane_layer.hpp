@@ -36,14 +36,14 @@ class PlaneLayer : public BatchLayer<Layer, F, T> {
   void train(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
     const Roles roles = this->checked_training(x, y);
     const index_t planes = x.extent(0) * x.extent(1);
-    const StatisticArrays<T> statistics = saved.prepare(planes, true);
+    const StatisticArrays statistics = saved.prepare(planes, true);
     if (x.size() == 0) {
       for (index_t p = 0; p < planes; ++p) statistics.put(p, SetStatistics{});
     } else {
       self().map_planes(executor, with_planes(x), with_planes(y), &saved, false);
       self().learn_planes(saved, x.extent(0), values_per_channel(x.extents()));
     }
-    commit(saved, this->formula(), x.extents(), roles);
+    saved.commit(F::layer, x.extents(), roles.signature(), this->statistic());
   }
   template <class DY, class X, class DX>
   void pull(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx) {

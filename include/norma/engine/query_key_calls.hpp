@@ -5,8 +5,8 @@
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
-/// Both are normalized over their last axis by one formula. Layer gives its `name`, head_dim(), identity() (a number that tells its kinds
-/// apart in a Saved), with_formula(f), which calls f(formula), and the parameters of either side: q_operands(extents, axes), k_operands,
+/// Both are normalized over their last axis by one statistic. Layer gives its `name`, head_dim(), identity() (a number that tells its kinds
+/// apart in a Saved), statistic(), and the parameters of either side: q_operands(extents, axes), k_operands,
 /// and both with _with_gradients.
 template <class Layer, class T>
 class QueryKeyCalls {
@@ -33,7 +33,7 @@ class QueryKeyCalls {
     const auto keys = norma::view(k);
     checked_run(executor, queries, keys, norma::output_view(std::forward<QHat>(q_hat)), norma::output_view(std::forward<KHat>(k_hat)),
                 &saved);
-    saved.commit(Layer::name, queries.extents(), identity(queries.rank()), 0);
+    saved.commit(Layer::name, queries.extents(), identity(queries.rank()), self().statistic());
     saved.commit_second(keys.extents());
   }
 
@@ -62,14 +62,13 @@ class QueryKeyCalls {
     check_like("k_hat", k_hat, "k", k);
     const AxisSet q_axes = last_axis(q), k_axes = last_axis(k);
     const ExecutorRef tasks(executor);
-    self().with_formula([&]<class F>(const F& formula) {
-      const index_t q_sets = set_count(q.extents(), q_axes);
-      StatisticArrays<T> statistics;
-      if (saved != nullptr) statistics = saved->prepare(q_sets + set_count(k.extents(), k_axes), F::centred);
-      Buffer<std::byte>* const scratch = saved == nullptr ? nullptr : &saved->scratch();
-      normalize<T>(tasks, formula, q_axes, q, q_hat, self().q_operands(q.extents(), q_axes), statistics, scratch);
-      normalize<T>(tasks, formula, k_axes, k, k_hat, self().k_operands(k.extents(), k_axes), statistics.from(q_sets), scratch);
-    });
+    const Statistic statistic = self().statistic();
+    const index_t q_sets = set_count(q.extents(), q_axes);
+    StatisticArrays statistics;
+    if (saved != nullptr) statistics = saved->prepare(q_sets + set_count(k.extents(), k_axes), statistic.centred());
+    Buffer<std::byte>* const scratch = saved == nullptr ? nullptr : &saved->scratch();
+    normalize<T>(tasks, statistic, q_axes, q, q_hat, self().q_operands(q.extents(), q_axes), statistics, scratch);
+    normalize<T>(tasks, statistic, k_axes, k, k_hat, self().k_operands(k.extents(), k_axes), statistics.from(q_sets), scratch);
   }
 
   template <class E, class DQHat, class DKHat, class Q, class K, class DQ, class DK>
@@ -86,11 +85,10 @@ class QueryKeyCalls {
     Layer& layer = static_cast<Layer&>(*this);
     const AxisSet q_axes = last_axis(q), k_axes = last_axis(k);
     const ExecutorRef tasks(executor);
-    layer.with_formula([&](const auto& formula) {
-      const StatisticArrays<T> of_q = saved.statistics(), of_k = of_q.from(set_count(q.extents(), q_axes));
-      pull_back(tasks, formula, q_axes, dq_hat, q, of_q, saved.scratch(), dq, layer.q_operands_with_gradients(q.extents(), q_axes));
-      pull_back(tasks, formula, k_axes, dk_hat, k, of_k, saved.scratch(), dk, layer.k_operands_with_gradients(k.extents(), k_axes));
-    });
+    const Statistic statistic = saved.statistic();
+    const StatisticArrays of_q = saved.statistics(), of_k = of_q.from(set_count(q.extents(), q_axes));
+    pull_back<T>(tasks, statistic, q_axes, dq_hat, q, of_q, saved.scratch(), dq, layer.q_operands_with_gradients(q.extents(), q_axes));
+    pull_back<T>(tasks, statistic, k_axes, dk_hat, k, of_k, saved.scratch(), dk, layer.k_operands_with_gradients(k.extents(), k_axes));
   }
 
   template <class X>

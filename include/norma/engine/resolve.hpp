@@ -50,9 +50,12 @@ struct CoefficientTable {
   }
 };
 
-/// True if all sets are ordinary: no square in A left its range where that would show. Otherwise the columns mean nothing.
-template <class F, class A, std::size_t Columns>
-NORMA_INLINE bool resolve(const F& formula, MomentTable<A, Columns>& moments, index_t sets, CoefficientTable<A, Columns>& result) {
+/// Of sets of `size` elements. True if all are ordinary: no square in A left its range where that would show. Otherwise the columns mean
+/// nothing.
+template <class A, std::size_t Columns>
+NORMA_INLINE bool resolve(const Statistic& statistic, index_t size, MomentTable<A, Columns>& moments, index_t sets,
+                          CoefficientTable<A, Columns>& result) {
+  const double n = static_cast<double>(size);
   index_t padded = sets;
   for (; padded % pack_size<double> != 0; ++padded) moments.second[padded] = 1;  // padding columns must look ordinary
   // Registers of A reach further than those of double: what they hold there must be numbers.
@@ -63,10 +66,10 @@ NORMA_INLINE bool resolve(const F& formula, MomentTable<A, Columns>& moments, in
   result.subtracts = false;
   for (index_t r = 0; r < sets; r += pack_size<double>) {
     const Pack<double> second = load(moments.second + r);
-    const Pack<double> rstd = formula.rstd(second);
+    const Pack<double> rstd = statistic.rstd(second, n);
     ordinary = ordinary && all_less(second, Pack<double>(ordinary_second<A>)) && all_less(rstd, Pack<double>(ordinary_rstd<A>));
     const SplitSum<Pack<double>> split = two_sum(load(moments.pivot + r), load(moments.mean + r));
-    if constexpr (F::centred) {
+    if (statistic.centred()) {
       result.subtracts = !result.put_forward(r, split, rstd, second) || result.subtracts;
     } else {
       store(result.second + r, second);

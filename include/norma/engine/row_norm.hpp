@@ -34,11 +34,12 @@ class RowNorm : public AffineParameters<T>, public LayerCalls<RowNorm<F, T>, T>,
   using SharedCalls<RowNorm<F, T>, T>::forward;
   using SharedCalls<RowNorm<F, T>, T>::backward;
 
-  double eps() const { return formula_.eps; }
+  double eps() const { return statistic_.eps; }
 
  protected:
-  RowNorm(const F& formula, const Extents& normalized_shape, bool has_weight, bool has_bias, bool unit_offset)
-      : AffineParameters<T>(checked_normalized_shape(F::layer, normalized_shape), has_weight, has_bias, unit_offset), formula_(formula) {}
+  RowNorm(const Statistic& statistic, const Extents& normalized_shape, bool has_weight, bool has_bias, bool unit_offset)
+      : AffineParameters<T>(checked_normalized_shape(F::layer, normalized_shape), has_weight, has_bias, unit_offset),
+        statistic_(statistic) {}
 
  private:
   friend LayerCalls<RowNorm<F, T>, T>;
@@ -50,21 +51,21 @@ class RowNorm : public AffineParameters<T>, public LayerCalls<RowNorm<F, T>, T>,
   }
   template <class X, class Y>
   void train(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
-    commit(saved, formula_, x.extents(), run(executor, x, y, &saved));
+    const Roles roles = run(executor, x, y, &saved);
+    saved.commit(F::layer, x.extents(), roles.signature(), statistic_);
   }
   template <class X, class Y>
   AxisSet run(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>* saved) const {
     const AxisSet axes = checked_trailing_axes(F::layer, x.extents(), this->parameter_shape());
     check_forward(F::layer, x, y);
-    normalize<T>(executor, algebra_of(formula_), axes, x, y, this->operands(F::layer, x.extents(), axes), saved);
+    normalize<T>(executor, statistic_, axes, x, y, this->operands(F::layer, x.extents(), axes), saved);
     return axes;
   }
   template <class DY, class X, class DX>
   void pull(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx) {
     const AxisSet axes = checked_trailing_axes(F::layer, x.extents(), this->parameter_shape());
     check_backward(F::layer, dy, x, saved, dx, axes);
-    normalize_backward<T>(executor, algebra_of(formula_), axes, dy, x, saved, dx,
-                          this->operands_with_gradients(F::layer, x.extents(), axes));
+    normalize_backward<T>(executor, statistic_, axes, dy, x, saved, dx, this->operands_with_gradients(F::layer, x.extents(), axes));
   }
 
   // The normalized axes split over processes: this layer has its shard's shape and owns that shard of the parameters.
@@ -77,7 +78,7 @@ class RowNorm : public AffineParameters<T>, public LayerCalls<RowNorm<F, T>, T>,
   void train_shared(const ExecutorRef& executor, const CommunicatorRef& ranks, const TensorView<X>& x, const TensorView<Y>& y,
                     Saved<T>& saved) {
     const Roles roles = run_shared(executor, ranks, x, y, &saved);
-    commit(saved, formula_, x.extents(), roles.spanning_processes());
+    saved.commit(F::layer, x.extents(), roles.spanning_processes().signature(), statistic_);
   }
   template <class X, class Y>
   AxisSet run_shared(const ExecutorRef& executor, const CommunicatorRef& ranks, const TensorView<X>& x, const TensorView<Y>& y,
@@ -89,7 +90,7 @@ class RowNorm : public AffineParameters<T>, public LayerCalls<RowNorm<F, T>, T>,
       check_forward(F::layer, x, y);
       affine = this->operands(F::layer, x.extents(), axes);
     });
-    normalize_shards<T>(executor, ranks, F::layer, error, algebra_of(formula_), axes, x, y, affine, saved);
+    normalize_shards<T>(executor, ranks, F::layer, error, statistic_, axes, x, y, affine, saved);
     return axes;
   }
   template <class DY, class X, class DX>
@@ -102,10 +103,10 @@ class RowNorm : public AffineParameters<T>, public LayerCalls<RowNorm<F, T>, T>,
       check_backward(F::layer, dy, x, saved, dx, Roles(axes).spanning_processes());
       affine = this->operands_with_gradients(F::layer, x.extents(), axes);
     });
-    pull_back_shards<T>(executor, ranks, F::layer, error, algebra_of(formula_), axes, dy, x, saved, dx, affine);
+    pull_back_shards<T>(executor, ranks, F::layer, error, statistic_, axes, dy, x, saved, dx, affine);
   }
 
-  F formula_;
+  Statistic statistic_;
 };
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -19,7 +19,7 @@ class Saved {
   std::span<const T> rstd() const { return {numbers_.data() + (centred_ ? 2 * sets_ : 0), static_cast<std::size_t>(sets_)}; }
 
   /// For layers: room for `sets` statistics. Until the next commit() this serves no backward, whatever it held.
-  StatisticArrays<T> prepare(index_t sets, bool centred) {
+  StatisticArrays prepare(index_t sets, bool centred) {
     layer_ = {};
     sets_ = 0;
     numbers_.resize(sets * (centred ? 4 : 2));
@@ -29,10 +29,10 @@ class Saved {
     return statistics();
   }
   /// For layers: the arrays written by the forward.
-  StatisticArrays<T> statistics() {
+  StatisticArrays statistics() {
     T* const first = numbers_.data();
-    if (!centred_) return {nullptr, nullptr, first, first + sets_, variance_.data()};
-    return {first, first + sets_, first + 2 * sets_, first + 3 * sets_, variance_.data()};
+    if (!centred_) return {element_type_of<T>, nullptr, nullptr, first, first + sets_, variance_.data()};
+    return {element_type_of<T>, first, first + sets_, first + 2 * sets_, first + 3 * sets_, variance_.data()};
   }
   /// For layers: the population variances (mean squares) of that forward, in the order of mean().
   std::span<const double> variance() const { return {variance_.data(), static_cast<std::size_t>(sets_)}; }
@@ -50,13 +50,12 @@ class Saved {
   /// For layers: memory a backward may use as it likes.
   Buffer<std::byte>& scratch() { return scratch_; }
 
-  /// For layers: the last act of a forward. `layer` must outlive this (a string literal); eps and its place go along for the backward.
-  void commit(std::string_view layer, const Extents& extents, std::uint64_t roles, double eps, bool eps_outside_sqrt = false) {
+  /// For layers: the last act of a forward. `layer` must outlive this (a string literal); the statistic goes along for the backward.
+  void commit(std::string_view layer, const Extents& extents, std::uint64_t roles, const Statistic& statistic) {
     layer_ = layer;
     extents_ = extents;
     roles_ = roles;
-    eps_ = eps;
-    eps_outside_sqrt_ = eps_outside_sqrt;
+    statistic_ = statistic;
     second_ = Extents();
   }
   /// For layers with two inputs: the extents of the second, behind commit().
@@ -72,8 +71,7 @@ class Saved {
   void check_second(const char* name, const Extents& extents) const {
     if (second_ != extents) raise_shape_error(layer_, ": saved belongs to ", name, " of extents ", second_, ", it has ", extents);
   }
-  double eps() const { return eps_; }
-  bool eps_outside_sqrt() const { return eps_outside_sqrt_; }
+  const Statistic& statistic() const { return statistic_; }
 
  private:
   Buffer<T> numbers_;  // mean, its low part (centred only), rstd, its low part
@@ -85,8 +83,7 @@ class Saved {
   std::string_view layer_;
   Extents extents_, second_;
   std::uint64_t roles_ = 0;
-  double eps_ = 0;
-  bool eps_outside_sqrt_ = false;
+  Statistic statistic_;
 };
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

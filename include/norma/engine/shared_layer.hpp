@@ -44,12 +44,11 @@ class SharedBatchLayer : public BatchLayer<Layer, F, T>, public SharedCalls<Laye
       table = prepare_table(saved);
       self().between(table)(pass, slice);
     };
-    const index_t m =
-        normalize_shared(executor, ranks, F::layer, error, algebra_of(this->formula()), this->channels(), x, y, affine, saved, between);
+    const index_t m = normalize_shared(executor, ranks, F::layer, error, this->statistic(), this->channels(), x, y, affine, saved, between);
     if (table == nullptr) table = prepare_table(saved);
     table[Layer::table_columns * this->channels()] = static_cast<double>(m);
     if (this->tracks() && m > 0) update_running(saved, 1, m, this->next_step(), this->mean_view(), this->variance_view());
-    commit(saved, this->formula(), x.extents(), batch_roles(x.rank()).spanning_processes());
+    saved.commit(F::layer, x.extents(), batch_roles(x.rank()).spanning_processes().signature(), this->statistic());
   }
 
   template <class DY, class X, class DX>
@@ -62,7 +61,7 @@ class SharedBatchLayer : public BatchLayer<Layer, F, T>, public SharedCalls<Laye
     });
     const SharedSums sums(F::layer, ranks, this->channels(), error.empty() ? saved.table().back() : 0);
     if (!error.empty()) sums.take_part(error);
-    pull_back_shared(executor, algebra_of(this->formula()), dy, x, saved, dx, affine, self().reshape(saved.table().data()), sums);
+    pull_back_shared(executor, this->statistic(), dy, x, saved, dx, affine, self().reshape(saved.table().data()), sums);
   }
 
   Layer& self() { return static_cast<Layer&>(*this); }

@@ -22,9 +22,10 @@ inline void agree_on_sets(const CommunicatorRef& ranks, const char* layer, const
   }
 }
 
-/// Moments of this rank's shard of every set; the formula says which are to be summed again at another scale.
-template <class A, Formula F, class X>
-inline void fold_shard(const ExecutorRef& executor, const F& formula, AxisSet averaged, const TensorView<X>& x, SharedMoments& shared) {
+/// Moments of this rank's shard of every set; the statistic says which are to be summed again at another scale.
+template <class A, class X>
+inline void fold_shard(const ExecutorRef& executor, const Statistic& statistic, AxisSet averaged, const TensorView<X>& x,
+                       SharedMoments& shared) {
   if (x.size() == 0) return;
   Operands operands;
   operands[stream_x] = Operand(x);
@@ -34,52 +35,52 @@ inline void fold_shard(const ExecutorRef& executor, const F& formula, AxisSet av
   const CellFold<A> fold(x.extents(), averaged, operands, lanes_suit(cells.walk, stream_x));
   parallel_sets(executor, cells.count(), x.size(), [&](index_t first, index_t last) { fold.run(first, last, moments); });
   for (index_t i = 0; i < cells.count(); ++i) {
-    if (!is_ordinary<A>(moments.variance[i], formula.rstd(moments.variance[i]))) fold.rerun(i, moments);
+    if (!is_ordinary<A>(moments.variance[i], statistic.rstd(moments.variance[i], 0))) fold.rerun(i, moments);
     shared.put(cells.layout.kept.offset(stream_stat, i), {two_sum(moments.pivot[i], moments.mean[i]), 0, moments.variance[i]},
                cells.layout.set_size);
   }
 }
 
 /// Forward over all ranks' shards; with `saved`, statistics are left there (the caller commits it).
-template <class P, Formula F, class X, class Y>
+template <class P, class X, class Y>
 inline void normalize_shards(const ExecutorRef& executor, const CommunicatorRef& ranks, const char* layer, const std::string& error,
-                             const F& formula, AxisSet averaged, const TensorView<X>& x, const TensorView<Y>& y,
+                             const Statistic& statistic, AxisSet averaged, const TensorView<X>& x, const TensorView<Y>& y,
                              const AffineOperands& affine, Saved<P>* saved) {
   using A = Wider<P, std::remove_const_t<X>>;
   agree_on_sets(ranks, layer, error, x.extents(), averaged);
   const index_t sets = set_count(x.extents(), averaged);
   SharedMoments shared(layer, ranks, sets);
-  fold_shard<A>(executor, formula, averaged, x, shared);
+  fold_shard<A>(executor, statistic, averaged, x, shared);
   shared.exchange({});
-  [[maybe_unused]] const index_t elements = shared.count();
+  const index_t elements = shared.count();
   const auto statistics_of = [&](index_t set) {
-    SetStatistics s = shared.merged(formula, set);
-    if constexpr (!F::centred) {
+    SetStatistics s = shared.merged(statistic, set);
+    if (!statistic.centred()) {
       if (elements == 0) return s;
       const double mean_square = std::fma(s.mean.high, s.mean.high, s.second);
-      s = {{0, 0}, finite_rstd(mean_square, formula.rstd(mean_square)), mean_square};
+      s = {{0, 0}, finite_rstd(mean_square, statistic.rstd(mean_square, static_cast<double>(elements))), mean_square};
     }
     return s;
   };
   if (saved != nullptr) {
-    const StatisticArrays<P> statistics = saved->prepare(sets, F::centred);
+    const StatisticArrays statistics = saved->prepare(sets, statistic.centred());
     for (index_t set = 0; set < sets; ++set) statistics.put(set, statistics_of(set));
     saved->prepare_table(1)[0] = static_cast<double>(shared.count());
   }
   if (x.size() == 0) return;
   const Operands operands = forward_operands<A>(x, y, affine);
   const Layout layout(x.extents(), averaged, operands);
-  const ForwardPass<A, P, F> pass(formula, layout, operands, affine.template offset<A>(), {}, false);
+  const ForwardPass<A> pass(statistic, layout, operands, affine.template offset<A>(), {}, false);
   parallel_sets(executor, layout.sets, x.size(), [&](index_t first, index_t last) {
     for (; first < last; ++first) pass.apply(first, statistics_of(layout.kept.offset(stream_stat, first)));
   });
 }
 
 /// Its backward. Parameter gradients += those of this rank's shard, which are whole.
-template <class P, Formula F, class DY, class X, class DX>
+template <class P, class DY, class X, class DX>
 inline void pull_back_shards(const ExecutorRef& executor, const CommunicatorRef& ranks, const char* layer, const std::string& error,
-                             const F& formula, AxisSet averaged, const TensorView<DY>& dy, const TensorView<X>& x, Saved<P>& saved,
-                             const TensorView<DX>& dx, const AffineOperands& affine) {
+                             const Statistic& statistic, AxisSet averaged, const TensorView<DY>& dy, const TensorView<X>& x,
+                             Saved<P>& saved, const TensorView<DX>& dx, const AffineOperands& affine) {
   using A = Wider<P, std::remove_const_t<X>>;
   agree_on_sets(ranks, layer, error, x.extents(), averaged);
   const index_t sets = set_count(x.extents(), averaged);
@@ -97,7 +98,7 @@ inline void pull_back_shards(const ExecutorRef& executor, const CommunicatorRef&
   const SetTotals totals{sums.data(), sums.data() + sets, 0};
   {
     const Layout layout(x.extents(), averaged, operands);
-    BackwardPass<A, P, F> pass(formula, layout, operands, offset, saved.statistics(), false);
+    BackwardPass<A> pass(statistic, layout, operands, offset, saved.statistics(), false);
     pass.complete_through(totals);
     if (pass.wants_gradients()) {
       pass.run_with_gradients(executor, scratch);
@@ -110,7 +111,7 @@ inline void pull_back_shards(const ExecutorRef& executor, const CommunicatorRef&
   operands[stream_y] = to;
   operands[stream_weight_grad] = operands[stream_bias_grad] = Operand();
   const Layout layout(x.extents(), averaged, operands);
-  BackwardPass<A, P, F> pass(formula, layout, operands, offset, saved.statistics(), false);
+  BackwardPass<A> pass(statistic, layout, operands, offset, saved.statistics(), false);
   pass.complete_through({totals.g, totals.g_x_hat, elements});
   parallel_sets(executor, layout.sets, x.size(), [&](index_t first, index_t last) { pass.run(first, last); });
 }

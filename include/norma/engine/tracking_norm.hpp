@@ -19,15 +19,15 @@ class TrackingNorm : public BatchLayer<TrackingNorm<F, T>, F, T> {
   template <class X, class Y>
   void train(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
     const Roles roles = this->checked_training(x, y);
-    normalize<T>(executor, algebra_of(this->formula()), roles, x, y, this->operands(F::layer, x.extents(), channel_axis), &saved);
+    normalize<T>(executor, this->statistic(), roles, x, y, this->operands(F::layer, x.extents(), channel_axis), &saved);
     this->learn(saved, x.extents(), roles);
-    commit(saved, this->formula(), x.extents(), roles);
+    saved.commit(F::layer, x.extents(), roles.signature(), this->statistic());
   }
   template <class DY, class X, class DX>
   void pull(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx) {
     const Roles roles = this->checked_roles(x.extents());
     check_backward(F::layer, dy, x, saved, dx, roles);
-    normalize_backward<T>(executor, algebra_of(this->formula()), roles, dy, x, saved, dx,
+    normalize_backward<T>(executor, this->statistic(), roles, dy, x, saved, dx,
                           this->operands_with_gradients(F::layer, x.extents(), channel_axis));
   }
 };

@@ -37,34 +37,33 @@ inline AffineOperands view_operands(const Extents& x, AxisSet parameters, const 
 
 /// Forward on views; with `saved`, as training forward.
 template <class F, class X, class Y, class P, class Views>
-void normalize_views(const ExecutorRef& executor, const F& formula, const TensorView<X>& x, const TensorView<Y>& y, Saved<P>* saved,
-                     const Views& options) {
+void normalize_views(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<P>* saved, const Views& options) {
+  const Statistic statistic = F::statistic(options);
   const ViewAxes axes = view_axes<F>(x.extents(), options);
   check_forward(F::layer, x, y);
-  normalize<P>(executor, algebra_of(formula), axes.roles, x, y, view_operands<F>(x.extents(), axes.parameters, options), saved);
-  if (saved != nullptr) commit(*saved, formula, x.extents(), axes.roles);
+  normalize<P>(executor, statistic, axes.roles, x, y, view_operands<F>(x.extents(), axes.parameters, options), saved);
+  if (saved != nullptr) saved->commit(F::layer, x.extents(), axes.roles.signature(), statistic);
 }
 
 /// Backward on views.
 template <class F, class DY, class X, class DX, class P, class Views>
-void normalize_views_backward(const ExecutorRef& executor, const F& formula, const TensorView<DY>& dy, const TensorView<X>& x,
-                              Saved<P>& saved, const TensorView<DX>& dx, const Views& options) {
+void normalize_views_backward(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<P>& saved,
+                              const TensorView<DX>& dx, const Views& options) {
   const ViewAxes axes = view_axes<F>(x.extents(), options);
   check_backward(F::layer, dy, x, saved, dx, axes.roles);
-  normalize_backward<P>(executor, algebra_of(formula), axes.roles, dy, x, saved, dx,
-                        view_operands<F>(x.extents(), axes.parameters, options));
+  normalize_backward<P>(executor, saved.statistic(), axes.roles, dy, x, saved, dx, view_operands<F>(x.extents(), axes.parameters, options));
 }
 
 /// A norm as a function on views you own: `inline constexpr ViewForward<F> layer_norm;`. F says what its options are (F::Views<T>) and what
-/// formula they ask for (F::from(options)). The first argument may be an executor; with a Saved before the options it is a training
+/// statistic they ask for (F::statistic(options)). The first argument may be an executor; with a Saved before the options it is a training
 /// forward.
 template <class F>
 struct ViewForward {
   template <Executor E, class X, class Y>
   void operator()(const E& executor, X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options = {}) const {
     using P = ParameterOf<X>;
-    normalize_views(ExecutorRef(executor), F::from(options), norma::view(x), norma::output_view(std::forward<Y>(y)),
-                    static_cast<Saved<P>*>(nullptr), options);
+    normalize_views<F>(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), static_cast<Saved<P>*>(nullptr),
+                       options);
   }
   template <class X, class Y>
     requires(!Executor<X>)
@@ -74,7 +73,7 @@ struct ViewForward {
   template <Executor E, class X, class Y>
   void operator()(const E& executor, X&& x, Y&& y, Saved<ParameterOf<X>>& saved,
                   const typename F::template Views<ParameterOf<X>>& options = {}) const {
-    normalize_views(ExecutorRef(executor), F::from(options), norma::view(x), norma::output_view(std::forward<Y>(y)), &saved, options);
+    normalize_views<F>(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), &saved, options);
   }
   template <class X, class Y>
     requires(!Executor<X>)
@@ -83,15 +82,14 @@ struct ViewForward {
   }
 };
 
-/// Its backward: dx = ..., weight_grad and bias_grad += ..., each where present. dx may be exactly dy or x. F::from(saved) recalls the
-/// formula.
+/// Its backward: dx = ..., weight_grad and bias_grad += ..., each where present. dx may be exactly dy or x.
 template <class F>
 struct ViewBackward {
   template <Executor E, class DY, class X, class DX>
   void operator()(const E& executor, DY&& dy, X&& x, Saved<ParameterOf<X>>& saved, DX&& dx,
                   const typename F::template BackwardViews<ParameterOf<X>>& options = {}) const {
-    normalize_views_backward(ExecutorRef(executor), F::from(saved), norma::view(dy), norma::view(x), saved,
-                             norma::output_view(std::forward<DX>(dx)), options);
+    normalize_views_backward<F>(ExecutorRef(executor), norma::view(dy), norma::view(x), saved, norma::output_view(std::forward<DX>(dx)),
+                                options);
   }
   template <class DY, class X, class DX>
     requires(!Executor<DY>)

@@ -25,13 +25,13 @@ struct BatchInstanceNormOptions {
 /// channel, to be kept in [0, 1] with clamp_gate() after each optimizer step. Inference takes running statistics for the batch half, if it
 /// tracks; the instance half always uses x's own. Everything else is BatchNorm's. T: float or double.
 template <Parameter T>
-class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchFormula<BatchInstanceNormName>, T> {
-  using F = BatchFormula<BatchInstanceNormName>;
+class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchSets<BatchInstanceNormName>, T> {
+  using F = BatchSets<BatchInstanceNormName>;
   using Base = PlaneLayer<BatchInstanceNorm<T>, F, T>;
 
  public:
   explicit BatchInstanceNorm(index_t channels, const BatchInstanceNormOptions& options = {})
-      : Base({{checked_eps("BatchInstanceNorm", options.eps)}}, channels,
+      : Base({Statistic::Kind::deviation, checked_eps("BatchInstanceNorm", options.eps)}, channels,
              {.weight = options.affine,
               .bias = options.affine && options.bias,
               .track_running_stats = options.track_running_stats,
@@ -84,8 +84,7 @@ class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchFormula<B
       const index_t of_slice = slice.sets_per_sample;
       for (index_t i = 0; i < of_slice; ++i) {
         const index_t c = slice.place(i);
-        const SetStatistics batch =
-            running ? this->running()[c] : merged_planes(forward, algebra_of(this->formula()), i, of_slice, samples);
+        const SetStatistics batch = running ? this->running()[c] : merged_planes(forward, this->statistic(), i, of_slice, samples);
         const double gate = static_cast<double>(gate_.data()[c]);
         for (index_t n = 0; n < samples; ++n) {
           // The slope is the sum of both halves'; the shift is how far the batch half is from the instance's centre.
@@ -101,10 +100,9 @@ class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchFormula<B
         of_channel[2] = batch.second;
       }
     };
-    normalize_between(executor, algebra_of(this->formula()), plane_roles(x.rank()), x, y,
-                      this->operands(F::layer, x.extents(), channel_axis),
-                      saved == nullptr ? StatisticArrays<T>{} : saved->prepare(samples * channels, true),
-                      saved == nullptr ? nullptr : &saved->scratch(), channel_slices, between);
+    normalize_between<T>(executor, this->statistic(), plane_roles(x.rank()), x, y, this->operands(F::layer, x.extents(), channel_axis),
+                         saved == nullptr ? StatisticArrays{} : saved->prepare(samples * channels, true),
+                         saved == nullptr ? nullptr : &saved->scratch(), channel_slices, between);
   }
 
   void learn_planes(Saved<T>& saved, index_t, index_t m) {
@@ -121,7 +119,7 @@ class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchFormula<B
                    bool running) {
     const index_t samples = x.extent(0);
     const double s = static_cast<double>(x.size() / (samples * this->channels())), m = s * static_cast<double>(samples);
-    const StatisticArrays<T> own = saved.statistics();
+    const StatisticArrays own = saved.statistics();
     const auto resolve = [&](const CellSlice& slice, double* sum_dy, double* sum_dy_x_hat, const auto& put) {
       for (index_t i = 0; i < slice.sets_per_sample; ++i) {
         const index_t c = slice.place(i);
@@ -132,8 +130,8 @@ class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchFormula<B
         // x_hat_batch = stretch * x_hat_instance + apart, plane by plane.
         const auto plane = [&](index_t n) {
           const index_t set = n * slice.sets_per_sample + i;
-          const SplitSum<> mean = own.template get_mean<double>(slice.place(set));
-          const double rstd = own.template get_rstd<double>(slice.place(set));
+          const SplitSum<> mean = own.get_mean<double>(slice.place(set));
+          const double rstd = own.get_rstd<double>(slice.place(set));
           return Plane{set, rstd, rstd > 0 ? batch_rstd / rstd : 0.0, mul(batch_rstd, (mean.high - batch_mean) + mean.low)};
         };
         double dy_all = 0, dy_batch = 0, dy_own = 0;

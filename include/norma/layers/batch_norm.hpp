@@ -50,17 +50,12 @@ struct BatchNormFrozenBackwardViews {
   OptionalView<T> bias_grad = {};
 };
 
-struct BatchNormFormula : InverseSigma {
+struct BatchNormSpec {
   template <Parameter T>
   using BackwardViews = BatchNormBackwardViews<T>;
-  using Algebra = InverseSigma;
   static constexpr const char* layer = "BatchNorm";
   static constexpr int least_rank = 2;
 
-  template <Parameter T>
-  static BatchNormFormula from(const Saved<T>& saved) {
-    return {{saved.eps()}};
-  }
   /// The sets: each channel of the batch.
   static Roles roles(const Extents& x) {
     check_channel_rank(layer, x, least_rank);
@@ -87,27 +82,27 @@ struct BatchNormOptions {
 /// the running ones, inference uses the running ones (the batch's, if it does not track). An empty batch changes nothing. ShapeError where
 /// a training batch has a single value per channel. T: float or double.
 template <Parameter T>
-class BatchNorm : public TrackingNorm<BatchNormFormula, T> {
+class BatchNorm : public TrackingNorm<BatchNormSpec, T> {
  public:
   explicit BatchNorm(index_t channels, const BatchNormOptions& options = {})
-      : TrackingNorm<BatchNormFormula, T>({{checked_eps(BatchNormFormula::layer, options.eps)}}, channels,
-                                          {.weight = options.affine,
-                                           .bias = options.affine && options.bias,
-                                           .track_running_stats = options.track_running_stats,
-                                           .momentum = options.momentum,
-                                           .convention = options.convention}) {}
+      : TrackingNorm<BatchNormSpec, T>({Statistic::Kind::deviation, checked_eps(BatchNormSpec::layer, options.eps)}, channels,
+                                       {.weight = options.affine,
+                                        .bias = options.affine && options.bias,
+                                        .track_running_stats = options.track_running_stats,
+                                        .momentum = options.momentum,
+                                        .convention = options.convention}) {}
 };
 
 /// ShapeError unless mean and variance are there, one value per channel each.
 template <class T>
-inline GivenStatistics<T> checked_statistics(const Extents& x, const OptionalView<const T>& mean, const OptionalView<const T>& variance,
-                                             double eps) {
-  constexpr const char* layer = BatchNormFormula::layer;
-  check_channel_rank(layer, x, BatchNormFormula::least_rank);
+inline GivenStatistics checked_statistics(const Extents& x, const OptionalView<const T>& mean, const OptionalView<const T>& variance,
+                                          double eps) {
+  constexpr const char* layer = BatchNormSpec::layer;
+  check_channel_rank(layer, x, BatchNormSpec::least_rank);
   if ((!mean.has_value() || !variance.has_value()) && x[1] > 0) raise_shape_error(layer, ": mean and variance are both wanted here");
   check_per_channel(layer, "mean", *mean, x[1]);
   check_per_channel(layer, "variance", *variance, x[1]);
-  return given_statistics<T>(*mean, *variance, eps);
+  return given_statistics(*mean, *variance, eps);
 }
 
 /// BatchNorm on views you own.
@@ -137,15 +132,15 @@ struct BatchNormFunction {
  private:
   template <class X, class Y, class P>
   static void infer(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, const BatchNormViews<P>& options) {
-    const GivenStatistics<P> given =
-        checked_statistics<P>(x.extents(), options.mean, options.variance, checked_eps(BatchNormFormula::layer, options.eps));
-    check_forward(BatchNormFormula::layer, x, y);
-    apply_statistics<P>(executor, batch_roles(x.rank()), x, y, view_operands<BatchNormFormula>(x.extents(), channel_axis, options), given);
+    const GivenStatistics given =
+        checked_statistics<P>(x.extents(), options.mean, options.variance, checked_eps(BatchNormSpec::layer, options.eps));
+    check_forward(BatchNormSpec::layer, x, y);
+    apply_statistics<P>(executor, batch_roles(x.rank()), x, y, view_operands<BatchNormSpec>(x.extents(), channel_axis, options), given);
   }
   template <class X, class Y, class P>
   static void train(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<P>& saved,
                     const BatchNormTrainingViews<P>& options) {
-    using F = BatchNormFormula;
+    using F = BatchNormSpec;
     const Roles roles = F::roles(x.extents());
     check_forward(F::layer, x, y);
     if (options.running_mean.has_value() != options.running_var.has_value()) {
@@ -156,21 +151,21 @@ struct BatchNormFunction {
       check_per_channel(F::layer, "running_var", *options.running_var, x.extent(1));
     }
     F::check_training(x.extents());
-    checked_eps(F::layer, options.eps);
+    const Statistic statistic{Statistic::Kind::deviation, checked_eps(F::layer, options.eps)};
     check_momentum(F::layer, options.momentum);
     const AffineOperands affine = view_operands<F>(x.extents(), channel_axis, options);
-    normalize<P>(executor, InverseSigma{options.eps}, roles, x, y, affine, &saved);
+    normalize<P>(executor, statistic, roles, x, y, affine, &saved);
     if (options.running_mean.has_value() && x.size() > 0) {
       const RunningStep step = RunningStep::of(options.momentum, StatsConvention::torch, 1);
       update_running_of(saved, x.extents(), roles, step, *options.running_mean, *options.running_var);
     }
-    commit(saved, F{{options.eps}}, x.extents(), roles);
+    saved.commit(F::layer, x.extents(), roles.signature(), statistic);
   }
 };
 inline constexpr BatchNormFunction batch_norm{};
 
 /// batch_norm_backward(dy, x, saved, dx, options), after the training forward.
-inline constexpr ViewBackward<BatchNormFormula> batch_norm_backward{};
+inline constexpr ViewBackward<BatchNormSpec> batch_norm_backward{};
 
 /// batch_norm_backward_frozen(dy, x, dx, {.mean = m, .variance = v, ...}): backward of inference, where the statistics are constants.
 /// dx = ... unless absent, and it may be exactly dy or x; gradients += ...; allocates a few numbers per channel.
@@ -189,11 +184,11 @@ struct BatchNormBackwardFrozenFunction {
   template <class DY, class X, class DX, class P>
   static void run(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx,
                   const BatchNormFrozenBackwardViews<P>& options) {
-    const GivenStatistics<P> given =
-        checked_statistics<P>(x.extents(), options.mean, options.variance, checked_eps(BatchNormFormula::layer, options.eps));
-    check_frozen_backward(BatchNormFormula::layer, dy, x, dx);
+    const GivenStatistics given =
+        checked_statistics<P>(x.extents(), options.mean, options.variance, checked_eps(BatchNormSpec::layer, options.eps));
+    check_frozen_backward(BatchNormSpec::layer, dy, x, dx);
     apply_statistics_backward<P>(executor, batch_roles(x.rank()), dy, x, dx,
-                                 view_operands<BatchNormFormula>(x.extents(), channel_axis, options), given, x.extent(1));
+                                 view_operands<BatchNormSpec>(x.extents(), channel_axis, options), given, x.extent(1));
   }
 };
 inline constexpr BatchNormBackwardFrozenFunction batch_norm_backward_frozen{};

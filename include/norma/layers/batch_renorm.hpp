@@ -58,13 +58,13 @@ struct BatchRenormOptions {
 /// is BatchNorm's; statistics are always tracked. forward and backward with a communicator are SyncBatchNorm's. ShapeError where the
 /// schedule gives an r_max below 1 or a d_max below 0. T: float or double.
 template <Parameter T>
-class BatchRenorm : public SharedBatchLayer<BatchRenorm<T>, BatchFormula<BatchRenormName>, T> {
-  using F = BatchFormula<BatchRenormName>;
+class BatchRenorm : public SharedBatchLayer<BatchRenorm<T>, BatchSets<BatchRenormName>, T> {
+  using F = BatchSets<BatchRenormName>;
   using Base = SharedBatchLayer<BatchRenorm<T>, F, T>;
 
  public:
   explicit BatchRenorm(index_t channels, const BatchRenormOptions& options = {})
-      : Base({{checked_eps("BatchRenorm", options.eps)}}, channels,
+      : Base({Statistic::Kind::deviation, checked_eps("BatchRenorm", options.eps)}, channels,
              {.weight = options.affine, .bias = options.affine && options.bias, .momentum = options.momentum}),
         schedule_(options.schedule) {}
 
@@ -81,25 +81,25 @@ class BatchRenorm : public SharedBatchLayer<BatchRenorm<T>, BatchFormula<BatchRe
   void train(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
     const Roles roles = this->checked_training(x, y);
     check_options();
-    const StatisticArrays<T> statistics = saved.prepare(this->channels(), true);
+    const StatisticArrays statistics = saved.prepare(this->channels(), true);
     double* const table = this->prepare_table(saved);
     if (x.size() > 0) {
-      normalize_between(
-          executor, algebra_of(this->formula()), roles, x, y, this->operands(F::layer, x.extents(), channel_axis), statistics,
-          &saved.scratch(), [](const CellPlan& plan) { return plan; }, between(table));
+      normalize_between<T>(
+          executor, this->statistic(), roles, x, y, this->operands(F::layer, x.extents(), channel_axis), statistics, &saved.scratch(),
+          [](const CellPlan& plan) { return plan; }, between(table));
       this->learn(saved, x.extents(), roles);
     } else {
       for (index_t c = 0; c < this->channels(); ++c) statistics.put(c, SetStatistics{});
     }
-    commit(saved, this->formula(), x.extents(), roles);
+    saved.commit(F::layer, x.extents(), roles.signature(), this->statistic());
   }
 
   template <class DY, class X, class DX>
   void pull(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx) {
     const Roles roles = this->checked_roles(x.extents());
     check_backward(F::layer, dy, x, saved, dx, roles);
-    pull_back(executor, algebra_of(this->formula()), roles, dy, x, saved.statistics(), saved.scratch(), dx,
-              this->operands_with_gradients(F::layer, x.extents(), channel_axis), reshape(saved.table().data()));
+    pull_back<T>(executor, this->statistic(), roles, dy, x, saved.statistics(), saved.scratch(), dx,
+                 this->operands_with_gradients(F::layer, x.extents(), channel_axis), reshape(saved.table().data()));
   }
 
   void check_options() const {

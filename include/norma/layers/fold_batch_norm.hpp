@@ -45,10 +45,10 @@ inline void fold_batch_norm(W&& weight, B&& bias, const Norm& bn, const FoldBatc
   const P* const variances = divides ? variance.data() : &one;
   const Roles all_but_channel = ((1u << w.rank()) - 1u) & ~(1u << axis);
   apply_statistics<P>(sequential, all_but_channel, w, w, affine_along(w.extents(), axis),
-                      {&zero, 0, variances, divides ? 1 : 0, {bn.eps()}});
+                      GivenStatistics(bn.eps(), &zero, 0, variances, divides ? 1 : 0));
   AffineOperands affine = affine_along(b.extents(), 0);
   affine.bias = parameter_operand(who, "bias of the BatchNorm", norma::view(bn.bias()), b.extents(), 1u);
-  apply_statistics<P>(sequential, Roles(0), b, b, affine, {mean.data(), 1, variances, divides ? 1 : 0, {bn.eps()}});
+  apply_statistics<P>(sequential, Roles(0), b, b, affine, GivenStatistics(bn.eps(), mean.data(), 1, variances, divides ? 1 : 0));
 }
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -25,21 +25,16 @@ struct GroupNormBackwardViews {
   OptionalView<T> bias_grad = {};
 };
 
-struct GroupNormFormula : InverseSigma {
+struct GroupNormSpec {
   template <Parameter T>
   using Views = GroupNormViews<T>;
   template <Parameter T>
   using BackwardViews = GroupNormBackwardViews<T>;
-  using Algebra = InverseSigma;
   static constexpr const char* layer = "GroupNorm";
 
   template <Parameter T>
-  static GroupNormFormula from(const GroupNormViews<T>& options) {
-    return {{checked_eps(layer, options.eps)}};
-  }
-  template <Parameter T>
-  static GroupNormFormula from(const Saved<T>& saved) {
-    return {{saved.eps()}};
+  static Statistic statistic(const GroupNormViews<T>& options) {
+    return {Statistic::Kind::deviation, checked_eps(layer, options.eps)};
   }
 
   /// The sets: each group of a sample. ShapeError unless the groups divide the channels.
@@ -71,15 +66,15 @@ template <Parameter T>
 class GroupNorm : public AffineParameters<T>, public LayerCalls<GroupNorm<T>, T> {
  public:
   GroupNorm(index_t groups, index_t channels, const GroupNormOptions& options = {})
-      : AffineParameters<T>({checked_channel_count(GroupNormFormula::layer, channels)}, options.affine, options.affine && options.bias,
+      : AffineParameters<T>({checked_channel_count(GroupNormSpec::layer, channels)}, options.affine, options.affine && options.bias,
                             options.unit_offset),
-        formula_{{checked_eps(GroupNormFormula::layer, options.eps)}},
+        statistic_{Statistic::Kind::deviation, checked_eps(GroupNormSpec::layer, options.eps)},
         groups_(groups) {
-    GroupNormFormula::check_split(groups, channels);
+    GroupNormSpec::check_split(groups, channels);
   }
 
   index_t groups() const { return groups_; }
-  double eps() const { return formula_.eps; }
+  double eps() const { return statistic_.eps; }
 
  private:
   friend LayerCalls<GroupNorm<T>, T>;
@@ -90,36 +85,37 @@ class GroupNorm : public AffineParameters<T>, public LayerCalls<GroupNorm<T>, T>
   }
   template <class X, class Y>
   void train(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
-    commit(saved, formula_, x.extents(), run(executor, x, y, &saved));
+    const Roles roles = run(executor, x, y, &saved);
+    saved.commit(GroupNormSpec::layer, x.extents(), roles.signature(), statistic_);
   }
   template <class X, class Y>
   Roles run(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>* saved) const {
     const Roles roles = checked_roles(x.extents());
-    check_forward(formula_.layer, x, y);
-    normalize<T>(executor, algebra_of(formula_), roles, x, y, this->operands(formula_.layer, x.extents(), channel_axis), saved);
+    check_forward(GroupNormSpec::layer, x, y);
+    normalize<T>(executor, statistic_, roles, x, y, this->operands(GroupNormSpec::layer, x.extents(), channel_axis), saved);
     return roles;
   }
   template <class DY, class X, class DX>
   void pull(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx) {
     const Roles roles = checked_roles(x.extents());
-    check_backward(formula_.layer, dy, x, saved, dx, roles);
-    normalize_backward<T>(executor, algebra_of(formula_), roles, dy, x, saved, dx,
-                          this->operands_with_gradients(formula_.layer, x.extents(), channel_axis));
+    check_backward(GroupNormSpec::layer, dy, x, saved, dx, roles);
+    normalize_backward<T>(executor, statistic_, roles, dy, x, saved, dx,
+                          this->operands_with_gradients(GroupNormSpec::layer, x.extents(), channel_axis));
   }
   Roles checked_roles(const Extents& x) const {
-    check_channels(formula_.layer, x, 2, this->parameter_shape()[0]);
-    return GroupNormFormula::roles(x, groups_);
+    check_channels(GroupNormSpec::layer, x, 2, this->parameter_shape()[0]);
+    return GroupNormSpec::roles(x, groups_);
   }
 
-  GroupNormFormula formula_;
+  Statistic statistic_;
   index_t groups_;
 };
 
 /// GroupNorm on views you own: inference (group_norm(x, y, options)), training forward (with a Saved before the options), each with an
 /// executor first if you like. y may be exactly x. ShapeError before anything is written.
-inline constexpr ViewForward<GroupNormFormula> group_norm{};
+inline constexpr ViewForward<GroupNormSpec> group_norm{};
 
 /// group_norm_backward(dy, x, saved, dx, options), after the training forward.
-inline constexpr ViewBackward<GroupNormFormula> group_norm_backward{};
+inline constexpr ViewBackward<GroupNormSpec> group_norm_backward{};
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

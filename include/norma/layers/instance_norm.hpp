@@ -22,22 +22,17 @@ struct InstanceNormBackwardViews {
   OptionalView<T> bias_grad = {};
 };
 
-struct InstanceNormFormula : InverseSigma {
+struct InstanceNormSpec {
   template <Parameter T>
   using Views = InstanceNormViews<T>;
   template <Parameter T>
   using BackwardViews = InstanceNormBackwardViews<T>;
-  using Algebra = InverseSigma;
   static constexpr const char* layer = "InstanceNorm";
   static constexpr int least_rank = 3;
 
   template <Parameter T>
-  static InstanceNormFormula from(const InstanceNormViews<T>& options) {
-    return {{checked_eps(layer, options.eps)}};
-  }
-  template <Parameter T>
-  static InstanceNormFormula from(const Saved<T>& saved) {
-    return {{saved.eps()}};
+  static Statistic statistic(const InstanceNormViews<T>& options) {
+    return {Statistic::Kind::deviation, checked_eps(layer, options.eps)};
   }
   /// The sets: each channel of a sample.
   static Roles roles(const Extents& x) {
@@ -63,21 +58,21 @@ struct InstanceNormOptions {
 /// and inference, unless it tracks: then inference uses the running statistics, which average each batch's per-sample statistics (the
 /// variance unbiased; 0 where there is one position). One value per set gives exactly the bias. T: float or double.
 template <Parameter T>
-class InstanceNorm : public TrackingNorm<InstanceNormFormula, T> {
+class InstanceNorm : public TrackingNorm<InstanceNormSpec, T> {
  public:
   explicit InstanceNorm(index_t channels, const InstanceNormOptions& options = {})
-      : TrackingNorm<InstanceNormFormula, T>({{checked_eps(InstanceNormFormula::layer, options.eps)}}, channels,
-                                             {.weight = options.affine,
-                                              .bias = options.affine && options.bias,
-                                              .track_running_stats = options.track_running_stats,
-                                              .momentum = options.momentum}) {}
+      : TrackingNorm<InstanceNormSpec, T>({Statistic::Kind::deviation, checked_eps(InstanceNormSpec::layer, options.eps)}, channels,
+                                          {.weight = options.affine,
+                                           .bias = options.affine && options.bias,
+                                           .track_running_stats = options.track_running_stats,
+                                           .momentum = options.momentum}) {}
 };
 
 /// InstanceNorm on views you own: inference (instance_norm(x, y, options)), training forward (with a Saved before the options), each with
 /// an executor first if you like; statistics are always those of x. y may be exactly x. ShapeError before anything is written.
-inline constexpr ViewForward<InstanceNormFormula> instance_norm{};
+inline constexpr ViewForward<InstanceNormSpec> instance_norm{};
 
 /// instance_norm_backward(dy, x, saved, dx, options), after the training forward.
-inline constexpr ViewBackward<InstanceNormFormula> instance_norm_backward{};
+inline constexpr ViewBackward<InstanceNormSpec> instance_norm_backward{};
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

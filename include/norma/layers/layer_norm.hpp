@@ -25,21 +25,16 @@ struct LayerNormBackwardViews {
   OptionalView<T> bias_grad = {};
 };
 
-struct LayerNormFormula : InverseSigma {
+struct LayerNormSpec {
   template <Parameter T>
   using Views = LayerNormViews<T>;
   template <Parameter T>
   using BackwardViews = LayerNormBackwardViews<T>;
-  using Algebra = InverseSigma;
   static constexpr const char* layer = "LayerNorm";
 
   template <Parameter T>
-  static LayerNormFormula from(const LayerNormViews<T>& options) {
-    return {{checked_eps(layer, options.eps)}};
-  }
-  template <Parameter T>
-  static LayerNormFormula from(const Saved<T>& saved) {
-    return {{saved.eps()}};
+  static Statistic statistic(const LayerNormViews<T>& options) {
+    return {Statistic::Kind::deviation, checked_eps(layer, options.eps)};
   }
 };
 
@@ -53,21 +48,21 @@ struct LayerNormOptions {
 
 /// Normalizes over the trailing axes of x, whose extents are normalized_shape; weight and bias have that shape. T: float or double.
 template <Parameter T>
-class LayerNorm : public RowNorm<LayerNormFormula, T> {
+class LayerNorm : public RowNorm<LayerNormSpec, T> {
  public:
   template <std::integral I>
   explicit LayerNorm(std::initializer_list<I> normalized_shape, const LayerNormOptions& options = {})
       : LayerNorm(Extents(normalized_shape), options) {}
   explicit LayerNorm(const Extents& normalized_shape, const LayerNormOptions& options = {})
-      : RowNorm<LayerNormFormula, T>({{checked_eps(LayerNormFormula::layer, options.eps)}}, normalized_shape, options.affine,
-                                     options.affine && options.bias, options.unit_offset) {}
+      : RowNorm<LayerNormSpec, T>({Statistic::Kind::deviation, checked_eps(LayerNormSpec::layer, options.eps)}, normalized_shape,
+                                  options.affine, options.affine && options.bias, options.unit_offset) {}
 };
 
 /// LayerNorm on views you own, over options.axes: inference (layer_norm(x, y, options)), training forward (with a Saved before the
 /// options), each with an executor first if you like. Allocates nothing; y may be exactly x. ShapeError before anything is written.
-inline constexpr ViewForward<LayerNormFormula> layer_norm{};
+inline constexpr ViewForward<LayerNormSpec> layer_norm{};
 
 /// layer_norm_backward(dy, x, saved, dx, options), after the training forward.
-inline constexpr ViewBackward<LayerNormFormula> layer_norm_backward{};
+inline constexpr ViewBackward<LayerNormSpec> layer_norm_backward{};
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

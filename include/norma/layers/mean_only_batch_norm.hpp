@@ -6,21 +6,9 @@
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
-/// x_hat = x - mean: the deviation is not divided by. `factor` undoes a scaling of x.
-struct MeanOnlyFormula {
+struct MeanOnlySpec {
   static constexpr const char* layer = "MeanOnlyBatchNorm";
-  static constexpr bool centred = true;
   static constexpr int least_rank = 2;
-  double factor = 1;
-  double eps = 0;
-
-  template <class V>
-  NORMA_INLINE V rstd(const V&) const {
-    return V(factor);
-  }
-  MeanOnlyFormula scaled(double s) const { return {factor / s, eps}; }
-  /// dx = dy - mean(dy): nothing depends on the deviation.
-  NORMA_INLINE double pull(double) const { return 0.0; }
 
   /// The sets: each channel of the batch.
   static Roles roles(const Extents& x) {
@@ -39,15 +27,15 @@ struct MeanOnlyBatchNormOptions {
 /// y = x - mean + bias over (N, C) or (N, C, spatial...). Running mean and conventions are BatchNorm's; there is no weight and no running
 /// variance, and one value per channel is legal: it gives the bias. T: float or double.
 template <Parameter T>
-class MeanOnlyBatchNorm : public TrackingNorm<MeanOnlyFormula, T> {
+class MeanOnlyBatchNorm : public TrackingNorm<MeanOnlySpec, T> {
  public:
   explicit MeanOnlyBatchNorm(index_t channels, const MeanOnlyBatchNormOptions& options = {})
-      : TrackingNorm<MeanOnlyFormula, T>({}, channels,
-                                         {.weight = false,
-                                          .bias = options.bias,
-                                          .track_running_stats = options.track_running_stats,
-                                          .variance = false,
-                                          .momentum = options.momentum}) {}
+      : TrackingNorm<MeanOnlySpec, T>({Statistic::Kind::mean_only}, channels,
+                                      {.weight = false,
+                                       .bias = options.bias,
+                                       .track_running_stats = options.track_running_stats,
+                                       .variance = false,
+                                       .momentum = options.momentum}) {}
 };
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

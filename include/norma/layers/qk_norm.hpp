@@ -3,8 +3,6 @@
 #pragma once
 
 #include <norma/engine/query_key_calls.hpp>
-#include <norma/engine/unit_norm.hpp>
-#include <norma/layers/rms_norm.hpp>
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
@@ -109,11 +107,9 @@ class QKNorm : public QueryKeyCalls<QKNorm<T>, T> {
   index_t head_dim() const { return head_dim_; }
   unsigned identity() const { return static_cast<unsigned>(options_.form); }
 
-  template <class F>
-  void with_formula(F&& f) const {
-    if (l2()) return f(UnitNormFormula{static_cast<double>(head_dim_), options_.eps});
-    if (options_.form == QKForm::layer) return f(InverseSigma{options_.eps});
-    f(RMSNormFormula{options_.eps, false});
+  Statistic statistic() const {
+    using Kind = Statistic::Kind;
+    return {l2() ? Kind::length : options_.form == QKForm::layer ? Kind::deviation : Kind::mean_square, options_.eps};
   }
 
   /// The axes that the parameters run along.

@@ -25,35 +25,17 @@ struct RMSNormBackwardViews {
   OptionalView<T> bias_grad = {};
 };
 
-/// rstd = 1 / sqrt(mean square + eps), or 1 / (sqrt(mean square) + eps) with eps outside the root.
-struct RMSNormFormula {
+struct RMSNormSpec {
   template <Parameter T>
   using Views = RMSNormViews<T>;
   template <Parameter T>
   using BackwardViews = RMSNormBackwardViews<T>;
   static constexpr const char* layer = "RMSNorm";
-  static constexpr bool centred = false;
-  double eps;
-  bool eps_outside_sqrt;
 
-  template <class V>
-  NORMA_INLINE V rstd(const V& mean_square) const {
-    const V root = square_root(eps_outside_sqrt ? mean_square : mean_square + V(eps));
-    return divide(V(1.0), eps_outside_sqrt ? root + V(eps) : root);
-  }
-  template <Parameter T>
-  static RMSNormFormula from(const RMSNormViews<T>& options) {
-    return {checked_eps(layer, options.eps), options.eps_outside_sqrt};
-  }
-  template <Parameter T>
-  static RMSNormFormula from(const Saved<T>& saved) {
-    return {saved.eps(), saved.eps_outside_sqrt()};
-  }
-  RMSNormFormula scaled(double s) const { return {eps_outside_sqrt ? eps * s : eps * s * s, eps_outside_sqrt}; }
-  /// Outside: d rms / d x brings a factor (rms + eps) / rms = 1 / (1 - eps * rstd); a zero row has gradient 0 there.
-  double pull(double rstd) const {
-    const double rms_share = eps_outside_sqrt ? std::fma(-eps, rstd, 1.0) : 1.0;
-    return rms_share > 0 ? 1.0 / rms_share : rms_share <= 0 ? 0.0 : rms_share;
+  /// Of any options with eps and eps_outside_sqrt.
+  template <class Options>
+  static Statistic statistic(const Options& options) {
+    return {Statistic::Kind::mean_square, checked_eps(layer, options.eps), options.eps_outside_sqrt};
   }
 };
 
@@ -69,21 +51,21 @@ struct RMSNormOptions {
 
 /// Normalizes over the trailing axes of x, whose extents are normalized_shape; weight and bias have that shape. T: float or double.
 template <Parameter T>
-class RMSNorm : public RowNorm<RMSNormFormula, T> {
+class RMSNorm : public RowNorm<RMSNormSpec, T> {
  public:
   template <std::integral I>
   explicit RMSNorm(std::initializer_list<I> normalized_shape, const RMSNormOptions<T>& options = {})
       : RMSNorm(Extents(normalized_shape), options) {}
   explicit RMSNorm(const Extents& normalized_shape, const RMSNormOptions<T>& options = {})
-      : RowNorm<RMSNormFormula, T>({checked_eps(RMSNormFormula::layer, options.eps), options.eps_outside_sqrt}, normalized_shape,
-                                   options.affine, options.affine && options.bias, options.unit_offset) {}
+      : RowNorm<RMSNormSpec, T>(RMSNormSpec::statistic(options), normalized_shape, options.affine, options.affine && options.bias,
+                                options.unit_offset) {}
 };
 
 /// RMSNorm on views you own, over options.axes: inference (rms_norm(x, y, options)), training forward (with a Saved before the options),
 /// each with an executor first if you like. Allocates nothing; y may be exactly x. ShapeError before anything is written.
-inline constexpr ViewForward<RMSNormFormula> rms_norm{};
+inline constexpr ViewForward<RMSNormSpec> rms_norm{};
 
 /// rms_norm_backward(dy, x, saved, dx, options), after the training forward.
-inline constexpr ViewBackward<RMSNormFormula> rms_norm_backward{};
+inline constexpr ViewBackward<RMSNormSpec> rms_norm_backward{};
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -36,13 +36,13 @@ struct SwitchableNormOptions {
 /// channel of (N, C) or (N, C, spatial...). Inference takes the running statistics for the batch's, if it tracks; if it does not, it
 /// allocates some numbers per sample and channel. Everything else is BatchNorm's. T: float or double.
 template <Parameter T>
-class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchFormula<SwitchableNormName>, T> {
-  using F = BatchFormula<SwitchableNormName>;
+class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchSets<SwitchableNormName>, T> {
+  using F = BatchSets<SwitchableNormName>;
   using Base = PlaneLayer<SwitchableNorm<T>, F, T>;
 
  public:
   explicit SwitchableNorm(index_t channels, const SwitchableNormOptions& options = {})
-      : Base({{checked_eps("SwitchableNorm", options.eps)}}, channels,
+      : Base({Statistic::Kind::deviation, checked_eps("SwitchableNorm", options.eps)}, channels,
              {.weight = options.affine,
               .bias = options.affine && options.bias,
               .track_running_stats = options.track_running_stats,
@@ -90,7 +90,7 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchFormula<Switcha
   /// The statistics a plane is mixed of, and the mix.
   struct Mix {
     std::array<double, 3> mean, variance;  // softmax of the logits
-    SetStatistics of(const Three& k, const InverseSigma& formula) const {
+    SetStatistics of(const Three& k, const Statistic& statistic) const {
       double m = 0, v = 0;
       for (std::size_t i = 0; i < 3; ++i) {
         // About the instance mean, so that large means cost no digits.
@@ -99,7 +99,7 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchFormula<Switcha
       }
       SplitSum<> split = two_sum(k[0].mean.high, m);
       split.low += k[0].mean.low;
-      return {split, finite_rstd(v, formula.rstd(v)), v};
+      return {split, finite_rstd(v, statistic.rstd(v, 0)), v};
     }
   };
 
@@ -114,16 +114,16 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchFormula<Switcha
     const Mix mix = mixes();
     const double factor = instance_factor(x.size() / (x.extent(0) * this->channels()));
     const auto between = [&](auto& forward, const CellSlice&) {
-      const SetStatistics of_layer = merged_planes(forward, algebra_of(this->formula()), 0, 1, this->channels(), factor);
+      const SetStatistics of_layer = merged_planes(forward, this->statistic(), 0, 1, this->channels(), factor);
       for (index_t c = 0; c < this->channels(); ++c) {
         SetStatistics own = forward.statistics(c);
         own.second *= factor;
-        forward.put(c, mix.of({own, of_layer, this->running()[c]}, this->formula()));
+        forward.put(c, mix.of({own, of_layer, this->running()[c]}, this->statistic()));
       }
     };
-    normalize_between(
-        executor, algebra_of(this->formula()), plane_roles(x.rank()), x, y, this->operands(F::layer, x.extents(), channel_axis),
-        StatisticArrays<T>{}, nullptr, [](const CellPlan& plan) { return plan.of_samples(); }, between);
+    normalize_between<T>(
+        executor, this->statistic(), plane_roles(x.rank()), x, y, this->operands(F::layer, x.extents(), channel_axis), StatisticArrays{},
+        nullptr, [](const CellPlan& plan) { return plan.of_samples(); }, between);
   }
   /// Moments of all planes, mixed statistics, y. With running statistics, they stand for the batch's.
   template <class X, class Y>
@@ -139,10 +139,10 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchFormula<Switcha
         moments.mean[i] = s.mean.high + s.mean.low;
         moments.variance[i] = s.second * factor;
       }
-      each_plane(moments, running, [&](index_t i, const Three& k) { forward.put(i, mix.of(k, this->formula())); });
+      each_plane(moments, running, [&](index_t i, const Three& k) { forward.put(i, mix.of(k, this->statistic())); });
     };
-    normalize_between(
-        executor, algebra_of(this->formula()), plane_roles(x.rank()), x, y, this->operands(F::layer, x.extents(), channel_axis),
+    normalize_between<T>(
+        executor, this->statistic(), plane_roles(x.rank()), x, y, this->operands(F::layer, x.extents(), channel_axis),
         saved->prepare(planes, true), &saved->scratch(), [](const CellPlan& plan) { return plan.in_one_slice(); }, between);
   }
 
@@ -186,7 +186,7 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchFormula<Switcha
       const Mix mix = mixes();
       const double constant[2] = {0, 0};
       each_plane(moments, running, [&](index_t i, const Three& k) {
-        const SetStatistics mixed = mix.of(k, this->formula());
+        const SetStatistics mixed = mix.of(k, this->statistic());
         const index_t c = i % channels;
         this->add_gradients(c, sum_dy_x_hat[i], sum_dy[i]);
         const double of_mean = mul(-mixed.rstd * this->weight_of(c), sum_dy[i]);
@@ -194,7 +194,7 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchFormula<Switcha
         gradients.add(i / channels, c, of_mean, of_variance, k, mixed);
       });
       each_plane(moments, running, [&](index_t i, const Three& k) {
-        const SetStatistics mixed = mix.of(k, this->formula());
+        const SetStatistics mixed = mix.of(k, this->statistic());
         const index_t n = i / channels, c = i % channels;
         const double w = this->weight_of(c);
         const double* const of_channel = running ? constant : gradients.of_channel(c);  // not 0 times sums that may hold a NaN

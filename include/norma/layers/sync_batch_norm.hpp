@@ -24,12 +24,12 @@ struct SyncBatchNormOptions {
 /// them over ranks with all other gradients. Inference and backward_frozen talk to nobody. All ranks make the same calls in the same order;
 /// what is a ShapeError on one is thrown on all, before anything is written. T: float or double.
 template <Parameter T>
-class SyncBatchNorm : public SharedBatchLayer<SyncBatchNorm<T>, BatchFormula<SyncBatchNormName>, T> {
-  using Base = SharedBatchLayer<SyncBatchNorm<T>, BatchFormula<SyncBatchNormName>, T>;
+class SyncBatchNorm : public SharedBatchLayer<SyncBatchNorm<T>, BatchSets<SyncBatchNormName>, T> {
+  using Base = SharedBatchLayer<SyncBatchNorm<T>, BatchSets<SyncBatchNormName>, T>;
 
  public:
   explicit SyncBatchNorm(index_t channels, const SyncBatchNormOptions& options = {})
-      : Base({{checked_eps("SyncBatchNorm", options.eps)}}, channels,
+      : Base({Statistic::Kind::deviation, checked_eps("SyncBatchNorm", options.eps)}, channels,
              {.weight = options.affine,
               .bias = options.affine && options.bias,
               .track_running_stats = options.track_running_stats,
@@ -37,7 +37,7 @@ class SyncBatchNorm : public SharedBatchLayer<SyncBatchNorm<T>, BatchFormula<Syn
               .convention = options.convention}) {}
 
  private:
-  friend BatchLayer<SyncBatchNorm<T>, BatchFormula<SyncBatchNormName>, T>;
+  friend BatchLayer<SyncBatchNorm<T>, BatchSets<SyncBatchNormName>, T>;
   friend LayerCalls<SyncBatchNorm<T>, T>;
   friend Base;
 

@@ -19,8 +19,8 @@ inline void start_from_batch(const char* layer, std::span<T> g, const TensorView
   if (t.size() == 0) return;
   Saved<double> saved;
   Buffer<float> normalized(t.size());  // a norm writes its output too
-  normalize<double>(ExecutorRef(sequential), InverseSigma{0}, batch_roles(t.rank()), t, TensorView(normalized.data(), t.extents()), {},
-                    &saved);
+  normalize<double>(ExecutorRef(sequential), {Statistic::Kind::deviation}, batch_roles(t.rank()), t,
+                    TensorView(normalized.data(), t.extents()), {}, &saved);
   for (index_t c = 0; c < channels; ++c) {
     const auto i = static_cast<std::size_t>(c);
     const double factor = saved.rstd()[i] == 0 ? 1 : saved.rstd()[i];

@@ -30,7 +30,7 @@ class Reparameterised {
   template <Executor E, class W>
   void forward(const E& executor, W&& w, Saved<T>& saved) {
     self().train(ExecutorRef(executor), checked("w", norma::output_view(std::forward<W>(w))), saved);
-    saved.commit(Layer::name, extents_, axes_, 0);
+    saved.commit(Layer::name, extents_, axes_, {});
   }
 
   /// Parameter gradients += ..., from the gradient of the w that the forward of `saved` wrote.

@@ -3,7 +3,6 @@
 
 #include <optional>
 
-#include <norma/engine/unit_norm.hpp>
 #include <norma/weights/batch_start.hpp>
 #include <norma/weights/reparameterised.hpp>
 
@@ -84,10 +83,11 @@ class WeightNorm : public Reparameterised<WeightNorm<T>, T> {
     scale(ExecutorRef(sequential), w0, T(1), this->tensor(v_));
     // v_grad has the room that the normalized v needs; what counts are its statistics.
     Saved<T> saved;
-    normalize<T>(ExecutorRef(sequential), formula(), this->axes(), this->tensor(v_), this->tensor(v_grad_), {}, &saved);
+    normalize<T>(ExecutorRef(sequential), unit_length, this->axes(), this->tensor(v_), this->tensor(v_grad_), {}, &saved);
+    const double size = static_cast<double>(v_.size()) / static_cast<double>(g_.size());
     for (index_t i = 0; i < g_.size(); ++i) {
       // Squares of floats fit a double, unlike 1 / length of a row of subnormals; squares of doubles may not.
-      const double squares = saved.variance()[static_cast<std::size_t>(i)] * formula().size;
+      const double squares = saved.variance()[static_cast<std::size_t>(i)] * size;
       const double rstd = saved.statistics().template get_rstd<double>(i);
       g_.data()[i] = static_cast<T>(sizeof(T) == sizeof(float) ? std::sqrt(squares) : rstd > 0 ? 1.0 / rstd : rstd);
     }
@@ -98,7 +98,7 @@ class WeightNorm : public Reparameterised<WeightNorm<T>, T> {
     const AxisSet all = trailing_axes(rank, rank);
     return dim ? all & ~(1u << checked_axis(name, *dim, rank)) : all;
   }
-  UnitNormFormula formula() const { return {static_cast<double>(v_.size()) / static_cast<double>(g_.size()), 0}; }
+  static constexpr Statistic unit_length{Statistic::Kind::length};
 
   AffineOperands operands(bool with_gradient) const {
     AffineOperands result;
@@ -116,16 +116,16 @@ class WeightNorm : public Reparameterised<WeightNorm<T>, T> {
 
   template <class W>
   void infer(const ExecutorRef& executor, const TensorView<W>& w) const {
-    normalize<T>(executor, formula(), this->axes(), this->tensor(v_), w, operands(false), static_cast<Saved<T>*>(nullptr));
+    normalize<T>(executor, unit_length, this->axes(), this->tensor(v_), w, operands(false), static_cast<Saved<T>*>(nullptr));
   }
   template <class W>
   void train(const ExecutorRef& executor, const TensorView<W>& w, Saved<T>& saved) const {
-    normalize<T>(executor, formula(), this->axes(), this->tensor(v_), w, operands(false), &saved);
+    normalize<T>(executor, unit_length, this->axes(), this->tensor(v_), w, operands(false), &saved);
   }
   template <class DW>
   void pull(const ExecutorRef& executor, const TensorView<DW>& dw, Saved<T>& saved) {
-    pull_back(executor, formula(), this->axes(), dw, this->tensor(v_), saved.statistics(), saved.scratch(), this->tensor(v_grad_),
-              operands(true), {}, Result::added);
+    pull_back<T>(executor, unit_length, this->axes(), dw, this->tensor(v_), saved.statistics(), saved.scratch(), this->tensor(v_grad_),
+                 operands(true), {}, Result::added);
   }
 
   bool legacy_names_;

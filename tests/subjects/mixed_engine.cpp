@@ -1,5 +1,0 @@
-// The engine in double arithmetic with float parameters.
-#define NORMA_TEST_ENGINE_HERE
-#include "subjects/engine.hpp"
-
-NORMA_TEST_INSTANTIATE(, double, float)
