@@ -8,10 +8,10 @@
 #define NORMA_TEST_INSTANTIATE(prefix, A)                                                                                                  \
   prefix template void norma::normalize_operands<A>(const norma::ExecutorRef&, const norma::Statistic&, const norma::Roles&,               \
                                                     const norma::Extents&, const norma::Operands&, A, bool, const norma::StatisticArrays&, \
-                                                    norma::Buffer<std::byte>*);                                                            \
-  prefix template void norma::pull_back_operands<A>(const norma::ExecutorRef&, const norma::Statistic&, const norma::Roles&,               \
-                                                    const norma::Extents&, const norma::Operands&, A, bool, const norma::StatisticArrays&, \
-                                                    norma::Buffer<std::byte>&, const norma::Reshape&, norma::Result);                      \
+                                                    norma::Buffer<std::byte>*, const norma::ForwardHook<A>&);                              \
+  prefix template void norma::normalize_operands_backward<A>(                                                                              \
+      const norma::ExecutorRef&, const norma::Statistic&, const norma::Roles&, const norma::Extents&, const norma::Operands&, A, bool,     \
+      const norma::StatisticArrays&, norma::Buffer<std::byte>&, const norma::Reshape&, norma::Result, const norma::BackwardHook<A>&);      \
   prefix template void norma::apply_statistics_to_operands<A>(const norma::ExecutorRef&, const norma::Roles&, const norma::Extents&,       \
                                                               const norma::Operands&, A, bool, const norma::GivenStatistics&);
 

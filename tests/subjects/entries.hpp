@@ -171,7 +171,6 @@ struct FunctionEntry {
     s.function = true;
     s.has_axes = !of_channels;
     if (F::source == Source::of_the_batch) shares_batch(s);
-    s.stack_kilobytes = of_channels ? 512 : 64;
     s.without["Value"] = "a function is no value";
     s.without["FiftySteps"] = "a function has no parameters of its own to learn";
     return s;
@@ -309,7 +308,6 @@ inline Subject batch_layer(const char* name, reference::Answer (*formula)(const 
   s.learning = Learning::of_batch;
   s.reaches = through_channel;
   shares_batch(s);
-  s.stack_kilobytes = 512;
   return s;
 }
 
@@ -329,7 +327,6 @@ struct GroupNormLayer : LayerEntry {
   static Subject subject() {
     Subject s{"GroupNorm", "GroupNorm", reference::group_norm, group_family(), with_offset(layer_options())};
     learns_nothing(s);
-    s.stack_kilobytes = 512;
     return s;
   }
   template <class T, class X, class Y>
@@ -455,7 +452,6 @@ inline Subject over_ranks(Subject s, const char* name, Family family) {
   s.name = name;
   s.family = std::move(family);
   s.over_ranks = true;
-  s.stack_kilobytes = 512;
   s.without["Allocation"] = "what travels is allocated anew";
   s.without["MixedTypes"] = "mixes of types are the one process' business";
   s.without["Stack"] = s.without["OutOfMemory"] = "ranks are threads of their own";

@@ -107,7 +107,6 @@ struct Subject {
   Learning learning = Learning::none;
   bool over_ranks = false;
   bool inference_allocates_nothing = true;
-  std::size_t stack_kilobytes = 64;                 // what every pass gets along with
   std::map<std::string, std::string> without = {};  // properties that do not apply, and why
 
   bool tracks(const Setting& s) const { return learning != Learning::none && s.tracks; }

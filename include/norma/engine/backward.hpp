@@ -1,287 +1,225 @@
-// Backward of a plain norm: per set dx, per slot of sets the parameter gradients.
+// Backward: the two sweeps over the cells of a piece, and the algebra between them.
 #pragma once
 
-#include <norma/core/buffer.hpp>
-#include <norma/core/execution.hpp>
-#include <norma/engine/backward_lanes.hpp>
+#include <optional>
+
 #include <norma/engine/gradients.hpp>
+#include <norma/engine/piece.hpp>
+#include <norma/engine/sums_table.hpp>
+#include <norma/engine/sweep.hpp>
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
-/// A is the arithmetic type, P that of statistics and parameters. An absent dx is not computed.
+/// What a norm changed between its statistics and its map, per set: y = (x_hat * gain + shift) * weight + bias. Null pointers: nothing.
+struct Reshape {
+  const double* gain = nullptr;
+  const double* shift = nullptr;
+
+  bool present() const { return gain != nullptr; }
+};
+
+/// What all pieces of a backward share.
+struct BackwardCall {
+  Statistic statistic;
+  StatisticArrays statistics;
+  double weight_offset = negative_zero<double>;
+  Order order = Order::lanes;
+  bool streaming = false;
+  bool adds = false;  ///< dx += ...
+  Reshape reshape;
+  CellSums sums;  ///< where the sums of cells go, if parameter gradients are made of these
+};
+
+/// The cells of a call, or of a slice. A is the arithmetic type. An absent dx is not computed.
 template <class A>
-class BackwardPass {
+class Backward {
  public:
-  /// adds: dx += ...; no streaming then.
-  BackwardPass(const Statistic& statistic, const Layout& layout, const Operands& operands, A weight_offset,
-               const StatisticArrays& statistics, bool streaming, bool adds = false)
-      : statistic_(statistic),
-        layout_(layout),
-        dy_(operands, layout, stream_dy),
-        x_(operands, layout, stream_x),
-        dx_(operands, layout, stream_y),
-        weight_(operands, layout, stream_weight),
-        weight_grad_(operands[stream_weight_grad]),
-        bias_grad_(operands[stream_bias_grad]),
-        weight_offset_(weight_offset),
-        statistics_(statistics),
-        wants_dx_(operands[stream_y].present()),
-        streaming_(streaming),
-        adds_(adds),
-        across_lanes_(!adds && LaneBackward<A>::suits(layout, operands)),
-        lanes_pass_(statistic, layout, operands, weight_offset, statistics) {
-    direct_ = dy_.direct() && x_.direct() && (!wants_dx_ || dx_.direct()) && operands[stream_weight].type == element_type_of<A> &&
-              (weight_.constant() || weight_.direct());
-    per_set_ = !across_lanes_ && weight_.constant() && layout.averaged.broadcasts(stream_weight_grad) &&
-               layout.averaged.broadcasts(stream_bias_grad);
-  }
+  Backward(const BackwardCall& call, const Extents& x, const Roles& roles, const Operands& operands)
+      : call_(call),
+        layout_(x, roles, operands),
+        chain_layout_(
+            call.order == Order::chain
+                ? std::optional<Layout>(std::in_place, x, roles, operands.only({stream_x, stream_dy, stream_weight_grad, stream_bias_grad}))
+                : std::nullopt),
+        writes_(operands[stream_y].present()),
+        weight_(operands, layout_, stream_weight),
+        sums_base_(call.sums.present() ? static_cast<double*>(operands[stream_sums].data) - call.sums.dy : 0),
+        weighted_(!weight_.constant()),
+        varies_in_set_(!weighted_ && layout_.varies_in_set(stream_weight)),
+        fold_(chain_layout_ ? *chain_layout_ : layout_, operands, {stream_dy, stream_x},
+              {weighted_ ? stream_weight : stream_weight_grad, stream_weight_grad, stream_bias_grad}, false, call.order == Order::chain),
+        map_(layout_, operands, {stream_dy, stream_x, stream_y}, {weighted_ ? stream_weight : stream_weight_grad}, false, false,
+             call.adds) {}
+  Backward(const Backward&) = delete;
+  Backward& operator=(const Backward&) = delete;
 
-  /// From now on sums go through `totals`.
-  void complete_through(const SetTotals& totals) {
-    totals_ = totals;
-    across_lanes_ = false;
-  }
+  const Layout& layout() const { return layout_; }
+  /// The sweep that cuts pieces whose cells are their sets: a tile each.
+  const Sweep<A, 2>& folding() const { return fold_; }
 
-  bool wants_gradients() const { return weight_grad_.present() || bias_grad_.present(); }
-
-  /// dx of sets [first, last); no parameter gradients.
-  void run(index_t first, index_t last) const {
-    sweep(first, last, nullptr);
-    if (streaming_) streaming_fence();
-  }
-
-  /// Parameter gradients (and dx) of all sets. `scratch` grows to what the slots need and is kept between calls.
-  void run_with_gradients(const ExecutorRef& executor, Buffer<std::byte>& scratch) const {
-    if (per_set_) return run_with_set_gradients(executor, scratch);
-    const index_t group_size = layout_.sets / layout_.groups;
-    const SlotGrid grid(group_size, layout_.set_size);
-    const index_t width = across_lanes_ ? lanes<A> : 1;
-    const index_t bytes = SlotSums<A>::bytes(layout_.set_size, width);
-    if (grid.slots == 1) {  // many small groups: each task owns some of them
-      const index_t tasks = layout_.groups < 32 ? layout_.groups : 32;
-      scratch.resize(tasks * bytes);
-      executor.parallel_for(tasks, [&](index_t task) {
-        for (index_t group = layout_.groups * task / tasks; group < layout_.groups * (task + 1) / tasks; ++group) {
-          SlotSums<A> sums(layout_.set_size, width, scratch.data() + task * bytes);
-          sum_slot(group * group_size, (group + 1) * group_size, sums);
-          scatter(group, sums);
-        }
-        if (streaming_) streaming_fence();
-      });
-      return;
-    }
-    scratch.resize(grid.slots * bytes);
-    for (index_t group = 0; group < layout_.groups; ++group) {
-      const index_t begin = group * group_size, end = begin + group_size;
-      executor.parallel_for(grid.slots, [&](index_t slot) {
-        SlotSums<A> sums(layout_.set_size, width, scratch.data() + slot * bytes);
-        const index_t first = begin + slot * grid.sets_per_slot;
-        sum_slot(first, first + grid.sets_per_slot < end ? first + grid.sets_per_slot : end, sums);
-        if (streaming_) streaming_fence();
-      });
-      SlotSums<A> total(layout_.set_size, width, scratch.data());
-      for (index_t slot = 1; slot < grid.slots; ++slot) {
-        const SlotSums<A> part(layout_.set_size, width, scratch.data() + slot * bytes);
-        for (index_t i = 0; i < 2 * total.padded; ++i) total.weight[i] += part.weight[i];
-      }
-      scatter(group, total);
+  /// The statistics of a piece's sets, from where a forward has left them.
+  void read_statistics(const Piece& piece, SumsTable<A>& table) const {
+    table.start(piece.sets);
+    index_t place[some_sets];
+    for (index_t first = 0; first < piece.sets; first += some_sets) {
+      const index_t n = piece.sets - first < some_sets ? piece.sets - first : some_sets;
+      piece.places(layout_, first, n, place);
+      table.put_statistics(first, n, place, call_.statistics);
     }
   }
+  /// Sums of g and g * x_hat of cells [first, last) of a piece go to their sets; `gradient`, if not null, takes running gradients per
+  /// element.
+  void fold(const Piece& piece, index_t first_cell, index_t last_cell, SumsTable<A>& table, const GradientRun<A>& gradient) const {
+    fold_.each_tile(first_cell, last_cell, [&](index_t first, index_t count) { fold_tile(piece, table, first, count, gradient); });
+  }
+  /// dx of cells [first, last) of a piece, behind table.finish().
+  void map(const Piece& piece, index_t first_cell, index_t last_cell, const SumsTable<A>& table) const {
+    if (!writes_) return;
+    map_.each_tile(first_cell, last_cell, [&](index_t first, index_t count) { map_tile(piece, table, first, count); });
+  }
+  index_t set_size(const Piece& piece) const { return layout_.set_size * ((piece.last - piece.first) / piece.sets); }
 
  private:
-  static constexpr std::size_t interleaved = interleaved_rows<A>;
+  using Columns = index_t[tile_lanes<A>];
 
-  /// Where a set shares one weight and one bias, their gradients are sums that the sweep takes anyhow.
-  void run_with_set_gradients(const ExecutorRef& executor, Buffer<std::byte>& scratch) const {
-    const index_t sets = layout_.sets, group_size = sets / layout_.groups, tasks = sets < 32 ? sets : 32;
-    scratch.resize(2 * sets * static_cast<index_t>(sizeof(double)));
-    double* const sums = reinterpret_cast<double*>(scratch.data());
-    const SetGradients gradients{sums, sums + sets};
-    executor.parallel_for(tasks, [&](index_t task) {
-      sweep(sets * task / tasks, sets * (task + 1) / tasks, nullptr, gradients);
-      if (streaming_) streaming_fence();
-    });
-    for (index_t set = 0; set < sets; set += group_size) {
-      const auto add = [&](const Operand& gradient, Stream stream, const double* partial) {
-        if (gradient.present()) add_gradients(partial + set, group_size, gradient, layout_.kept.offset(stream, set));
-      };
-      add(weight_grad_, stream_weight_grad, gradients.weight);
-      add(bias_grad_, stream_bias_grad, gradients.bias);
-    }
-  }
-
-  void sum_slot(index_t first, index_t last, SlotSums<A>& sums) const {
-    sums.clear_running();
-    const index_t interval = SlotGrid::flush_interval * sums.width;
-    for (index_t set = first; set < last; set += interval) {
-      const index_t end = set + interval < last ? set + interval : last;
-      sweep(set, end, &sums.running);
-      sums.flush();
-    }
-  }
-
-  void scatter(index_t group, const SlotSums<A>& sums) const {
-    const index_t set = group * (layout_.sets / layout_.groups);
-    if (weight_grad_.present())
-      scatter_gradient(layout_.averaged, stream_weight_grad, sums.weight, weight_grad_, layout_.kept.offset(stream_weight_grad, set));
-    if (bias_grad_.present())
-      scatter_gradient(layout_.averaged, stream_bias_grad, sums.bias, bias_grad_, layout_.kept.offset(stream_bias_grad, set));
-  }
-
-  /// Both sweeps over sets [first, last), several sets side by side where memory allows.
-  void sweep(index_t first, index_t last, const GradientRun<A>* gradient, const SetGradients& per_set = {}) const {
-    if (across_lanes_) {
-      lanes_pass_.sweep(first, last, gradient);
-      return;
-    }
-    if (!direct_) {
-      for (; first < last; ++first) sweep_set(first, gradient, per_set);
-      return;
-    }
-    const index_t tile = rows_per_tile();
-    for (; first < last; first += tile) sweep_tile(first, last - first < tile ? last - first : tile, gradient, per_set);
-  }
-
-  /// Measured: what a tile costs beside its sweeps counts against short rows, what it takes of the first-level cache against long ones.
-  index_t rows_per_tile() const { return layout_.set_size <= 768 ? rows_of<tile_rows> : rows_of<tile_rows> / 2; }
-
-  /// Several sets straight on the tensors.
-  void sweep_tile(index_t set, index_t sets, const GradientRun<A>* gradient, const SetGradients& per_set) const {
-    CoefficientTable<A, tile_rows> table;
-    read_coefficients(layout_, statistics_, set, sets, table);
-    const Coefficients<A> c = table.coefficients();
-    index_t offset[tile_rows], weight[tile_rows];
-    const A *dy[tile_rows], *x[tile_rows];
-    A* dx[tile_rows];
-    layout_.kept.offsets(stream_dy, set, sets, offset);
-    for (index_t r = 0; r < sets; ++r) dy[r] = dy_.data(offset[r]);
-    layout_.kept.offsets(stream_x, set, sets, offset);
-    for (index_t r = 0; r < sets; ++r) x[r] = x_.data(offset[r]);
-    layout_.kept.offsets(stream_weight, set, sets, weight);
-    // f(first row, rows, weight from element i on) for rows that share a weight.
-    const auto each_weight = [&](index_t i, auto&& f) __attribute__((always_inline)) {
-      for (index_t r = 0; r < sets;) {
-        index_t same = 1;
-        while (r + same < sets && weight[r + same] == weight[r]) ++same;
-        f(r, same, AffineRun<A>{weight_.data(weight[r]) + (weight_.constant() ? 0 : i), nullptr, weight_offset_});
-        r += same;
-      }
-    };
-    TileSums<tile_rows> sum_g, sum_g_x_hat;
-    sum_g.clear();
-    sum_g_x_hat.clear();
-    if (totals_.complete()) {
-      for (index_t r = 0; r < sets; ++r) totals_.read(place(set + r), sum_g.sum[r], sum_g_x_hat.sum[r]);
-    } else {
-      for (index_t first = 0; first < layout_.set_size; first += block_length) {
-        const index_t count = layout_.set_size - first < block_length ? layout_.set_size - first : block_length;
-        const A *block_dy[tile_rows], *block_x[tile_rows];
-        for (index_t r = 0; r < sets; ++r) {
-          block_dy[r] = dy[r] + first;
-          block_x[r] = x[r] + first;
+  void fold_tile(const Piece& piece, SumsTable<A>& table, index_t first, index_t count, const GradientRun<A>& gradient) const {
+    typename Sweep<A, 2>::Tile tile;
+    fold_.start(first, count, tile);
+    Columns column;
+    piece.columns(layout_, first, count, column);
+    TileNumbers<A, 3> memory;
+    const auto of_set = memory.pick({table.mean, table.factor, table.shift}, column, count);
+    const Coefficients<A> c{of_set[0], of_set[1], of_set[2]};
+    alignas(64) double sums[2][tile_lanes<A>];
+    for (auto& column_of_sums : sums) clear_columns(column_of_sums, count);
+    index_t at_weight[tile_lanes<A>];
+    const bool rows = weighted_ && fold_.way() != Way::lanes;
+    layout_.kept.offsets(stream_weight, first, count, at_weight);
+    const bool chain = call_.order == Order::chain && fold_.way() == Way::lanes;
+    const index_t step = chain ? chain_length : block_length;
+    with_bool(weighted_, [&](auto weighted) {
+      with_bool(gradient.weight != nullptr, [&](auto gradients) {
+        for (index_t begin = 0, end; begin < count; begin = end) {
+          end = rows ? begin + 1 : count;
+          while (end < count && at_weight[end] == at_weight[begin]) ++end;
+          for (index_t i = 0; i < layout_.set_size; i += step) {
+            const index_t n = layout_.set_size - i < step ? layout_.set_size - i : step;
+            alignas(64) A weight_memory[block_length];
+            ElementWeight<A> weight{};
+            if constexpr (weighted.value) weight = weight_.read(at_weight[begin], i, n, static_cast<A>(call_.weight_offset), weight_memory);
+            fold_.each_group(
+                tile, begin, end, i, n, A(1), true, [&](auto group, auto& tensor, index_t cell) __attribute__((always_inline)) {
+                  fold_group<weighted.value, gradients.value>(group, n, tensor, c.from(cell), weight,
+                                                              gradient.from(group.sums_of_element(i)), chain, sums[0] + cell,
+                                                              sums[1] + cell);
+                });
+          }
         }
-        each_weight(first, [&](index_t r, index_t rows, const AffineRun<A>& affine) {
-          backward_fold_rows(!weight_.constant(), block_dy + r, block_x + r, rows, count, c.from(r),
-                             weight_.constant() ? unweighted : affine, block_of(gradient, first), sum_g.sum + r, sum_g_x_hat.sum + r);
-        });
-      }
-      for (index_t r = 0; weight_.constant() && r < sets; ++r)
-        weigh(*weight_.data(weight[r]), per_set, set + r, sum_g.sum[r], sum_g_x_hat.sum[r]);
-    }
-    if (totals_.present() && !totals_.complete()) {
-      for (index_t r = 0; r < sets; ++r) totals_.write(place(set + r), sum_g.sum[r], sum_g_x_hat.sum[r]);
-      return;
-    }
-    if (!wants_dx_) return;
-    const PullTable<A, tile_rows> pulls(statistic_, elements(), sets, sum_g.sum, sum_g_x_hat.sum, table.rstd_double);
-    layout_.kept.offsets(stream_y, set, sets, offset);
-    bool aligned = true;
-    for (index_t r = 0; r < sets; ++r) {
-      dx[r] = dx_.data(offset[r]);
-      aligned = aligned && lines_up(dx[r]);
-    }
-    // Stores that straddle cache lines want one row at a time, as in the forward; so do those that hold up loads.
-    const bool side_by_side = aligned && sets >= rows_of<interleaved> && !rows_hold_up_each_other(dx, dy, rows_of<interleaved>) &&
-                              !rows_hold_up_each_other(dx, x, rows_of<interleaved>);
-    const PullFlags flags{!weight_.constant(), streaming_ && aligned, side_by_side, adds_};
-    each_weight(0, [&](index_t r, index_t rows, const AffineRun<A>& affine) {
-      backward_map_rows(flags, dy + r, x + r, dx + r, rows, layout_.set_size, c.from(r), affine, pulls.pull().from(r));
+      });
     });
+    add_to_sets(piece, table, first, count, column, at_weight, sums);
   }
 
-  /// One set, block by block through tiles where its memory asks for it.
-  void sweep_set(index_t set, const GradientRun<A>* gradient, const SetGradients& per_set) const {
-    Tile<A> dy_tile, x_tile, weight_tile, dx_tile;
-    CoefficientTable<A, tile_rows> table;
-    read_coefficients(layout_, statistics_, set, 1, table);
-    const index_t dy = layout_.kept.offset(stream_dy, set), x = layout_.kept.offset(stream_x, set);
-    const index_t dx = layout_.kept.offset(stream_y, set), weight = layout_.kept.offset(stream_weight, set);
-    const A one_weight = weight_.constant() ? weight_.value(weight) : A(0);
-    const A *pdy[1], *px[1];
-    const auto each_block = [&](auto&& f) {
-      for (index_t first = 0; first < layout_.set_size; first += block_length) {
-        const index_t count = layout_.set_size - first < block_length ? layout_.set_size - first : block_length;
-        pdy[0] = dy_.read(dy, first, count, dy_tile.element);
-        px[0] = x_.read(x, first, count, x_tile.element);
-        f(first, count,
-          AffineRun<A>{weight_.constant() ? &one_weight : weight_.read(weight, first, count, weight_tile.element), nullptr,
-                       weight_offset_});
+  template <bool Weighted, bool Gradients, class Group, class Tensors>
+  NORMA_INLINE void fold_group(Group group, index_t n, const Tensors& tensor, const Coefficients<A>& c, const ElementWeight<A>& weight,
+                               const GradientRun<A>& gradient, bool chain, double* g, double* g_x_hat) const {
+    GroupSums<2, Group::registers, A> sum;
+    if constexpr (Group::across_lanes) {
+      if (!chain) {
+        fold_lane_by_lane<2, A, Group::registers>(
+            n, sum, [&](int lane, auto& of_lane) __attribute__((always_inline)) {
+              Group every = group;
+              every.element_step = lanes<A>;
+              backward_fold<Weighted, Gradients>(every, (n - lane + lanes<A> - 1) / lanes<A>, tensor[0].every(lane, lanes<A>),
+                                                 tensor[1].every(lane, lanes<A>), c, weight.from(lane),
+                                                 gradient.from(group.sums_of_element(lane)), of_lane);
+            });
+        add_sums<2>(group, sum, {g, g_x_hat});
+        return;
+      }
+    }
+    backward_fold<Weighted, Gradients>(group, n, tensor[0], tensor[1], c, weight, gradient, sum);
+    add_sums<2>(group, sum, {g, g_x_hat});
+  }
+
+  /// Sums of cells to where gradients are made of them, and to their sets; those of dy become those of g where a cell has one weight.
+  void add_to_sets(const Piece& piece, SumsTable<A>& table, index_t first, index_t count, const Columns& column, const Columns& at_weight,
+                   const double (&sums)[2][tile_lanes<A>]) const {
+    Columns at_sums;
+    const bool keeps = call_.sums.present();
+    if (keeps) layout_.kept.offsets(stream_sums, first, count, at_sums);
+    const Reshape& reshape = call_.reshape;
+    for (index_t i = 0; i < count; ++i) {
+      const double dy = sums[0][i], dy_x_hat = sums[1][i];
+      const double weight = weighted_ ? 1.0 : weight_at(piece, column[i], at_weight[i]);
+      table.add(column[i], mul(weight, dy), mul(weight, dy_x_hat), weight);
+      if (!keeps) continue;
+      const index_t place = reshape.present() ? piece.place_of_column(layout_, column[i]) : 0;
+      call_.sums.put(sums_base_ + at_sums[i], dy,
+                     reshape.present() ? std::fma(reshape.gain[place], dy_x_hat, mul(reshape.shift[place], dy)) : dy_x_hat);
+    }
+  }
+
+  void map_tile(const Piece& piece, const SumsTable<A>& table, index_t first, index_t count) const {
+    typename Sweep<A, 3, 2>::Tile tile;
+    map_.start(first, count, tile);
+    Columns column;
+    piece.columns(layout_, first, count, column);
+    TileNumbers<A, 6> memory;
+    const auto of_set = memory.pick({table.mean, table.factor, table.shift, table.scale, table.slope, table.offset}, column, count);
+    const Coefficients<A> c{of_set[0], of_set[1], of_set[2]};
+    DxCoefficients<A> d{of_set[3], of_set[4], of_set[5]};
+    Columns at_weight;
+    layout_.kept.offsets(stream_weight, first, count, at_weight);
+    alignas(64) A scale[tile_lanes<A>];
+    if (varies_in_set_) {
+      const bool lone = call_.statistic.centred() && set_size(piece) == 1;
+      for (index_t i = 0; i < count; ++i)
+        scale[i] = lone ? A(0) : static_cast<A>(mul(table.rstd[column[i]], weight_at(piece, column[i], at_weight[i])));
+      d.scale = scale;
+    }
+    const bool stream = call_.streaming && map_.lines_up(tile, 2), together = map_.together(tile, layout_.set_size, 2);
+    const bool rows = weighted_ && map_.way() != Way::lanes;
+    const index_t step = map_.step(count, layout_.set_size, weighted_ && !weight_.in_place());
+    const auto run = [&](auto weighted, auto streams, auto adds) {
+      for (index_t begin = 0, end; begin < count; begin = end) {
+        end = rows ? begin + 1 : count;
+        while (end < count && at_weight[end] == at_weight[begin]) ++end;
+        for (index_t i = 0; i < layout_.set_size; i += step) {
+          const index_t n = layout_.set_size - i < step ? layout_.set_size - i : step;
+          alignas(64) A weight_memory[Sweep<A, 3, 2>::length];
+          ElementWeight<A> weight{};
+          if constexpr (weighted.value) weight = weight_.read(at_weight[begin], i, n, static_cast<A>(call_.weight_offset), weight_memory);
+          map_.each_group(
+              tile, begin, end, i, n, A(1), together, [&](auto group, auto& tensor, index_t cell) __attribute__((always_inline)) {
+                backward_map<weighted.value, streams.value, adds.value>(group, n, tensor[0], tensor[1], tensor[2], c.from(cell),
+                                                                        d.from(cell), weight);
+              });
+        }
       }
     };
-    TileSums<pack_size<double>> sum_g, sum_g_x_hat;
-    sum_g.clear();
-    sum_g_x_hat.clear();
-    if (totals_.complete()) {
-      totals_.read(place(set), sum_g.sum[0], sum_g_x_hat.sum[0]);
-    } else {
-      each_block([&](index_t first, index_t count, const AffineRun<A>& affine) {
-        backward_fold_rows(!weight_.constant(), pdy, px, 1, count, table.coefficients(), weight_.constant() ? unweighted : affine,
-                           block_of(gradient, first), sum_g.sum, sum_g_x_hat.sum);
-      });
-      if (weight_.constant()) weigh(one_weight, per_set, set, sum_g.sum[0], sum_g_x_hat.sum[0]);
-    }
-    if (totals_.present() && !totals_.complete()) return totals_.write(place(set), sum_g.sum[0], sum_g_x_hat.sum[0]);
-    if (!wants_dx_) return;
-    const PullTable<A, tile_rows> pulls(statistic_, elements(), 1, sum_g.sum, sum_g_x_hat.sum, table.rstd_double);
-    each_block([&](index_t first, index_t count, const AffineRun<A>& affine) {
-      A* pdx[1] = {dx_.target(dx, first, dx_tile.element)};
-      if (adds_) dx_.read(dx, first, count, dx_tile.element);
-      backward_map_rows({!weight_.constant(), streaming_ && lines_up(pdx[0]), false, adds_}, pdy, px, pdx, 1, count, table.coefficients(),
-                        affine, pulls.pull());
-      dx_.write(dx, first, count, pdx[0]);
+    with_bool(weighted_, [&](auto weighted) {
+      if (call_.adds) return run(weighted, std::false_type(), std::true_type());
+      with_bool(stream, [&](auto streams) { run(weighted, streams, std::false_type()); });
     });
   }
 
-  index_t place(index_t set) const { return layout_.kept.offset(stream_stat, set); }
-  index_t elements() const { return totals_.complete() ? totals_.elements : layout_.set_size; }
-
-  /// Where a set has one weight, sweep one sums dy itself: these sums are the gradients per set, and dx wants them times the weight.
-  static constexpr AffineRun<A> unweighted{&one<A>, nullptr, negative_zero<A>};
-  void weigh(A weight, const SetGradients& per_set, index_t set, double& sum_g, double& sum_g_x_hat) const {
-    if (per_set.present()) per_set.put(set, sum_g_x_hat, sum_g);
-    const double factor = static_cast<double>(weight + weight_offset_);
-    sum_g *= factor;
-    sum_g_x_hat *= factor;
+  /// The one weight of a cell, with what a hook has made of x_hat.
+  double weight_at(const Piece& piece, index_t column, index_t at_weight) const {
+    const double weight = weight_.value(at_weight) + call_.weight_offset;
+    return call_.reshape.present() ? mul(weight, call_.reshape.gain[piece.place_of_column(layout_, column)]) : weight;
   }
 
-  static GradientRun<A> block_of(const GradientRun<A>* gradient, index_t first) {
-    return gradient == nullptr ? GradientRun<A>{nullptr, nullptr} : GradientRun<A>{gradient->weight + first, gradient->bias + first};
-  }
-
-  const Statistic& statistic_;
-  const Layout& layout_;
-  SetStream<A> dy_, x_, dx_, weight_;
-  Operand weight_grad_, bias_grad_;
-  A weight_offset_;
-  StatisticArrays statistics_;
-  SetTotals totals_;
-  bool wants_dx_;
-  bool streaming_;
-  bool adds_;
-  bool per_set_;
-  bool across_lanes_;
-  LaneBackward<A> lanes_pass_;
-  bool direct_;
+  const BackwardCall& call_;
+  Layout layout_;
+  std::optional<Layout> chain_layout_;  // of dy and x alone, as in a forward; gradients order cells, too
+  bool writes_;
+  ElementStream<A> weight_;
+  index_t sums_base_;
+  bool weighted_;       // there is a number per element
+  bool varies_in_set_;  // the cells of a set have different weights
+  Sweep<A, 2> fold_;
+  Sweep<A, 3, 2> map_;
 };
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

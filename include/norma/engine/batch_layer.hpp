@@ -31,7 +31,7 @@ struct BatchSets {
 };
 
 /// F says the sets: F::roles(extents), F::least_rank; F::check_training(extents), if it has one, refuses batches it cannot learn from.
-/// Layer gives `train` and `pull`, and its own `infer` and `pull_frozen` if these do not fit.
+/// Layer gives `train` and `train_backward`, and its own `infer` and `infer_backward` if these do not fit.
 template <class Layer, class F, Parameter T>
 class BatchLayer : public AffineParameters<T>, public RunningStatistics<T>, public LayerCalls<Layer, T> {
  public:
@@ -47,8 +47,8 @@ class BatchLayer : public AffineParameters<T>, public RunningStatistics<T>, publ
   }
   template <Executor E, class DY, class X, class DX>
   void backward_frozen(const E& executor, DY&& dy, X&& x, DX&& dx) {
-    static_cast<Layer&>(*this).pull_frozen(ExecutorRef(executor), norma::view(dy), norma::view(x),
-                                           norma::output_view(std::forward<DX>(dx)));
+    static_cast<Layer&>(*this).infer_backward(ExecutorRef(executor), norma::view(dy), norma::view(x),
+                                              norma::output_view(std::forward<DX>(dx)));
   }
 
  protected:
@@ -76,7 +76,7 @@ class BatchLayer : public AffineParameters<T>, public RunningStatistics<T>, publ
   }
 
   template <class DY, class X, class DX>
-  void pull_frozen(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx) {
+  void infer_backward(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx) {
     check_frozen(dy, x, dx);
     apply_statistics_backward<T>(executor, batch_roles(x.rank()), dy, x, dx,
                                  this->operands_with_gradients(F::layer, x.extents(), channel_axis), running(), x.extent(1));

@@ -5,44 +5,30 @@
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
-/// Forward in which `between(forward, slice)` sees the statistics of each slice before they are kept in `statistics` and mapped with; it
-/// may replace them (put) or change what is made of them (reshape). `plan_of` chooses among a plan's slicings. x has elements.
-template <class P, class X, class Y, class PlanOf, class Between>
+/// Forward in which `between(table, piece)` sees the statistics of at least `span` before they are kept in `statistics` and mapped with; it
+/// may replace them (put) or change what is made of them (reshape). x has elements.
+template <class P, class X, class Y, class Between>
 inline void normalize_between(const ExecutorRef& executor, const Statistic& statistic, const Roles& roles, const TensorView<X>& x,
                               const TensorView<Y>& y, const AffineOperands& affine, const StatisticArrays& statistics,
-                              Buffer<std::byte>* scratch, const PlanOf& plan_of, const Between& between) {
-  using A = Wider<P, std::remove_const_t<X>>;
-  const Operands operands = forward_operands<A>(x, y, affine);
-  const bool streaming = streams_output(executor, operands, y);
-  const CellPlan plan = plan_of(CellPlan(x.extents(), roles, operands, scratch != nullptr, roles.keeps(0) ? 1 : CellPlan::least_plane));
-  each_slice_forward<A>(executor, plan, static_cast<double>(affine.template offset<A>()), true, streaming, scratch,
-                        [&](SliceForward<A>& forward, const ExecutorRef& inside, const CellSlice& slice) {
-                          forward.fold_any(inside, statistic);
-                          between(forward, slice);
-                          for (index_t s = 0; s < forward.set_count(); ++s) {
-                            statistics.put(slice.place(s), forward.statistics(s));
-                          }
-                          if (operands[stream_y].present()) forward.map(inside);
-                        });
+                              Buffer<std::byte>* scratch, Span span, const Between& between) {
+  normalize<P>(executor, statistic, roles, x, y, affine, statistics, scratch, ForwardHook<Wider<P, std::remove_const_t<X>>>(span, between));
 }
 
-/// Backward of such a norm, whose resolve is its own; see SlicePull::run_with. The slices' sets are their cells: planes of (n, c).
-template <class P, class DY, class X, class DX, class PlanOf, class Resolve>
-inline void pull_back_with(const ExecutorRef& executor, const Roles& roles, const TensorView<DY>& dy, const TensorView<X>& x,
-                           const TensorView<DX>& dx, Saved<P>& saved, const PlanOf& plan_of, const Resolve& resolve) {
+/// Backward of such a norm: resolve(piece, sum dy, sum dy * x_hat, f) calls f(set, scale, slope, offset) for every set of a piece, which
+/// are planes of (n, c); then dx = dy * scale + (x_hat * slope + offset).
+template <class P, class DY, class X, class DX, class Resolve>
+inline void normalize_between_backward(const ExecutorRef& executor, const Roles& roles, const TensorView<DY>& dy, const TensorView<X>& x,
+                                       const TensorView<DX>& dx, Saved<P>& saved, Span span, const Resolve& resolve) {
   using A = Wider<P, std::remove_const_t<X>>;
-  const Operands operands = backward_operands<A>(dy, x, dx, {});
-  const bool streaming = streams_output(executor, operands, dx);
-  const CellPlan plan = plan_of(CellPlan(x.extents(), roles, operands, true, 1));
-  const index_t doubles = SlicePull<A>::workspace_size(plan);
-  double* memory = nullptr;
-  if (!Workspace::fits_stack(doubles)) {
-    saved.scratch().resize(slice_tasks(executor, plan) * doubles * static_cast<index_t>(sizeof(double)));
-    memory = reinterpret_cast<double*>(saved.scratch().data());
-  }
-  each_slice(executor, plan, doubles, memory, [&](const CellSlice& slice, const ExecutorRef& inside, Workspace& workspace) {
-    SlicePull<A>(slice, 0, streaming, workspace).run_with(inside, saved.statistics(), resolve);
-  });
+  const auto hook = [&](SumsTable<A>& table, const Piece& piece) {
+    resolve(piece, table.g, table.g_x_hat, [&](index_t set, double scale, double slope, double offset) {
+      table.scale[set] = static_cast<A>(scale);
+      table.slope[set] = static_cast<A>(slope);
+      table.offset[set] = static_cast<A>(offset);
+    });
+  };
+  differentiate<P>(executor, {}, roles, dy, x, saved.statistics(), saved.scratch(), dx, {}, {}, Result::replaced,
+                   BackwardHook<A>(span, hook));
 }
 
 /// (N, C) seen as (N, C, 1), so that planes have an axis. An absent tensor stays absent.
@@ -75,9 +61,9 @@ struct PlaneMoments {
   SetStatistics of_channel(index_t c) const { return merged(c, channels, samples); }
 };
 
-/// Statistics of `n` planes of a slice's forward together, `stride` places apart from `first` on; their variances count `factor` times.
-template <class Forward>
-inline SetStatistics merged_planes(const Forward& forward, const Statistic& statistic, index_t first, index_t stride, index_t n,
+/// Statistics of `n` planes of a table together, `stride` places apart from `first` on; their variances count `factor` times.
+template <class A>
+inline SetStatistics merged_planes(const SetTable<A>& forward, const Statistic& statistic, index_t first, index_t stride, index_t n,
                                    double factor = 1) {
   const SetStatistics origin = forward.statistics(first);
   const auto relative = [&](index_t i) {

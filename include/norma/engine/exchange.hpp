@@ -93,29 +93,29 @@ class SharedMoments {
 /// The sums of a backward over all ranks.
 class SharedSums {
  public:
-  static constexpr bool always = true;
-
   SharedSums(const char* layer, const CommunicatorRef& ranks, index_t sets, double elements)
       : sets_(sets), elements_(elements), table_(layer, ranks, 2 * sets) {}
 
   /// What a rank without elements, or with an error, does instead of a sweep.
   void take_part(const std::string& error) const { table_.exchange(error); }
 
-  double operator()(double* sum_g, double* sum_g_x_hat, index_t, index_t) const {
+  /// Completes the sums of a table of all sets.
+  template <class A>
+  void operator()(SumsTable<A>& table, const Statistic& statistic) const {
     double* const mine = table_.mine();
     for (index_t s = 0; s < sets_; ++s) {
-      mine[s] = sum_g[s];
-      mine[sets_ + s] = sum_g_x_hat[s];
+      mine[s] = table.g[s];
+      mine[sets_ + s] = table.g_x_hat[s];
     }
     table_.exchange();
     for (index_t s = 0; s < sets_; ++s) {
-      sum_g[s] = sum_g_x_hat[s] = 0;
+      table.g[s] = table.g_x_hat[s] = 0;
       for (int r = 0; r < table_.ranks(); ++r) {
-        sum_g[s] += table_.of(r)[s];
-        sum_g_x_hat[s] += table_.of(r)[sets_ + s];
+        table.g[s] += table_.of(r)[s];
+        table.g_x_hat[s] += table_.of(r)[sets_ + s];
       }
     }
-    return elements_;
+    table.finish(statistic, elements_);
   }
 
  private:
@@ -143,33 +143,29 @@ inline index_t normalize_shared(const ExecutorRef& executor, const CommunicatorR
     for (index_t c = 0; c < channels; ++c) statistics.put(c, shared.merged(statistic, c));
     return shared.count();
   }
-  const auto merge_then = [&](auto& forward, const CellSlice& slice) {
-    for (index_t c = 0; c < channels; ++c) shared.put(c, forward.statistics(c), x.size() / channels);
+  const auto merge_then = [&](auto& table, const Piece& piece) {
+    for (index_t c = 0; c < channels; ++c) shared.put(c, table.statistics(c), x.size() / channels);
     exchange();
-    for (index_t c = 0; c < channels; ++c) forward.put(c, shared.merged(statistic, c));
-    between(forward, slice);
+    for (index_t c = 0; c < channels; ++c) table.put(c, shared.merged(statistic, c));
+    between(table, piece);
   };
-  normalize_between<P>(
-      executor, statistic, batch_roles(x.rank()), x, y, affine, statistics, &saved.scratch(),
-      [](const CellPlan& plan) { return plan.in_one_slice(); }, merge_then);
+  normalize_between<P>(executor, statistic, batch_roles(x.rank()), x, y, affine, statistics, &saved.scratch(), Span::call, merge_then);
   return shared.count();
 }
 
 /// Its backward. Parameter gradients += this rank's part.
 template <class P, class DY, class X, class DX>
-inline void pull_back_shared(const ExecutorRef& executor, const Statistic& statistic, const TensorView<DY>& dy, const TensorView<X>& x,
-                             Saved<P>& saved, const TensorView<DX>& dx, const AffineOperands& affine, const Reshape& reshape,
-                             const SharedSums& sums) {
+inline void normalize_shared_backward(const ExecutorRef& executor, const Statistic& statistic, const TensorView<DY>& dy,
+                                      const TensorView<X>& x, Saved<P>& saved, const TensorView<DX>& dx, const AffineOperands& affine,
+                                      const Reshape& reshape, const SharedSums& sums) {
   using A = Wider<P, std::remove_const_t<X>>;
   if (x.size() == 0) {
     sums.take_part({});
     return;
   }
-  const Operands operands = backward_operands<A>(dy, x, dx, affine);
-  const bool streaming = streams_output(executor, operands, dx);
-  const CellPlan plan = CellPlan(x.extents(), batch_roles(x.rank()), operands, true).in_one_slice();
-  pull_back_cells<A>(executor, statistic, x.extents(), plan, operands, static_cast<double>(affine.template offset<A>()), saved.statistics(),
-                     saved.scratch(), streaming, reshape, sums);
+  const auto exchange = [&](SumsTable<A>& table, const Piece&) { sums(table, statistic); };
+  differentiate<P>(executor, statistic, batch_roles(x.rank()), dy, x, saved.statistics(), saved.scratch(), dx, affine, reshape,
+                   Result::replaced, BackwardHook<A>(Span::call, exchange));
 }
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -1,280 +1,295 @@
-// Forward of a plain norm, set by set while hot: fold, resolve, map.
+// Forward: the two sweeps over the cells of a piece, and the algebra between them.
 #pragma once
 
-#include <norma/engine/resolve.hpp>
-#include <norma/engine/set_stream.hpp>
-#include <norma/kernels/fold_map_run.hpp>
+#include <array>
+#include <optional>
+
+#include <norma/engine/merge.hpp>
+#include <norma/engine/piece.hpp>
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
-/// True if p starts a cache line.
-NORMA_INLINE bool lines_up(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 64 == 0; }
-
-/// True if a store walking from `store` on is a little ahead of a load walking from `load` on in the 12 address bits that processors
-/// compare first: such loads wait for stores they have nothing to do with.
-NORMA_INLINE bool holds_up(const void* store, const void* load) {
-  const std::uintptr_t ahead = (reinterpret_cast<std::uintptr_t>(store) - reinterpret_cast<std::uintptr_t>(load)) % 4096;
-  return ahead - 1 < 256;
-}
-
-/// True if `rows` rows are slower side by side than one after the other, because the stores of one hold up the loads of another.
-template <class T>
-NORMA_INLINE bool rows_hold_up_each_other(T* const* stores, const T* const* loads, index_t rows) {
-  bool others = false;
-  for (index_t i = 0; i < rows; ++i) {
-    for (index_t j = 0; j < rows; ++j) others = others || (i != j && holds_up(stores[i], loads[j]));
-  }
-  return others && !holds_up(stores[0], loads[0]);
-}
-
-/// The rows of a tile that is folded, as a source of fold_sets, which maps those of another tile along the way.
-template <class A, class Map>
-struct MappingSource {
-  const A* const* folded;
-  index_t sets;
-  Map map;  // map(elements to fold, first element, their number, fold) calls fold(flags, x, y, coefficients, affine)
-
-  template <class Term, std::size_t Columns>
-  NORMA_INLINE void fold(index_t i, index_t n, const A* pivot, TileSums<Columns> (&sums)[Term::sums]) const {
-    const A* rows[Columns];
-    for (index_t r = 0; r < sets; ++r) rows[r] = folded[r] + i;
-    if constexpr (std::is_same_v<Term, SumTerm>) {  // of a few elements: the pivot
-      const auto read = [&](index_t, index_t) { return static_cast<const A* const*>(rows); };
-      RowSource<A, decltype(read)>{sets, read}.template fold<Term>(i, n, pivot, sums);
-    } else {
-      double* to[Term::sums];
-      for (std::size_t s = 0; s < Term::sums; ++s) to[s] = sums[s].sum;
-      map(i, [&](const MapFlags& flags, const A* const* x, A* const* y, const Coefficients<A>& c, const AffineRun<A>* affine) {
-        fold_map_rows<Term>(flags, rows, pivot, to, x, y, sets, n, c, affine);
-      });
-    }
-  }
+/// What all pieces of a forward share.
+struct ForwardCall {
+  Statistic statistic;
+  double weight_offset = negative_zero<double>;
+  Order order = Order::lanes;
+  bool streaming = false;
 };
 
-/// A is the arithmetic type, P that of the statistics.
+/// The cells of a call, or of a slice. A is the arithmetic type.
 template <class A>
-class ForwardPass {
+class Forward {
  public:
-  ForwardPass(const Statistic& statistic, const Layout& layout, const Operands& operands, A weight_offset,
-              const StatisticArrays& statistics, bool streaming)
-      : statistic_(statistic),
-        layout_(layout),
-        x_(operands, layout, stream_x),
-        y_(operands, layout, stream_y),
-        weight_(operands, layout, stream_weight),
-        bias_(operands, layout, stream_bias),
-        weight_offset_(weight_offset),
-        statistics_(statistics),
-        streaming_(streaming) {
-    shares_affine_ = layout.kept.broadcasts(stream_weight) && layout.kept.broadcasts(stream_bias);
-    direct_ = x_.direct() && y_.direct() && in_place_for_kernel(weight_, operands[stream_weight]) &&
-              in_place_for_kernel(bias_, operands[stream_bias]);
-  }
+  Forward(const ForwardCall& call, const Extents& x, const Roles& roles, const Operands& operands)
+      : call_(call),
+        layout_(x, roles, operands),
+        operands_(operands),
+        chain_layout_(call.order == Order::chain ? std::optional<Layout>(std::in_place, x, roles, operands.only({stream_x}))
+                                                 : std::nullopt),
+        fold_(chain_layout_ ? *chain_layout_ : layout_, operands, {stream_x}, {}, false, call.order == Order::chain),
+        writes_(operands[stream_y].present()),
+        weight_(operands, layout_, stream_weight),
+        bias_(operands, layout_, stream_bias),
+        affine_(!weight_.constant() || !bias_.constant()),
+        varies_in_set_(!affine_ && (layout_.varies_in_set(stream_weight) || layout_.varies_in_set(stream_bias))),
+        map_(affine_ ? Sweep<A, 2, 1>(layout_, operands, {stream_x, stream_y}, {stream_weight, stream_bias})
+                     : Sweep<A, 2, 1>(layout_, operands, {stream_x, stream_y})) {}
+  Forward(const Forward&) = delete;
+  Forward& operator=(const Forward&) = delete;
 
-  /// Normalizes sets [first, last).
-  void run(index_t first, index_t last) const {
-    if (direct_) {
-      run_tiles(first, last);
-    } else {
-      for (; first < last; ++first) normalize_set(first);
+  const Layout& layout() const { return layout_; }
+  /// The sweep that cuts pieces whose cells are their sets: a tile each.
+  const Sweep<A, 1>& folding() const { return fold_; }
+
+  /// Statistics of a piece's sets; each_range(work) runs work(first, last) over ranges of its cells.
+  template <class EachRange>
+  void fold(const Piece& piece, SetTable<A>& table, const EachRange& each_range) const {
+    table.start(piece.sets);
+    table.moves = piece.numbering == Numbering::cells && call_.statistic.kind == Statistic::Kind::deviation;
+    if (!is_one_tile(piece, piece.last - piece.first)) table.clear();
+    each_range([&](index_t first, index_t last) { fold_cells_of(piece, first, last, table); });
+    finish(piece, table);
+  }
+  /// Statistics from elsewhere, by the places of sets.
+  template <class Given>
+  void take(const Piece& piece, const Given& given, SetTable<A>& table) const {
+    table.start(piece.sets);
+    table.moves = false;
+    index_t place[some_sets];
+    for (index_t first = 0; first < piece.sets; first += some_sets) {
+      const index_t n = piece.sets - first < some_sets ? piece.sets - first : some_sets;
+      piece.places(layout_, first, n, place);
+      for (index_t i = 0; i < n; ++i) table.put(first + i, given[place[i]]);
     }
-    if (streaming_) streaming_fence();
   }
-
-  /// Maps one set with statistics that come from elsewhere.
-  void apply(index_t set, const SetStatistics& given) const {
-    CoefficientTable<A, tile_rows> c;
-    c.put(0, {Pack<double>(given.mean.high), Pack<double>(given.mean.low)}, Pack<double>(given.rstd));
-    map_set(set, c.coefficients(), A(1));
-  }
-
-  /// Normalizes one set through tiles where its memory asks for it, rescaled where its squares leave the range of A.
-  void normalize_set(index_t set) const {
-    Tile<A> tile;
-    const index_t x = layout_.kept.offset(stream_x, set);
-    CoefficientTable<A, tile_rows> c;
-    A scale(1);
-    const auto fold = [&](const Statistic& statistic) {
-      MomentTable<A, tile_rows> moments;
-      const A* p;
-      const auto read = [&](index_t first, index_t count) {
-        p = x_.read(x, first, count, tile.element, scale);
-        return &p;
-      };
-      fold_sets(statistic_.centred(), layout_.set_size, 1, moments, RowSource<A, decltype(read)>{1, read});
-      const bool ordinary = resolve(statistic, layout_.set_size, moments, 1, c);
-      const double rstd = finite_rstd(moments.second[0], c.rstd_double[0]);
-      if (rstd != c.rstd_double[0]) {  // a constant set without eps
-        c.rstd_double[0] = rstd;
-        c.rstd[0] = static_cast<A>(rstd);
-        c.shift[0] = negative_zero<A>;
+  /// Statistics of a piece's sets go to their places.
+  void keep(const Piece& piece, const SetTable<A>& table, const StatisticArrays& statistics) const {
+    if (statistics.rstd == nullptr) return;
+    index_t place[some_sets];
+    for (index_t first = 0; first < piece.sets; first += some_sets) {
+      const index_t n = piece.sets - first < some_sets ? piece.sets - first : some_sets;
+      piece.places(layout_, first, n, place);
+      index_t i = 0;
+      for (; table.scale == nullptr && i + pack_size<double> <= n && consecutive(place + i, pack_size<double>); i += pack_size<double>) {
+        const index_t s = first + i;
+        statistics.put<Pack<double>>(place[i], {load(table.high + s), load(table.low + s)}, load(table.rstd + s), load(table.second + s));
       }
-      return ordinary;
-    };
-    if (!fold(statistic_)) {
-      scale = scale_to_one(largest_magnitude(x_, x, layout_.set_size, tile));
-      fold(statistic_.scaled(static_cast<double>(scale)));
+      for (; i < n; ++i) statistics.put(place[i], table.unscaled(first + i));
     }
-    map_set(set, c.coefficients(), scale);
-    const double unscale = 1.0 / static_cast<double>(scale);
-    statistics_.put(layout_.kept.offset(stream_stat, set), {{mul(c.mean_high[0], unscale), mul(c.mean_low[0], unscale)},
-                                                            c.rstd_double[0] * static_cast<double>(scale),
-                                                            c.second[0] * unscale * unscale});
   }
+  /// Moments of cells [first, last) of a piece go to their sets; the table has been cleared.
+  void fold_cells_of(const Piece& piece, index_t first_cell, index_t last_cell, SetTable<A>& table) const {
+    fold_.each_tile(first_cell, last_cell, [&](index_t first, index_t count) {
+      FoldedTile<A> tile{fold_, {}, call_.order, A(1)};
+      fold_.start(first, count, tile.tile);
+      fold_tile(piece, table, tile);
+    });
+  }
+  void finish(const Piece& piece, SetTable<A>& table) const {
+    if (!table.finish(call_.statistic, set_size(piece))) rescale(piece, table);
+  }
+  /// Once more, at another scale, those sets whose squares left the range of A.
+  void rescale(const Piece& piece, SetTable<A>& table) const {
+    table.mark_extraordinary();
+    const Sweep<A, 1> scaled(layout_, operands_, {stream_x}, {}, true);
+    FoldedTile<A> tile{scaled, {}, call_.order, A(1)};
+    const auto each_cell = [&](auto&& f) {
+      for (index_t cell = piece.first; cell < piece.last; ++cell) {
+        index_t set;
+        piece.columns(layout_, cell, 1, &set);
+        if (table.scale[set] == 1) continue;
+        scaled.start(cell, 1, tile.tile);
+        f(set);
+      }
+    };
+    double* const largest = table.merged;
+    for (index_t s = 0; s < table.sets; ++s) largest[s] = 0;
+    each_cell([&](index_t set) {
+      for (index_t i = 0; i < layout_.set_size; i += block_length) {
+        const index_t n = layout_.set_size - i < block_length ? layout_.set_size - i : block_length;
+        scaled.each_group(tile.tile, 0, 1, i, n, A(1), false, [&](auto, auto& tensor, index_t) {
+          for (index_t e = 0; e < n; ++e) {
+            const double magnitude = std::fabs(static_cast<double>(*(tensor[0].at(0, 0) + e)));
+            if (!(magnitude <= largest[set])) largest[set] = magnitude;
+          }
+        });
+      }
+    });
+    for (index_t s = 0; s < table.sets; ++s) {
+      if (table.scale[s] != 1) table.scale[s] = static_cast<double>(scale_to_one(static_cast<A>(largest[s])));
+      table.merged[s] = 0;
+    }
+    each_cell([&](index_t set) {
+      tile.scale = static_cast<A>(table.scale[set]);
+      fold_tile(piece, table, tile);
+    });
+    table.finish_scaled(call_.statistic, set_size(piece));
+  }
+
+  /// y of a piece.
+  void map(const Piece& piece, SetTable<A>& table) const {
+    prepare(piece, table);
+    map_cells_of(piece, piece.first, piece.last, table);
+  }
+  /// The same in parts: what all cells want, and y of cells [first, last).
+  void prepare(const Piece& piece, SetTable<A>& table) const {
+    if (writes_ && !varies_in_set_) make_set_coefficients(piece, table);
+  }
+  void map_cells_of(const Piece& piece, index_t first_cell, index_t last_cell, const SetTable<A>& table) const {
+    if (!writes_) return;
+    map_.each_tile(first_cell, last_cell, [&](index_t first, index_t count) { map_tile(piece, table, first, count); });
+  }
+
+  index_t set_size(const Piece& piece) const { return layout_.set_size * ((piece.last - piece.first) / piece.sets); }
 
  private:
-  static constexpr std::size_t interleaved = interleaved_rows<A>;
-  /// Rows up to this length go side by side, longer ones one after the other.
-  static constexpr index_t short_set = 256;
-
-  static bool in_place_for_kernel(const SetStream<A>& s, const Operand& operand) {
-    return operand.type == element_type_of<A> && (s.constant() || s.direct());
+  /// Whether a tile of so many cells is a piece whose cells are sets.
+  bool is_one_tile(const Piece& piece, index_t count) const {
+    return piece.numbering == Numbering::cells && count == piece.sets && count <= fold_.most();
+  }
+  void fold_tile(const Piece& piece, SetTable<A>& table, const FoldedTile<A>& tile) const {
+    const bool centred = call_.statistic.centred();
+    if (is_one_tile(piece, tile.tile.count) && tile.scale == A(1)) {  // its moments are those of the sets
+      return fold_cells(centred, tile, layout_.set_size, {table.high, table.low, table.second, table.mean});
+    }
+    TileMoments<A> moments;
+    fold_cells(centred, tile, layout_.set_size, moments.columns());
+    index_t set[tile_lanes<A>];
+    piece.columns(layout_, tile.tile.first, tile.tile.count, set);
+    merge_cells(moments, static_cast<double>(layout_.set_size), set, tile.tile.count, table);
   }
 
-  /// A tile between its fold and its map.
-  struct FoldedTile {
-    const A* x[tile_rows];
-    A* y[tile_rows];
-    CoefficientTable<A, tile_rows> coefficients;
-    index_t first = 0;
-    index_t sets = 0;
-    bool aligned = true;
+  /// Weight and bias of cells or sets whose parameters lie `at` in their tensors, in one with what a hook has made of x_hat.
+  struct Parameters {
+    alignas(64) double weight[some_sets], bias[some_sets];
   };
+  void read_parameters(const index_t* at_weight, const index_t* at_bias, const double* shift, index_t n, Parameters& p) const {
+    for (index_t i = 0; i < n; ++i) {
+      p.weight[i] = weight_.value(at_weight[i]) + call_.weight_offset;
+      p.bias[i] = shift == nullptr ? bias_.value(at_bias[i]) : std::fma(shift[i], p.weight[i], bias_.value(at_bias[i]));
+    }
+    for (index_t i = n; i < padded_sets(n); ++i) p.weight[i] = p.bias[i] = 0;
+  }
 
-  /// Sets side by side, straight on the tensors. Each tile is mapped after the next one is folded and resolved, or while it is folded: the
-  /// divisions and roots of one hide behind the other's sweep.
-  void run_tiles(index_t first, index_t last) const {
-    FoldedTile tiles[2];
-    int current = 0;
-    for (; first < last; first += rows_of<tile_rows>) {
-      const index_t sets = last - first < rows_of<tile_rows> ? last - first : rows_of<tile_rows>;
-      const bool ordinary = fold_tile(first, sets, tiles[1 - current], tiles[current]);
-      map_tile(tiles[current]);
-      if (ordinary) {
-        current = 1 - current;
-      } else {
-        for (index_t r = 0; r < sets; ++r) normalize_set(first + r);
+  /// Coefficients of all sets of a table, where the cells of a set share weight and bias, or have numbers per element.
+  void make_set_coefficients(const Piece& piece, SetTable<A>& table) const {
+    const double* const gain = table.gain == nullptr ? table.rstd : table.gain;
+    if (affine_) {
+      table.subtracts = make_coefficients(table.moves, table.sets, table.high, table.low, table.second, gain, nullptr, nullptr, table.mean,
+                                          table.factor, table.offset);
+      return;
+    }
+    table.subtracts = false;
+    Parameters p;
+    index_t at_weight[some_sets], at_bias[some_sets];
+    const bool cells = piece.numbering == Numbering::cells;
+    const AxisList axes = cells ? layout_.kept : layout_.statistics();
+    for (index_t first = 0; first < piece.sets; first += some_sets) {
+      const index_t n = piece.sets - first < some_sets ? piece.sets - first : some_sets, at = cells ? piece.first + first : first;
+      axes.offsets(stream_weight, at, n, at_weight);
+      axes.offsets(stream_bias, at, n, at_bias);
+      read_parameters(at_weight, at_bias, table.shift == nullptr ? nullptr : table.shift + first, n, p);
+      const bool subtracts = make_coefficients(table.moves, n, table.high + first, table.low + first, table.second + first, gain + first,
+                                               p.weight, p.bias, table.mean + first, table.factor + first, table.offset + first);
+      table.subtracts = table.subtracts || subtracts;
+    }
+  }
+
+  using Columns = index_t[tile_lanes<A>];
+
+  /// Those of cells whose set has others with other parameters.
+  bool make_cell_coefficients(const SetTable<A>& table, index_t first, index_t count, const Columns& column, TileNumbers<A, 3>& c) const {
+    const double* const gain = table.gain == nullptr ? table.rstd : table.gain;
+    alignas(64) double high[some_sets], low[some_sets], second[some_sets], gains[some_sets], shift[some_sets];
+    index_t at_weight[some_sets], at_bias[some_sets];
+    Parameters p;
+    bool subtracts = false;
+    for (index_t done = 0; done < count; done += some_sets) {
+      const index_t n = count - done < some_sets ? count - done : some_sets;
+      for (index_t i = 0; i < padded_sets(n); ++i) {
+        const index_t set = column[done + (i < n ? i : 0)];
+        high[i] = table.high[set];
+        low[i] = table.low[set];
+        second[i] = table.second[set];
+        gains[i] = gain[set];
+        shift[i] = table.shift == nullptr ? 0 : table.shift[set];
       }
+      layout_.kept.offsets(stream_weight, first + done, n, at_weight);
+      layout_.kept.offsets(stream_bias, first + done, n, at_bias);
+      read_parameters(at_weight, at_bias, table.shift == nullptr ? nullptr : shift, n, p);
+      const bool any = make_coefficients(table.moves, n, high, low, second, gains, affine_ ? nullptr : p.weight, affine_ ? nullptr : p.bias,
+                                         c.number[0] + done, c.number[1] + done, c.number[2] + done);
+      subtracts = subtracts || any;
     }
-    map_tile(tiles[current]);
+    return subtracts;
   }
 
-  /// Whether rows of the one tile are mapped while those of the other are folded.
-  bool maps_while_folding(const FoldedTile& folded, const FoldedTile& mapped) const {
-    return folds_while_mapping<A> && layout_.set_size > short_set && folded.sets == mapped.sets && !holds_up(mapped.y[0], folded.x[0]);
-  }
-
-  /// Moments and coefficients of a tile; maps `before`, where that goes along. False, with nothing written for this tile, if a set's
-  /// squares leave the range of A.
-  NORMA_INLINE bool fold_tile(index_t first, index_t sets, FoldedTile& tile, FoldedTile& before) const {
-    index_t offset[tile_rows];
-    layout_.kept.offsets(stream_x, first, sets, offset);
-    for (index_t r = 0; r < sets; ++r) tile.x[r] = x_.data(offset[r]);
-    layout_.kept.offsets(stream_y, first, sets, offset);
-    tile.aligned = true;
-    for (index_t r = 0; r < sets; ++r) {
-      tile.y[r] = y_.data(offset[r]);
-      tile.aligned = tile.aligned && lines_up(tile.y[r]);
-    }
-    tile.first = first;
-    tile.sets = sets;
-    MomentTable<A, tile_rows> moments;
-    if (maps_while_folding(tile, before)) {
-      fold_and_map(tile, before, moments);
+  void map_tile(const Piece& piece, const SetTable<A>& table, index_t first, index_t count) const {
+    TileNumbers<A, 3> memory;
+    Columns column;
+    piece.columns(layout_, first, count, column);
+    bool subtracts = table.subtracts, scaled = false;
+    for (index_t i = 0; table.scale != nullptr && i < count; ++i) scaled = scaled || table.scale[column[i]] != 1;
+    std::array<const A*, 3> of_cell{memory.number[0], memory.number[1], memory.number[2]};
+    if (varies_in_set_) {
+      subtracts = make_cell_coefficients(table, first, count, column, memory);
     } else {
-      const A* moved[tile_rows];
-      const auto read = [&](index_t begin, index_t) __attribute__((always_inline))->const A* const* {
-        if (begin == 0) return tile.x;
-        for (index_t r = 0; r < sets; ++r) moved[r] = tile.x[r] + begin;
-        return moved;
-      };
-      fold_sets(statistic_.centred(), layout_.set_size, sets, moments, RowSource<A, decltype(read)>{sets, read});
+      of_cell = memory.pick({table.mean, table.factor, table.offset}, column, count);
     }
-    if (!resolve(statistic_, layout_.set_size, moments, sets, tile.coefficients)) {
-      tile.sets = 0;
-      return false;
+    const Coefficients<A> c{of_cell[0], of_cell[1], of_cell[2]};
+    if (!scaled) return run_map(map_, first, count, c, subtracts, A(1));
+    const Sweep<A, 2, 1> staged(layout_, operands_, {stream_x, stream_y}, {}, true);
+    for (index_t i = 0; i < count; ++i) run_map(staged, first + i, 1, c.from(i), true, static_cast<A>(table.scale[column[i]]));
+  }
+
+  /// Several cells with their coefficients, those with the same numbers per element together.
+  void run_map(const Sweep<A, 2, 1>& sweep, index_t first, index_t count, const Coefficients<A>& c, bool subtracts, A scale) const {
+    typename Sweep<A, 2, 1>::Tile tile;
+    sweep.start(first, count, tile);
+    const bool stream = call_.streaming && sweep.lines_up(tile, 1), together = sweep.together(tile, layout_.set_size, 1);
+    index_t at_weight[tile_rows] = {}, at_bias[tile_rows] = {};
+    const bool rows = affine_ && sweep.way() != Way::lanes;
+    if (affine_) {
+      layout_.kept.offsets(stream_weight, first, rows ? count : 1, at_weight);
+      layout_.kept.offsets(stream_bias, first, rows ? count : 1, at_bias);
     }
-    if (statistics_.rstd != nullptr) {
-      layout_.kept.offsets(stream_stat, first, sets, offset);
-      for (index_t r = 0; r < sets; ++r) statistics_.put(offset[r], tile.coefficients.statistics(r));
-    }
-    return true;
+    const index_t step = sweep.step(count, layout_.set_size, affine_ && !(weight_.in_place() && bias_.in_place()));
+    with_bool(affine_, [&](auto affine) {
+      with_bool(stream, [&](auto streams) {
+        with_bool(subtracts, [&](auto centred) {
+          for (index_t begin = 0, end; begin < count; begin = end) {
+            end = rows ? begin + 1 : count;
+            while (end < count && at_weight[end] == at_weight[begin] && at_bias[end] == at_bias[begin]) ++end;
+            for (index_t i = 0; i < layout_.set_size; i += step) {
+              const index_t n = layout_.set_size - i < step ? layout_.set_size - i : step;
+              alignas(64) A weight_memory[Sweep<A, 2, 1>::length], bias_memory[Sweep<A, 2, 1>::length];
+              ElementWeight<A> weight{}, bias{};
+              if constexpr (affine.value) {
+                weight = weight_.read(at_weight[rows ? begin : 0], i, n, static_cast<A>(call_.weight_offset), weight_memory);
+                bias = bias_.read(at_bias[rows ? begin : 0], i, n, A(0), bias_memory);
+              }
+              sweep.each_group(
+                  tile, begin, end, i, n, scale, together, [&](auto group, auto& tensor, index_t cell) __attribute__((always_inline)) {
+                    norma::map<affine.value, streams.value, centred.value>(group, n, tensor[0], tensor[1], c.from(cell), weight, bias);
+                  });
+            }
+          }
+        });
+      });
+    });
   }
 
-  __attribute__((noinline)) void fold_and_map(const FoldedTile& tile, FoldedTile& before, MomentTable<A, tile_rows>& moments) const {
-    const MapFlags flags = map_flags(streaming_ && before.aligned, true, false);
-    index_t weight[tile_rows], bias[tile_rows];
-    layout_.kept.offsets(stream_weight, before.first, before.sets, weight);
-    layout_.kept.offsets(stream_bias, before.first, before.sets, bias);
-    const A* x[tile_rows];
-    A* y[tile_rows];
-    AffineRun<A> affine[tile_rows];
-    const auto map = [&](index_t i, auto&& fold) {
-      for (index_t r = 0; r < before.sets; ++r) {
-        x[r] = before.x[r] + i;
-        y[r] = before.y[r] + i;
-        affine[r] = affine_from(weight[r], bias[r], i);
-      }
-      fold(flags, x, y, before.coefficients.coefficients(), affine);
-    };
-    fold_sets(statistic_.centred(), layout_.set_size, tile.sets, moments, MappingSource<A, decltype(map)>{tile.x, tile.sets, map});
-    before.sets = 0;
-  }
-
-  /// Weight and bias at these offsets, from element i on.
-  AffineRun<A> affine_from(index_t weight, index_t bias, index_t i) const {
-    return {weight_.data(weight) + (weight_.constant() ? 0 : i), bias_.data(bias) + (bias_.constant() ? 0 : i), weight_offset_};
-  }
-
-  void map_tile(FoldedTile& tile) const {
-    const index_t sets = std::exchange(tile.sets, 0);
-    if (sets == 0) return;
-    // Stores that straddle cache lines want one row at a time: the halves of a line then meet in the store buffer.
-    const bool side_by_side = tile.aligned && layout_.set_size > 64 &&
-                              !(sets >= rows_of<interleaved> && rows_hold_up_each_other(tile.y, tile.x, rows_of<interleaved>));
-    const MapFlags flags = map_flags(streaming_ && tile.aligned, tile.coefficients.subtracts, side_by_side);
-    const Coefficients<A> c = tile.coefficients.coefficients();
-    if (shares_affine_) return map_rows(flags, tile.x, tile.y, sets, layout_.set_size, c, affine_from(0, 0, 0));
-    index_t weight[tile_rows], bias[tile_rows];
-    layout_.kept.offsets(stream_weight, tile.first, sets, weight);
-    layout_.kept.offsets(stream_bias, tile.first, sets, bias);
-    for (index_t r = 0; r < sets;) {
-      index_t same = 1;
-      while (r + same < sets && weight[r + same] == weight[r] && bias[r + same] == bias[r]) ++same;
-      map_rows(flags, tile.x + r, tile.y + r, same, layout_.set_size, c.from(r), affine_from(weight[r], bias[r], 0));
-      r += same;
-    }
-  }
-
-  MapFlags map_flags(bool stream, bool subtracts, bool side_by_side) const {
-    return {!weight_.constant(), !bias_.constant(), stream, subtracts, side_by_side};
-  }
-
-  void map_set(index_t set, const Coefficients<A>& c, A scale) const {
-    Tile<A> x_tile, y_tile, weight_tile, bias_tile;
-    const index_t x = layout_.kept.offset(stream_x, set), y = layout_.kept.offset(stream_y, set);
-    const index_t weight = layout_.kept.offset(stream_weight, set), bias = layout_.kept.offset(stream_bias, set);
-    const A one_weight = weight_.constant() ? weight_.value(weight) : A(0);
-    const A one_bias = bias_.constant() ? bias_.value(bias) : A(0);
-    for (index_t first = 0; first < layout_.set_size; first += block_length) {
-      const index_t count = layout_.set_size - first < block_length ? layout_.set_size - first : block_length;
-      const A* px[1] = {x_.read(x, first, count, x_tile.element, scale)};
-      A* py[1] = {y_.target(y, first, y_tile.element)};
-      const AffineRun<A> affine{weight_.constant() ? &one_weight : weight_.read(weight, first, count, weight_tile.element),
-                                bias_.constant() ? &one_bias : bias_.read(bias, first, count, bias_tile.element), weight_offset_};
-      map_rows(map_flags(streaming_ && lines_up(py[0]), true, false), px, py, 1, count, c, affine);
-      y_.write(y, first, count, py[0]);
-    }
-  }
-
-  const Statistic& statistic_;
-  const Layout& layout_;
-  SetStream<A> x_, y_, weight_, bias_;
-  A weight_offset_;
-  StatisticArrays statistics_;
-  bool streaming_;
-  bool direct_;
-  bool shares_affine_;
+  const ForwardCall& call_;
+  Layout layout_;
+  const Operands& operands_;
+  std::optional<Layout> chain_layout_;  // of x alone: the order of a sum must not depend on how y lies
+  Sweep<A, 1> fold_;
+  bool writes_;
+  ElementStream<A> weight_, bias_;
+  bool affine_;
+  bool varies_in_set_;  // weight or bias differ between the cells of a set
+  Sweep<A, 2, 1> map_;
 };
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -31,20 +31,15 @@ struct GivenStatistics {
   }
 };
 
-/// A forward with given statistics whose tensors are operands, like normalize_operands. x has elements.
+/// A forward with given statistics whose tensors are operands. x has elements.
 template <class A>
 void apply_statistics_to_operands(const ExecutorRef& executor, const Roles& roles, const Extents& x, const Operands& operands,
                                   A weight_offset, bool streaming, const GivenStatistics& given) {
-  const CellPlan plan(x, roles, operands, false);
-  if (plan.suits()) {
-    apply_to_cells<A>(executor, plan, static_cast<double>(weight_offset), given, streaming);
-    return;
-  }
-  const Layout layout(x, roles, operands);
-  const ForwardPass<A> pass(given.statistic, layout, operands, weight_offset, {}, false);
-  parallel_sets(executor, layout.sets, x.product(), [&](index_t first, index_t last) {
-    for (; first < last; ++first) pass.apply(first, given[layout.kept.offset(stream_stat, first)]);
-  });
+  const Plan plan(x, roles, operands, Span::none, sets_on_stack, executor.concurrency());
+  const ForwardCall call{given.statistic, static_cast<double>(weight_offset), plan.order(), streaming};
+  run_forward<A>(
+      executor, call, plan, x, operands, nullptr,
+      [&](const Forward<A>& forward, const Piece& piece, SetTable<A>& table, const auto&) { forward.take(piece, given, table); });
 }
 
 /// y = (x - mean) / sqrt(variance + eps) * weight + bias. y may be exactly x. Shapes have been checked.
@@ -62,10 +57,25 @@ inline void apply_statistics(const ExecutorRef& executor, const Roles& roles, co
 template <class P, class DY, class X, class DX>
 inline void apply_statistics_backward(const ExecutorRef& executor, const Roles& roles, const TensorView<DY>& dy, const TensorView<X>& x,
                                       const TensorView<DX>& dx, const AffineOperands& affine, const GivenStatistics& given, index_t sets) {
-  Saved<P> saved;
-  const StatisticArrays statistics = saved.prepare(sets, true);
-  for (index_t set = 0; set < sets; ++set) statistics.put(set, given[set]);
-  pull_back<P>(executor, {Statistic::Kind::given}, roles, dy, x, statistics, saved.scratch(), dx, affine);
+  if (affine.weight_grad.present() || affine.bias_grad.present()) {
+    Saved<P> saved;
+    const StatisticArrays statistics = saved.prepare(sets, true);
+    for (index_t set = 0; set < sets; ++set) statistics.put(set, given[set]);
+    differentiate<P>(executor, given.statistic, roles, dy, x, statistics, saved.scratch(), TensorView<DX>(), affine);
+  }
+  using A = Wider<P, std::remove_const_t<X>>;
+  if (dx.data() == nullptr || x.size() == 0) return;
+  // dx = dy * (rstd * weight) is a forward from dy to dx.
+  static constexpr P no_mean(0);
+  GivenStatistics without_mean = given;
+  without_mean.mean = &no_mean;
+  without_mean.mean_stride = 0;
+  AffineOperands weight;
+  weight.weight = affine.weight;
+  weight.unit_offset = affine.unit_offset;
+  const Operands operands = forward_operands<A>(dy, dx, weight);
+  apply_statistics_to_operands<A>(executor, roles, dy.extents(), operands, weight.template offset<A>(),
+                                  streams_output(executor, operands, dx), without_mean);
 }
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

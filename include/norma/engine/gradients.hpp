@@ -2,7 +2,7 @@
 #pragma once
 
 #include <norma/engine/layout.hpp>
-#include <norma/kernels/backward_run.hpp>
+#include <norma/kernels/fold.hpp>
 #include <norma/simd/convert.hpp>
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
@@ -24,30 +24,11 @@ struct SlotGrid {
   static constexpr index_t flush_interval = 64;
 };
 
-/// Where the sums of sets are completed between the two sweeps: the first only leaves them here, in the order of statistics, the second
-/// takes them from here, as those of so many elements.
-struct SetTotals {
-  double* g = nullptr;
-  double* g_x_hat = nullptr;
-  index_t elements = 0;  // 0: the first sweep
-
-  bool present() const { return g != nullptr; }
-  bool complete() const { return elements > 0; }
-  NORMA_INLINE void read(index_t place, double& sum_g, double& sum_g_x_hat) const {
-    sum_g = g[place];
-    sum_g_x_hat = g_x_hat[place];
-  }
-  NORMA_INLINE void write(index_t place, double sum_g, double sum_g_x_hat) const {
-    g[place] = sum_g;
-    g_x_hat[place] = sum_g_x_hat;
-  }
-};
-
 /// Working memory of one slot, per element of a set: `width` running sums in A (1, or lanes<A> where sets lie across lanes) and one in
 /// double.
 template <class A>
 struct SlotSums {
-  GradientRun<A> running{nullptr, nullptr};
+  GradientRun<A> running;
   double* weight = nullptr;
   double* bias = nullptr;
   index_t padded = 0;
@@ -94,27 +75,48 @@ struct SlotSums {
   }
 };
 
-/// Gradients of parameters that a whole set shares, one number per set.
-struct SetGradients {
-  double* weight = nullptr;
-  double* bias = nullptr;
+/// Sums per cell of all of x, from which gradients of parameters are made that do not vary within a cell: sum dy, and sum dy * x_hat. They
+/// lie row-major in the axes of x along which cells differ.
+struct CellSums {
+  double* dy = nullptr;
+  double* dy_x_hat = nullptr;
+  AxisList axes;
+  Extents strides;
+  index_t cells = 1;
 
-  bool present() const { return weight != nullptr; }
-  NORMA_INLINE void put(index_t set, double weight_sum, double bias_sum) const {
-    weight[set] = weight_sum;
-    bias[set] = bias_sum;
+  CellSums() = default;
+  CellSums(const Extents& x, const Roles& roles, const Operands& operands) : strides(x) {
+    for (int a = x.size(); a-- > 0;) {
+      const bool differs = roles.keeps(a) || roles.merges(a);
+      strides[a] = differs ? cells : 0;
+      if (differs) cells *= x[a];
+    }
+    for (int a = 0; a < x.size(); ++a) {
+      if (strides[a] == 0) continue;
+      Axis& axis = axes.axis[axes.count++];
+      axis.extent = x[a];
+      for (int s = 0; s < stream_count; ++s) axis.stride[s] = operands.of[s].present() ? operands.of[s].strides[a] : 0;
+    }
+  }
+
+  bool present() const { return dy != nullptr; }
+  void use(double* memory) {
+    dy = memory;
+    dy_x_hat = memory + cells;
+  }
+  /// The table as a stream of x's.
+  Operand operand() const {
+    Operand result;
+    result.data = dy;
+    result.type = ElementType::f64;
+    result.strides = strides;
+    return result;
+  }
+  NORMA_INLINE void put(index_t cell, double sum_dy, double sum_dy_x_hat) const {
+    dy[cell] = sum_dy;
+    dy_x_hat[cell] = sum_dy_x_hat;
   }
 };
-
-/// gradient += the sum of n partial ones; the element `offset` elements into the operand.
-inline void add_gradients(const double* partial, index_t n, const Operand& gradient, index_t offset) {
-  double sum = 0;
-  for (index_t i = 0; i < n; ++i) sum += partial[i];
-  with_element_type(gradient.type, [&]<class P>(P*) {
-    P& to = static_cast<P*>(gradient.data)[offset];
-    to = static_cast<P>(static_cast<double>(to) + sum);
-  });
-}
 
 /// Adds `partial`, one number per element of a set in the order of `averaged`, to the gradient; elements that share a parameter are summed
 /// in double first.

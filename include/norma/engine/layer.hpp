@@ -110,7 +110,7 @@ class AffineParameters {
   Buffer<T> weight_, bias_, weight_grad_, bias_grad_;
 };
 
-/// The public calls of an activation layer. Layer gives `infer`, `train` and `pull` on checked-in views.
+/// The public calls of an activation layer. Layer gives `infer`, `train` and `train_backward` on checked-in views.
 template <class Layer, class T>
 class LayerCalls {
  public:
@@ -142,7 +142,7 @@ class LayerCalls {
   }
   template <Executor E, class DY, class X, class DX>
   void backward(const E& executor, DY&& dy, X&& x, Saved<T>& saved, DX&& dx) {
-    self().pull(ExecutorRef(executor), norma::view(dy), norma::view(x), saved, norma::output_view(std::forward<DX>(dx)));
+    self().train_backward(ExecutorRef(executor), norma::view(dy), norma::view(x), saved, norma::output_view(std::forward<DX>(dx)));
   }
 
  private:
@@ -153,7 +153,7 @@ class LayerCalls {
 /// The calls whose statistics span processes: a communicator where an executor stands, or behind it. x, y, dy and dx are this rank's part;
 /// aliasing is that of the calls without a communicator. All ranks make the same calls in the same order; what is a ShapeError on one is
 /// thrown on all, before anything is written. The tables that travel are allocated anew. Layer gives `infer_shared` (if its inference talks
-/// to other processes), `train_shared` and `pull_shared`.
+/// to other processes), `train_shared` and `train_shared_backward`.
 template <class Layer, class T>
 class SharedCalls {
  public:
@@ -183,8 +183,8 @@ class SharedCalls {
   }
   template <Executor E, Communicator C, class DY, class X, class DX>
   void backward(const E& executor, const C& ranks, DY&& dy, X&& x, Saved<T>& saved, DX&& dx) {
-    self().pull_shared(ExecutorRef(executor), CommunicatorRef(ranks), norma::view(dy), norma::view(x), saved,
-                       norma::output_view(std::forward<DX>(dx)));
+    self().train_shared_backward(ExecutorRef(executor), CommunicatorRef(ranks), norma::view(dy), norma::view(x), saved,
+                                 norma::output_view(std::forward<DX>(dx)));
   }
 
  private:

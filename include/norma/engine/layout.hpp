@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <utility>
 
 #include <norma/core/scalar.hpp>
@@ -18,9 +19,8 @@ enum Stream : int {
   stream_bias,
   stream_weight_grad,
   stream_bias_grad,
-  stream_stat,      // statistics, in row-major order of the kept axes
-  stream_cell,      // numbers per cell, see Roles
-  stream_position,  // the place of a cell in a walk over all of a layout's
+  stream_stat,  // statistics, in row-major order of the kept axes
+  stream_sums,  // sums per cell, see CellSums
   stream_count
 };
 
@@ -46,6 +46,11 @@ struct Operands {
   Operand of[stream_count];
   Operand& operator[](Stream s) { return of[s]; }
   const Operand& operator[](Stream s) const { return of[s]; }
+  Operands only(std::initializer_list<Stream> streams) const {
+    Operands result;
+    for (const Stream s : streams) result[s] = of[s];
+    return result;
+  }
 };
 
 struct Axis {
@@ -116,11 +121,12 @@ struct AxisList {
     return true;
   }
 
-  /// Stable sort by descending |stride| of x, so that walking the list walks x's memory. Axes x broadcasts along stay where they are.
-  void order_by_memory() {
+  /// Stable sort, from axis `begin` on, by descending |stride| of x, so that walking the list walks x's memory. Axes x broadcasts along
+  /// stay where they are.
+  void order_by_memory(int begin = 0) {
     const auto magnitude = [](const Axis& a) { return a.stride[stream_x] < 0 ? -a.stride[stream_x] : a.stride[stream_x]; };
-    for (int end = count; end > 1; --end) {
-      for (int a = 0; a + 1 < end; ++a) {
+    for (int end = count; end > begin + 1; --end) {
+      for (int a = begin; a + 1 < end; ++a) {
         const index_t outer = magnitude(axis[a]);
         const index_t inner = magnitude(axis[a + 1]);
         if (outer != 0 && inner != 0 && outer < inner) std::swap(axis[a], axis[a + 1]);
@@ -192,56 +198,82 @@ struct Layout {
   index_t sets = 1;
   index_t groups = 1;
 
-  /// Without statistics, neighbouring axes collapse although their statistics do not lie alike.
-  Layout(const Extents& extents, const Roles& roles, const Operands& operands, bool with_statistics = true) {
-    AxisList split;
-    bool is_folded[max_axes];
-    split_axes(extents, roles, operands, split, is_folded);
-    for (int a = 0; a < split.count && !with_statistics; ++a) split.axis[a].stride[stream_stat] = 0;
-    AxisList grouping;
-    for (int a = 0; a < split.count; ++a) {
-      const Axis& axis = split.axis[a];
-      if (axis.extent == 1) continue;
-      const bool varies = axis.stride[stream_weight_grad] != 0 || axis.stride[stream_bias_grad] != 0;
-      AxisList& list = is_folded[a] ? averaged : varies ? grouping : kept;
-      list.axis[list.count++] = axis;
+  Layout(const Extents& extents, const Roles& roles, const Operands& operands) {
+    Part part[max_axes];
+    const int parts = split(extents, roles, part);
+    for (int p = 0; p < parts; ++p) {
+      if (part[p].folded) add(averaged, part[p], operands);
     }
     averaged.order_by_memory();
     averaged.collapse();
-    grouping.order_by_memory();
-    groups = grouping.size();
-    kept.order_by_memory();
-    for (int a = 0; a < kept.count; ++a) grouping.axis[grouping.count++] = kept.axis[a];
-    kept = grouping;
+    for (const bool varies : {true, false}) {
+      const int begin = kept.count;
+      for (int p = 0; p < parts; ++p) {
+        if (!part[p].folded && varies == gradients_vary(operands, part[p].axis)) add(kept, part[p], operands);
+      }
+      kept.order_by_memory(begin);
+      if (varies) groups = kept.size();
+    }
     kept.collapse();
     set_size = averaged.size();
     sets = kept.size();
   }
 
+  /// The kept axes that tell statistic sets apart, in the order of statistics.
+  AxisList statistics() const {
+    AxisList result;
+    for (int a = 0; a < kept.count; ++a) {
+      if (kept.axis[a].stride[stream_stat] == 0) continue;
+      int at = result.count++;
+      for (; at > 0 && result.axis[at - 1].stride[stream_stat] < kept.axis[a].stride[stream_stat]; --at)
+        result.axis[at] = result.axis[at - 1];
+      result.axis[at] = kept.axis[a];
+    }
+    return result;
+  }
+  /// Whether the cells of a set have different numbers of a stream.
+  bool varies_in_set(Stream s) const {
+    for (int a = 0; a < kept.count; ++a) {
+      if (kept.axis[a].stride[stream_stat] == 0 && kept.axis[a].stride[s] != 0) return true;
+    }
+    return false;
+  }
+
  private:
-  /// All axes in the order of x, with the strides of every stream.
-  static void split_axes(const Extents& extents, const Roles& roles, const Operands& operands, AxisList& split, bool* is_folded) {
-    bool is_averaged[max_axes];
-    for (int a = 0; a < extents.size(); ++a) {
-      const index_t inner = roles.splits(a) ? extents[a] / roles.groups : roles.keeps(a) ? 1 : extents[a];
-      const index_t outer = roles.splits(a) ? roles.groups : roles.keeps(a) ? extents[a] : 1;
-      for (const bool average : {false, true}) {
-        if (average ? roles.keeps(a) : !roles.keeps(a) && !roles.splits(a)) continue;
-        is_averaged[split.count] = average;
-        is_folded[split.count] = average && !roles.merges(a);
-        Axis& axis = split.axis[split.count++];
-        axis.extent = average ? inner : outer;
-        for (int s = 0; s < stream_count; ++s) {
-          axis.stride[s] = operands.of[s].present() ? operands.of[s].strides[a] * (average ? 1 : inner) : 0;
-        }
-      }
+  /// An axis of x, or half of one that is split: how far a step along it is in steps of x's axis, and in statistics.
+  struct Part {
+    int axis;
+    index_t extent, step, statistic;
+    bool folded;
+  };
+  /// The parts in the order of x that are no single element; how many. Statistics lie in row-major order of the kept ones.
+  static int split(const Extents& extents, const Roles& roles, Part* part) {
+    int count = 0;
+    index_t statistics = 1;
+    const auto put = [&](int a, index_t extent, index_t step, bool averages) {
+      if (extent != 1) part[count++] = {a, extent, step, averages ? 0 : statistics, averages && !roles.merges(a)};
+      if (!averages) statistics *= extent;
+    };
+    for (int a = extents.size(); a-- > 0;) {
+      const index_t inside = roles.splits(a) ? extents[a] / roles.groups : extents[a];
+      if (!roles.keeps(a)) put(a, inside, 1, true);
+      if (roles.splits(a)) put(a, roles.groups, inside, false);
+      if (roles.keeps(a)) put(a, inside, 1, false);
     }
-    // Statistics lie in row-major order of the kept axes.
-    index_t stat = 1;
-    for (int a = split.count; a-- > 0;) {
-      split.axis[a].stride[stream_stat] = is_averaged[a] ? 0 : stat;
-      if (!is_averaged[a]) stat *= split.axis[a].extent;
+    for (int p = 0; p < count / 2; ++p) std::swap(part[p], part[count - 1 - p]);
+    return count;
+  }
+  static void add(AxisList& list, const Part& part, const Operands& operands) {
+    Axis& axis = list.axis[list.count++];
+    axis.extent = part.extent;
+    for (int s = 0; s < stream_count; ++s) {
+      axis.stride[s] = operands.of[s].present() ? operands.of[s].strides[part.axis] * part.step : 0;
     }
+    axis.stride[stream_stat] = part.statistic;
+  }
+  static bool gradients_vary(const Operands& operands, int axis) {
+    const auto varies = [&](Stream s) { return operands[s].present() && operands[s].strides[axis] != 0; };
+    return varies(stream_weight_grad) || varies(stream_bias_grad);
   }
 };
 

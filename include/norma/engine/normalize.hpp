@@ -2,11 +2,8 @@
 #pragma once
 
 #include <norma/core/execution.hpp>
-#include <norma/engine/backward.hpp>
-#include <norma/engine/cell_normalize.hpp>
-#include <norma/engine/cell_pull_back.hpp>
-#include <norma/engine/forward_lanes.hpp>
-#include <norma/engine/roles.hpp>
+#include <norma/engine/backward_call.hpp>
+#include <norma/engine/forward_call.hpp>
 #include <norma/engine/saved.hpp>
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
@@ -52,35 +49,12 @@ inline Operands forward_operands(const TensorView<X>& x, const TensorView<Y>& y,
   return operands;
 }
 
-/// A forward whose tensors are operands: compiled once for an arithmetic, a parameter type and a statistic, whatever x and y are. x has
-/// elements.
-template <class A>
-void normalize_operands(const ExecutorRef& executor, const Statistic& statistic, const Roles& roles, const Extents& x,
-                        const Operands& operands, A weight_offset, bool streaming, const StatisticArrays& statistics,
-                        Buffer<std::byte>* scratch) {
-  if (statistic.centred()) {
-    const CellPlan plan(x, roles, operands, scratch != nullptr);
-    // Planes of one statistic set each that lie as rows are as well normalized while hot.
-    if (plan.suits() && (plan.roles().merged != 0 || plan.sums_in_columns())) {
-      normalize_cells<A>(executor, statistic, plan, static_cast<double>(weight_offset), statistics, scratch, streaming);
-      return;
-    }
-  }
-  const Layout layout(x, roles, operands);
-  const ForwardPass<A> pass(statistic, layout, operands, weight_offset, statistics, streaming);
-  if (LaneForward<A>::suits(layout, operands)) {
-    const LaneForward<A> lanes_pass(pass, statistic, layout, operands, weight_offset, statistics);
-    parallel_sets(executor, layout.sets, x.product(), [&](index_t first, index_t last) { lanes_pass.run(first, last); });
-  } else {
-    parallel_sets(executor, layout.sets, x.product(), [&](index_t first, index_t last) { pass.run(first, last); });
-  }
-}
-
 /// y = normalized x over the averaged axes. P is the type of statistics, which are left in the arrays unless those are null; the arithmetic
 /// type is the wider of P and X. Allocates only in `scratch`, if there is one. y may be exactly x. Shapes have been checked.
 template <class P, class X, class Y>
 inline void normalize(const ExecutorRef& executor, const Statistic& statistic, const Roles& roles, const TensorView<X>& x,
-                      const TensorView<Y>& y, const AffineOperands& affine, const StatisticArrays& statistics, Buffer<std::byte>* scratch) {
+                      const TensorView<Y>& y, const AffineOperands& affine, const StatisticArrays& statistics, Buffer<std::byte>* scratch,
+                      const ForwardHook<Wider<P, std::remove_const_t<X>>>& hook = {}) {
   using A = Wider<P, std::remove_const_t<X>>;
   const Operands operands = forward_operands<A>(x, y, affine);
   if (x.size() == 0) {
@@ -89,7 +63,7 @@ inline void normalize(const ExecutorRef& executor, const Statistic& statistic, c
     return;
   }
   normalize_operands<A>(executor, statistic, roles, x.extents(), operands, affine.template offset<A>(),
-                        streams_output(executor, operands, y), statistics, scratch);
+                        streams_output(executor, operands, y), statistics, scratch, hook);
 }
 
 /// With `saved`, statistics are left there; the caller commits it.
@@ -99,17 +73,6 @@ inline void normalize(const ExecutorRef& executor, const Statistic& statistic, c
   if (saved == nullptr) return normalize<P>(executor, statistic, roles, x, y, affine, StatisticArrays{}, nullptr);
   normalize<P>(executor, statistic, roles, x, y, affine, saved->prepare(set_count(x.extents(), roles), statistic.centred()),
                &saved->scratch());
-}
-
-/// True if weight and bias gradients repeat along different kept axes, so that no one grouping of sets serves both.
-inline bool gradients_group_differently(const Operands& operands, const Extents& extents, const Roles& roles) {
-  const Operand &weight_grad = operands[stream_weight_grad], &bias_grad = operands[stream_bias_grad];
-  if (!weight_grad.present() || !bias_grad.present()) return false;
-  for (int a = 0; a < extents.size(); ++a) {
-    if (extents[a] == 1 || (!roles.keeps(a) && !roles.splits(a))) continue;
-    if ((weight_grad.strides[a] != 0) != (bias_grad.strides[a] != 0)) return true;
-  }
-  return false;
 }
 
 /// Operands of a backward; an absent weight is stood in for.
@@ -126,57 +89,26 @@ inline Operands backward_operands(const TensorView<DY>& dy, const TensorView<X>&
   return operands;
 }
 
-/// Whether a backward replaces dx or adds to it.
-enum class Result : unsigned char { replaced, added };
-
-/// A backward whose tensors are operands, like normalize_operands. x has elements.
-template <class A>
-void pull_back_operands(const ExecutorRef& executor, const Statistic& statistic, const Roles& roles, const Extents& x,
-                        const Operands& operands, A weight_offset, bool streaming, const StatisticArrays& statistics,
-                        Buffer<std::byte>& scratch, const Reshape& reshape, Result result) {
-  const bool adds = result == Result::added;
-  const CellPlan plan(x, roles, operands, true);
-  if (plan.suits() && !adds) {
-    pull_back_cells<A>(executor, statistic, x, plan, operands, static_cast<double>(weight_offset), statistics, scratch, streaming, reshape);
-    return;
-  }
-  if (gradients_group_differently(operands, x, roles)) {
-    Operands bias_only = operands, the_rest = operands;
-    bias_only[stream_weight_grad] = bias_only[stream_y] = Operand();
-    the_rest[stream_bias_grad] = Operand();
-    // dx last: it may overwrite dy or x.
-    pull_back_operands(executor, statistic, roles, x, bias_only, weight_offset, false, statistics, scratch, {}, Result::replaced);
-    pull_back_operands(executor, statistic, roles, x, the_rest, weight_offset, streaming, statistics, scratch, reshape, result);
-    return;
-  }
-  const Layout layout(x, roles, operands);
-  const BackwardPass<A> pass(statistic, layout, operands, weight_offset, statistics, streaming, adds);
-  if (pass.wants_gradients()) {
-    pass.run_with_gradients(executor, scratch);
-  } else if (operands[stream_y].present()) {
-    parallel_sets(executor, layout.sets, x.product(), [&](index_t first, index_t last) { pass.run(first, last); });
-  }
-}
-
 /// dx = ... (or += ...), weight and bias gradients += ..., each where present. dx may be exactly dy or x. Shapes have been checked.
 /// `scratch` grows to what is needed. `reshape` is for norms that are always over cells.
 template <class P, class DY, class X, class DX>
-inline void pull_back(const ExecutorRef& executor, const Statistic& statistic, const Roles& roles, const TensorView<DY>& dy,
-                      const TensorView<X>& x, const StatisticArrays& statistics, Buffer<std::byte>& scratch, const TensorView<DX>& dx,
-                      const AffineOperands& affine, const Reshape& reshape = {}, Result result = Result::replaced) {
+inline void differentiate(const ExecutorRef& executor, const Statistic& statistic, const Roles& roles, const TensorView<DY>& dy,
+                          const TensorView<X>& x, const StatisticArrays& statistics, Buffer<std::byte>& scratch, const TensorView<DX>& dx,
+                          const AffineOperands& affine, const Reshape& reshape = {}, Result result = Result::replaced,
+                          const BackwardHook<Wider<P, std::remove_const_t<X>>>& hook = {}) {
   using A = Wider<P, std::remove_const_t<X>>;
   if (x.size() == 0) return;
   const Operands operands = backward_operands<A>(dy, x, dx, affine);
   const bool streaming = result == Result::replaced && streams_output(executor, operands, dx);
-  pull_back_operands<A>(executor, statistic, roles, x.extents(), operands, affine.template offset<A>(), streaming, statistics, scratch,
-                        reshape, result);
+  normalize_operands_backward<A>(executor, statistic, roles, x.extents(), operands, affine.template offset<A>(), streaming, statistics,
+                                 scratch, reshape, result, hook);
 }
 
 /// The same with the statistics a forward left in `saved`, which has been checked.
 template <class P, class DY, class X, class DX>
 inline void normalize_backward(const ExecutorRef& executor, const Statistic& statistic, const Roles& roles, const TensorView<DY>& dy,
                                const TensorView<X>& x, Saved<P>& saved, const TensorView<DX>& dx, const AffineOperands& affine) {
-  pull_back<P>(executor, statistic, roles, dy, x, saved.statistics(), saved.scratch(), dx, affine);
+  differentiate<P>(executor, statistic, roles, dy, x, saved.statistics(), saved.scratch(), dx, affine);
 }
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

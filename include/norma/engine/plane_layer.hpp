@@ -10,7 +10,7 @@ namespace norma::inline NORMA_ISA_NAMESPACE {
 ///   infer_planes(executor, x, y)                     inference
 ///   map_planes(executor, x, y, saved, running)       statistics and y; an absent y is not computed
 ///   learn_planes(saved, samples, m)                  the step of the running statistics after that
-///   pull_planes(executor, dy, x, saved, dx, running) its backward
+///   planes_backward(executor, dy, x, saved, dx, running) its backward
 /// where `running` says that running statistics stand for the batch's, as constants.
 template <class Layer, class F, Parameter T>
 class PlaneLayer : public BatchLayer<Layer, F, T> {
@@ -46,17 +46,18 @@ class PlaneLayer : public BatchLayer<Layer, F, T> {
     saved.commit(F::layer, x.extents(), roles.signature(), this->statistic());
   }
   template <class DY, class X, class DX>
-  void pull(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx) {
+  void train_backward(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved,
+                      const TensorView<DX>& dx) {
     check_backward(F::layer, dy, x, saved, dx, this->checked_roles(x.extents()));
-    if (x.size() > 0) self().pull_planes(executor, with_planes(dy), with_planes(x), saved, with_planes(dx), false);
+    if (x.size() > 0) self().planes_backward(executor, with_planes(dy), with_planes(x), saved, with_planes(dx), false);
   }
   template <class DY, class X, class DX>
-  void pull_frozen(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx) {
+  void infer_backward(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx) {
     this->check_frozen(dy, x, dx);
     if (x.size() == 0) return;
     Saved<T> saved;
     self().map_planes(executor, with_planes(x), TensorView<T>(), &saved, true);
-    self().pull_planes(executor, with_planes(dy), with_planes(x), saved, with_planes(dx), true);
+    self().planes_backward(executor, with_planes(dy), with_planes(x), saved, with_planes(dx), true);
   }
 
   Layer& self() { return static_cast<Layer&>(*this); }

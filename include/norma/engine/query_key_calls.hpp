@@ -44,8 +44,8 @@ class QueryKeyCalls {
   }
   template <Executor E, class DQHat, class DKHat, class Q, class K, class DQ, class DK>
   void backward(const E& executor, DQHat&& dq_hat, DKHat&& dk_hat, Q&& q, K&& k, Saved<T>& saved, DQ&& dq, DK&& dk) {
-    checked_pull(executor, norma::view(dq_hat), norma::view(dk_hat), norma::view(q), norma::view(k), saved,
-                 norma::output_view(std::forward<DQ>(dq)), norma::output_view(std::forward<DK>(dk)));
+    checked_backward(executor, norma::view(dq_hat), norma::view(dk_hat), norma::view(q), norma::view(k), saved,
+                     norma::output_view(std::forward<DQ>(dq)), norma::output_view(std::forward<DK>(dk)));
   }
 
  private:
@@ -72,8 +72,8 @@ class QueryKeyCalls {
   }
 
   template <class E, class DQHat, class DKHat, class Q, class K, class DQ, class DK>
-  void checked_pull(const E& executor, const TensorView<DQHat>& dq_hat, const TensorView<DKHat>& dk_hat, const TensorView<Q>& q,
-                    const TensorView<K>& k, Saved<T>& saved, const TensorView<DQ>& dq, const TensorView<DK>& dk) {
+  void checked_backward(const E& executor, const TensorView<DQHat>& dq_hat, const TensorView<DKHat>& dk_hat, const TensorView<Q>& q,
+                        const TensorView<K>& k, Saved<T>& saved, const TensorView<DQ>& dq, const TensorView<DK>& dk) {
     check_input("q", q);
     check_input("k", k);
     check_like("dq_hat", dq_hat, "q", q);
@@ -87,8 +87,8 @@ class QueryKeyCalls {
     const ExecutorRef tasks(executor);
     const Statistic statistic = saved.statistic();
     const StatisticArrays of_q = saved.statistics(), of_k = of_q.from(set_count(q.extents(), q_axes));
-    pull_back<T>(tasks, statistic, q_axes, dq_hat, q, of_q, saved.scratch(), dq, layer.q_operands_with_gradients(q.extents(), q_axes));
-    pull_back<T>(tasks, statistic, k_axes, dk_hat, k, of_k, saved.scratch(), dk, layer.k_operands_with_gradients(k.extents(), k_axes));
+    differentiate<T>(tasks, statistic, q_axes, dq_hat, q, of_q, saved.scratch(), dq, layer.q_operands_with_gradients(q.extents(), q_axes));
+    differentiate<T>(tasks, statistic, k_axes, dk_hat, k, of_k, saved.scratch(), dk, layer.k_operands_with_gradients(k.extents(), k_axes));
   }
 
   template <class X>

@@ -56,11 +56,9 @@ inline Operand parameter_operand(const char* layer, const char* name, const Tens
   operand.strides = x;
   int next = 0;
   bool fits_axes = true;
-  Extents wanted;
   for (int a = 0; a < x.size(); ++a) {
     operand.strides[a] = 0;
     if ((parameter_axes >> a & 1u) == 0) continue;
-    wanted.push_back(x[a]);
     fits_axes = fits_axes && next < t.rank() && t.extents()[next] == x[a];
     if (fits_axes) operand.strides[a] = t.strides()[next];
     ++next;
@@ -72,6 +70,10 @@ inline Operand parameter_operand(const char* layer, const char* name, const Tens
     operand.strides[a] = t.extents()[a] == 1 ? 0 : t.strides()[a];
   }
   if (!broadcasts) {
+    Extents wanted;
+    for (int a = 0; a < x.size(); ++a) {
+      if ((parameter_axes >> a & 1u) != 0) wanted.push_back(x[a]);
+    }
     raise_shape_error(layer, ": ", name, " has extents ", t.extents(), "; wanted are ", wanted, ", or those of x ", x,
                       " with 1 where it repeats");
   }

@@ -62,7 +62,8 @@ class RowNorm : public AffineParameters<T>, public LayerCalls<RowNorm<F, T>, T>,
     return axes;
   }
   template <class DY, class X, class DX>
-  void pull(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx) {
+  void train_backward(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved,
+                      const TensorView<DX>& dx) {
     const AxisSet axes = checked_trailing_axes(F::layer, x.extents(), this->parameter_shape());
     check_backward(F::layer, dy, x, saved, dx, axes);
     normalize_backward<T>(executor, statistic_, axes, dy, x, saved, dx, this->operands_with_gradients(F::layer, x.extents(), axes));
@@ -94,8 +95,8 @@ class RowNorm : public AffineParameters<T>, public LayerCalls<RowNorm<F, T>, T>,
     return axes;
   }
   template <class DY, class X, class DX>
-  void pull_shared(const ExecutorRef& executor, const CommunicatorRef& ranks, const TensorView<DY>& dy, const TensorView<X>& x,
-                   Saved<T>& saved, const TensorView<DX>& dx) {
+  void train_shared_backward(const ExecutorRef& executor, const CommunicatorRef& ranks, const TensorView<DY>& dy, const TensorView<X>& x,
+                             Saved<T>& saved, const TensorView<DX>& dx) {
     AxisSet axes = 0;
     AffineOperands affine;
     const std::string error = error_of([&] {
@@ -103,7 +104,7 @@ class RowNorm : public AffineParameters<T>, public LayerCalls<RowNorm<F, T>, T>,
       check_backward(F::layer, dy, x, saved, dx, Roles(axes).spanning_processes());
       affine = this->operands_with_gradients(F::layer, x.extents(), axes);
     });
-    pull_back_shards<T>(executor, ranks, F::layer, error, statistic_, axes, dy, x, saved, dx, affine);
+    normalize_shards_backward<T>(executor, ranks, F::layer, error, statistic_, axes, dy, x, saved, dx, affine);
   }
 
   Statistic statistic_;

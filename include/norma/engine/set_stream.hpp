@@ -10,26 +10,28 @@ namespace norma::inline NORMA_ISA_NAMESPACE {
 template <class A>
 class SetStream {
  public:
+  SetStream() = default;
   SetStream(const Operands& operands, const Layout& layout, Stream stream)
-      : operand_(operands[stream]), axes_(layout.averaged), stream_(stream) {
-    constant_ = axes_.broadcasts(stream);
-    direct_ = operand_.type == element_type_of<A> && (constant_ ? axes_.count == 0 : axes_.contiguous(stream));
+      : data_(operands[stream].data), type_(operands[stream].type), axes_(&layout.averaged), stream_(stream) {
+    constant_ = axes_->broadcasts(stream);
+    direct_ = type_ == element_type_of<A> && (constant_ ? axes_->count == 0 : axes_->contiguous(stream));
   }
+
+  Stream stream() const { return stream_; }
 
   /// Elements lie in memory as the kernels want them: read() and target() give pointers into the tensor.
   bool direct() const { return direct_; }
   /// One value for the whole set.
   bool constant() const { return constant_; }
   /// Pointer to the set at `offset`; only if the element type is A.
-  A* data(index_t offset) const { return static_cast<A*>(operand_.data) + offset; }
+  A* data(index_t offset) const { return static_cast<A*>(data_) + offset; }
 
   /// Elements [first, first + count) of the set at `offset`, times scale; staged in `tile` unless direct.
   const A* read(index_t offset, index_t first, index_t count, A* tile, A scale = A(1)) const {
     if (direct_ && scale == A(1)) return data(offset) + first;
     each_run(first, count, [&](index_t done, index_t start, index_t stride, index_t length) {
-      with_element_type(operand_.type, [&](auto* type) {
-        stage_run(tile + done, static_cast<const std::remove_pointer_t<decltype(type)>*>(operand_.data) + offset + start, stride, length,
-                  scale);
+      with_element_type(type_, [&](auto* type) {
+        stage_run(tile + done, static_cast<const std::remove_pointer_t<decltype(type)>*>(data_) + offset + start, stride, length, scale);
       });
     });
     return tile;
@@ -37,9 +39,8 @@ class SetStream {
 
   /// The one value of a set the stream is constant in.
   A value(index_t offset) const {
-    return with_element_type(operand_.type, [&](auto* type) {
-      return static_cast<A>(static_cast<const std::remove_pointer_t<decltype(type)>*>(operand_.data)[offset]);
-    });
+    return with_element_type(
+        type_, [&](auto* type) { return static_cast<A>(static_cast<const std::remove_pointer_t<decltype(type)>*>(data_)[offset]); });
   }
 
   /// Where to put elements from `first` on: the tensor itself, or `tile`, which write() then spreads.
@@ -47,8 +48,8 @@ class SetStream {
   void write(index_t offset, index_t first, index_t count, const A* tile) const {
     if (direct_) return;
     each_run(first, count, [&](index_t done, index_t start, index_t stride, index_t length) {
-      with_element_type(operand_.type, [&](auto* type) {
-        unstage_run(static_cast<std::remove_pointer_t<decltype(type)>*>(operand_.data) + offset + start, stride, tile + done, length);
+      with_element_type(type_, [&](auto* type) {
+        unstage_run(static_cast<std::remove_pointer_t<decltype(type)>*>(data_) + offset + start, stride, tile + done, length);
       });
     });
   }
@@ -57,33 +58,22 @@ class SetStream {
   /// f(done, offset, stride, length) for each run along the innermost averaged axis.
   template <class F>
   void each_run(index_t first, index_t count, F&& f) const {
-    const index_t inner = axes_.count == 0 ? 1 : axes_.axis[axes_.count - 1].extent;
-    const index_t stride = axes_.count == 0 ? 0 : axes_.axis[axes_.count - 1].stride[stream_];
+    const index_t inner = axes_->count == 0 ? 1 : axes_->axis[axes_->count - 1].extent;
+    const index_t stride = axes_->count == 0 ? 0 : axes_->axis[axes_->count - 1].stride[stream_];
     for (index_t done = 0; done < count;) {
       const index_t left_in_run = inner - (first + done) % inner;
       const index_t length = left_in_run < count - done ? left_in_run : count - done;
-      f(done, axes_.offset(stream_, first + done), stride, length);
+      f(done, axes_->offset(stream_, first + done), stride, length);
       done += length;
     }
   }
 
-  const Operand& operand_;
-  const AxisList& axes_;
-  Stream stream_;
-  bool constant_;
-  bool direct_;
+  void* data_ = nullptr;
+  ElementType type_ = ElementType::f32;
+  const AxisList* axes_ = nullptr;
+  Stream stream_ = stream_x;
+  bool constant_ = false;
+  bool direct_ = false;
 };
-
-/// The largest |element| of the set at `offset`, NaN included: what a set that leaves the range of A is scaled by.
-template <class A>
-inline A largest_magnitude(const SetStream<A>& x, index_t offset, index_t size, Tile<A>& tile) {
-  A largest(0);
-  for (index_t first = 0; first < size; first += block_length) {
-    const index_t count = size - first < block_length ? size - first : block_length;
-    const A* p = x.read(offset, first, count, tile.element);
-    for (index_t i = 0; i < count; ++i) largest = !(std::fabs(p[i]) <= largest) ? std::fabs(p[i]) : largest;
-  }
-  return largest;
-}
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

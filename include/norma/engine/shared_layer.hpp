@@ -40,9 +40,9 @@ class SharedBatchLayer : public BatchLayer<Layer, F, T>, public SharedCalls<Laye
       affine = this->operands(F::layer, x.extents(), channel_axis);
     });
     double* table = nullptr;
-    const auto between = [&](auto& pass, const CellSlice& slice) {
+    const auto between = [&](auto& pass, const Piece& piece) {
       table = prepare_table(saved);
-      self().between(table)(pass, slice);
+      self().between(table)(pass, piece);
     };
     const index_t m = normalize_shared(executor, ranks, F::layer, error, this->statistic(), this->channels(), x, y, affine, saved, between);
     if (table == nullptr) table = prepare_table(saved);
@@ -52,8 +52,8 @@ class SharedBatchLayer : public BatchLayer<Layer, F, T>, public SharedCalls<Laye
   }
 
   template <class DY, class X, class DX>
-  void pull_shared(const ExecutorRef& executor, const CommunicatorRef& ranks, const TensorView<DY>& dy, const TensorView<X>& x,
-                   Saved<T>& saved, const TensorView<DX>& dx) {
+  void train_shared_backward(const ExecutorRef& executor, const CommunicatorRef& ranks, const TensorView<DY>& dy, const TensorView<X>& x,
+                             Saved<T>& saved, const TensorView<DX>& dx) {
     AffineOperands affine;
     const std::string error = error_of([&] {
       check_backward(F::layer, dy, x, saved, dx, this->checked_roles(x.extents()).spanning_processes());
@@ -61,7 +61,7 @@ class SharedBatchLayer : public BatchLayer<Layer, F, T>, public SharedCalls<Laye
     });
     const SharedSums sums(F::layer, ranks, this->channels(), error.empty() ? saved.table().back() : 0);
     if (!error.empty()) sums.take_part(error);
-    pull_back_shared(executor, this->statistic(), dy, x, saved, dx, affine, self().reshape(saved.table().data()), sums);
+    normalize_shared_backward(executor, this->statistic(), dy, x, saved, dx, affine, self().reshape(saved.table().data()), sums);
   }
 
   Layer& self() { return static_cast<Layer&>(*this); }

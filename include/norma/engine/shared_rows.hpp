@@ -22,23 +22,12 @@ inline void agree_on_sets(const CommunicatorRef& ranks, const char* layer, const
   }
 }
 
-/// Moments of this rank's shard of every set; the statistic says which are to be summed again at another scale.
-template <class A, class X>
-inline void fold_shard(const ExecutorRef& executor, const Statistic& statistic, AxisSet averaged, const TensorView<X>& x,
-                       SharedMoments& shared) {
-  if (x.size() == 0) return;
-  Operands operands;
-  operands[stream_x] = Operand(x);
-  const Cells cells(x.extents(), averaged, operands);
-  Buffer<double> memory(3 * cells.count());
-  const MomentArrays moments{memory.data(), memory.data() + cells.count(), memory.data() + 2 * cells.count()};
-  const CellFold<A> fold(x.extents(), averaged, operands, lanes_suit(cells.walk, stream_x));
-  parallel_sets(executor, cells.count(), x.size(), [&](index_t first, index_t last) { fold.run(first, last, moments); });
-  for (index_t i = 0; i < cells.count(); ++i) {
-    if (!is_ordinary<A>(moments.variance[i], statistic.rstd(moments.variance[i], 0))) fold.rerun(i, moments);
-    shared.put(cells.layout.kept.offset(stream_stat, i), {two_sum(moments.pivot[i], moments.mean[i]), 0, moments.variance[i]},
-               cells.layout.set_size);
-  }
+/// What a forward over shards leaves for its backward.
+template <class P>
+inline void keep_shared(const SharedMoments& shared, const Statistic& statistic, index_t sets, Saved<P>& saved) {
+  const StatisticArrays statistics = saved.prepare(sets, statistic.centred());
+  for (index_t set = 0; set < sets; ++set) statistics.put(set, shared.merged(statistic, set));
+  saved.prepare_table(1)[0] = static_cast<double>(shared.count());
 }
 
 /// Forward over all ranks' shards; with `saved`, statistics are left there (the caller commits it).
@@ -50,37 +39,26 @@ inline void normalize_shards(const ExecutorRef& executor, const CommunicatorRef&
   agree_on_sets(ranks, layer, error, x.extents(), averaged);
   const index_t sets = set_count(x.extents(), averaged);
   SharedMoments shared(layer, ranks, sets);
-  fold_shard<A>(executor, statistic, averaged, x, shared);
-  shared.exchange({});
-  const index_t elements = shared.count();
-  const auto statistics_of = [&](index_t set) {
-    SetStatistics s = shared.merged(statistic, set);
-    if (!statistic.centred()) {
-      if (elements == 0) return s;
-      const double mean_square = std::fma(s.mean.high, s.mean.high, s.second);
-      s = {{0, 0}, finite_rstd(mean_square, statistic.rstd(mean_square, static_cast<double>(elements))), mean_square};
-    }
-    return s;
-  };
-  if (saved != nullptr) {
-    const StatisticArrays statistics = saved->prepare(sets, statistic.centred());
-    for (index_t set = 0; set < sets; ++set) statistics.put(set, statistics_of(set));
-    saved->prepare_table(1)[0] = static_cast<double>(shared.count());
+  if (x.size() == 0) {
+    shared.exchange({});
+    if (saved != nullptr) keep_shared(shared, statistic, sets, *saved);
+    return;
   }
-  if (x.size() == 0) return;
-  const Operands operands = forward_operands<A>(x, y, affine);
-  const Layout layout(x.extents(), averaged, operands);
-  const ForwardPass<A> pass(statistic, layout, operands, affine.template offset<A>(), {}, false);
-  parallel_sets(executor, layout.sets, x.size(), [&](index_t first, index_t last) {
-    for (; first < last; ++first) pass.apply(first, statistics_of(layout.kept.offset(stream_stat, first)));
-  });
+  const index_t size = x.size() / sets;
+  const auto exchange = [&](SetTable<A>& table, const Piece&) {
+    for (index_t s = 0; s < sets; ++s) shared.put(s, table.statistics(s), size);
+    shared.exchange({});
+    for (index_t s = 0; s < sets; ++s) table.put(s, shared.merged(statistic, s));
+    if (saved != nullptr) keep_shared(shared, statistic, sets, *saved);
+  };
+  normalize<P>(executor, statistic, averaged, x, y, affine, StatisticArrays{}, nullptr, ForwardHook<A>(Span::call, exchange));
 }
 
 /// Its backward. Parameter gradients += those of this rank's shard, which are whole.
 template <class P, class DY, class X, class DX>
-inline void pull_back_shards(const ExecutorRef& executor, const CommunicatorRef& ranks, const char* layer, const std::string& error,
-                             const Statistic& statistic, AxisSet averaged, const TensorView<DY>& dy, const TensorView<X>& x,
-                             Saved<P>& saved, const TensorView<DX>& dx, const AffineOperands& affine) {
+inline void normalize_shards_backward(const ExecutorRef& executor, const CommunicatorRef& ranks, const char* layer,
+                                      const std::string& error, const Statistic& statistic, AxisSet averaged, const TensorView<DY>& dy,
+                                      const TensorView<X>& x, Saved<P>& saved, const TensorView<DX>& dx, const AffineOperands& affine) {
   using A = Wider<P, std::remove_const_t<X>>;
   agree_on_sets(ranks, layer, error, x.extents(), averaged);
   const index_t sets = set_count(x.extents(), averaged);
@@ -89,31 +67,9 @@ inline void pull_back_shards(const ExecutorRef& executor, const CommunicatorRef&
     exchange.take_part({});
     return;
   }
-  Operands operands = backward_operands<A>(dy, x, dx, affine);
-  const Operand to = std::exchange(operands[stream_y], Operand());
-  Buffer<double> sums(2 * sets);
-  // A first sweep without dx for the sums and the parameter gradients, a second one for dx.
-  Buffer<std::byte>& scratch = saved.scratch();
-  const A offset = affine.template offset<A>();
-  const SetTotals totals{sums.data(), sums.data() + sets, 0};
-  {
-    const Layout layout(x.extents(), averaged, operands);
-    BackwardPass<A> pass(statistic, layout, operands, offset, saved.statistics(), false);
-    pass.complete_through(totals);
-    if (pass.wants_gradients()) {
-      pass.run_with_gradients(executor, scratch);
-    } else {
-      parallel_sets(executor, layout.sets, x.size(), [&](index_t first, index_t last) { pass.run(first, last); });
-    }
-  }
-  const index_t elements = static_cast<index_t>(exchange(totals.g, totals.g_x_hat, sets, 0));
-  if (!to.present()) return;
-  operands[stream_y] = to;
-  operands[stream_weight_grad] = operands[stream_bias_grad] = Operand();
-  const Layout layout(x.extents(), averaged, operands);
-  BackwardPass<A> pass(statistic, layout, operands, offset, saved.statistics(), false);
-  pass.complete_through({totals.g, totals.g_x_hat, elements});
-  parallel_sets(executor, layout.sets, x.size(), [&](index_t first, index_t last) { pass.run(first, last); });
+  const auto complete = [&](SumsTable<A>& table, const Piece&) { exchange(table, statistic); };
+  differentiate<P>(executor, statistic, averaged, dy, x, saved.statistics(), saved.scratch(), dx, affine, {}, Result::replaced,
+                   BackwardHook<A>(Span::call, complete));
 }
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -4,7 +4,6 @@
 #include <limits>
 
 #include <norma/core/scalar.hpp>
-#include <norma/kernels/map_run.hpp>
 #include <norma/simd/convert.hpp>
 #include <norma/stats/moments.hpp>
 #include <norma/stats/statistic.hpp>
@@ -27,12 +26,15 @@ struct StatisticArrays {
   void* rstd_low = nullptr;
   double* second = nullptr;
 
-  NORMA_INLINE void put(index_t set, const SetStatistics& s) const {
-    if (second != nullptr) second[set] = s.second;
+  NORMA_INLINE void put(index_t set, const SetStatistics& s) const { put(set, s.mean, s.rstd, s.second); }
+  /// One set (V = double), or pack_size<double> neighbours (V = Pack<double>).
+  template <class V>
+  NORMA_INLINE void put(index_t set, const SplitSum<V>& mean_of_set, const V& rstd_of_set, const V& second_of_set) const {
+    if (second != nullptr) write(second + set, second_of_set);
     if (rstd == nullptr) return;
     with_element_type(type, [&]<class P>(P*) {
-      split(static_cast<P*>(rstd) + set, static_cast<P*>(rstd_low) + set, s.rstd, 0);
-      if (mean != nullptr) split(static_cast<P*>(mean) + set, static_cast<P*>(mean_low) + set, s.mean.high, s.mean.low);
+      split(static_cast<P*>(rstd) + set, static_cast<P*>(rstd_low) + set, rstd_of_set, V(0.0));
+      if (mean != nullptr) split(static_cast<P*>(mean) + set, static_cast<P*>(mean_low) + set, mean_of_set.high, mean_of_set.low);
     });
   }
 
@@ -56,21 +58,30 @@ struct StatisticArrays {
   }
 
  private:
+  template <class P, class V>
+  NORMA_INLINE static void split(P* high, P* low, const V& value, const V& rest) {
+    write(high, value);
+    write(low, (value - read<V>(high)) + rest);
+  }
   template <class P>
-  NORMA_INLINE static void split(P* high, P* low, double value, double rest) {
-    *high = rounded<P>(value);
-    *low = static_cast<P>((value - static_cast<double>(*high)) + rest);
+  NORMA_INLINE static void write(P* p, double value) {
+    *p = rounded<P>(value);
+  }
+  template <class P>
+  NORMA_INLINE static void write(P* p, const Pack<double>& value) {
+    store_doubles(p, value);
+  }
+  template <class V, class P>
+  NORMA_INLINE static V read(const P* p) {
+    if constexpr (std::is_same_v<V, double>) {
+      return static_cast<double>(*p);
+    } else {
+      return load_doubles(p);
+    }
   }
   template <class V>
   NORMA_INLINE V read(const void* array, index_t set) const {
-    return with_element_type(type, [&]<class P>(P*) {
-      const P* const p = static_cast<const P*>(array) + set;
-      if constexpr (std::is_same_v<V, double>) {
-        return static_cast<double>(*p);
-      } else {
-        return load_doubles(p);
-      }
-    });
+    return with_element_type(type, [&]<class P>(P*) { return read<V>(static_cast<const P*>(array) + set); });
   }
 };
 

@@ -24,7 +24,8 @@ class TrackingNorm : public BatchLayer<TrackingNorm<F, T>, F, T> {
     saved.commit(F::layer, x.extents(), roles.signature(), this->statistic());
   }
   template <class DY, class X, class DX>
-  void pull(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx) {
+  void train_backward(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved,
+                      const TensorView<DX>& dx) {
     const Roles roles = this->checked_roles(x.extents());
     check_backward(F::layer, dy, x, saved, dx, roles);
     normalize_backward<T>(executor, this->statistic(), roles, dy, x, saved, dx,

@@ -1,7 +1,7 @@
 // scale_run: a contiguous run times one number.
 #pragma once
 
-#include <norma/kernels/map_run.hpp>
+#include <norma/kernels/group.hpp>
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 

@@ -80,10 +80,10 @@ class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchSets<Batc
   void map_planes(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>* saved, bool running) const {
     const index_t samples = x.extent(0), channels = this->channels();
     double* const table = saved == nullptr ? nullptr : saved->prepare_table(3 * channels).data();
-    const auto between = [&](auto& forward, const CellSlice& slice) {
-      const index_t of_slice = slice.sets_per_sample;
+    const auto between = [&](auto& forward, const Piece& piece) {
+      const index_t of_slice = piece.sets_per_sample;
       for (index_t i = 0; i < of_slice; ++i) {
-        const index_t c = slice.place(i);
+        const index_t c = piece.place(i);
         const SetStatistics batch = running ? this->running()[c] : merged_planes(forward, this->statistic(), i, of_slice, samples);
         const double gate = static_cast<double>(gate_.data()[c]);
         for (index_t n = 0; n < samples; ++n) {
@@ -102,7 +102,7 @@ class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchSets<Batc
     };
     normalize_between<T>(executor, this->statistic(), plane_roles(x.rank()), x, y, this->operands(F::layer, x.extents(), channel_axis),
                          saved == nullptr ? StatisticArrays{} : saved->prepare(samples * channels, true),
-                         saved == nullptr ? nullptr : &saved->scratch(), channel_slices, between);
+                         saved == nullptr ? nullptr : &saved->scratch(), Span::channels, between);
   }
 
   void learn_planes(Saved<T>& saved, index_t, index_t m) {
@@ -115,23 +115,23 @@ class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchSets<Batc
   /// dx = gate * (BatchNorm's dx) + (1 - gate) * (InstanceNorm's dx), both told in terms of the instance's x_hat. Running statistics
   /// are constants: the batch half is then dy times a number.
   template <class DY, class X, class DX>
-  void pull_planes(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx,
-                   bool running) {
+  void planes_backward(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved,
+                       const TensorView<DX>& dx, bool running) {
     const index_t samples = x.extent(0);
     const double s = static_cast<double>(x.size() / (samples * this->channels())), m = s * static_cast<double>(samples);
     const StatisticArrays own = saved.statistics();
-    const auto resolve = [&](const CellSlice& slice, double* sum_dy, double* sum_dy_x_hat, const auto& put) {
-      for (index_t i = 0; i < slice.sets_per_sample; ++i) {
-        const index_t c = slice.place(i);
+    const auto resolve = [&](const Piece& piece, double* sum_dy, double* sum_dy_x_hat, const auto& put) {
+      for (index_t i = 0; i < piece.sets_per_sample; ++i) {
+        const index_t c = piece.place(i);
         const double batch_mean = saved.table()[static_cast<std::size_t>(3 * c)],
                      batch_rstd = saved.table()[static_cast<std::size_t>(3 * c + 1)];
         const double gate = static_cast<double>(gate_.data()[c]);
         const double w = this->weight_of(c);
         // x_hat_batch = stretch * x_hat_instance + apart, plane by plane.
         const auto plane = [&](index_t n) {
-          const index_t set = n * slice.sets_per_sample + i;
-          const SplitSum<> mean = own.get_mean<double>(slice.place(set));
-          const double rstd = own.get_rstd<double>(slice.place(set));
+          const index_t set = n * piece.sets_per_sample + i;
+          const SplitSum<> mean = own.get_mean<double>(piece.place(set));
+          const double rstd = own.get_rstd<double>(piece.place(set));
           return Plane{set, rstd, rstd > 0 ? batch_rstd / rstd : 0.0, mul(batch_rstd, (mean.high - batch_mean) + mean.low)};
         };
         double dy_all = 0, dy_batch = 0, dy_own = 0;
@@ -153,15 +153,12 @@ class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchSets<Batc
         }
       }
     };
-    pull_back_with(executor, plane_roles(x.rank()), dy, x, dx, saved, channel_slices, resolve);
+    normalize_between_backward(executor, plane_roles(x.rank()), dy, x, dx, saved, Span::channels, resolve);
   }
   struct Plane {
     index_t set;
     double rstd, stretch, apart;
   };
-
-  /// All samples of as many channels as BatchNorm takes at once.
-  static constexpr auto channel_slices = [](const CellPlan& plan) { return plan.of_near_channels(); };
 
   Buffer<T> gate_, gate_grad_;
 };

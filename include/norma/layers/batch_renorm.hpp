@@ -84,9 +84,8 @@ class BatchRenorm : public SharedBatchLayer<BatchRenorm<T>, BatchSets<BatchRenor
     const StatisticArrays statistics = saved.prepare(this->channels(), true);
     double* const table = this->prepare_table(saved);
     if (x.size() > 0) {
-      normalize_between<T>(
-          executor, this->statistic(), roles, x, y, this->operands(F::layer, x.extents(), channel_axis), statistics, &saved.scratch(),
-          [](const CellPlan& plan) { return plan; }, between(table));
+      normalize_between<T>(executor, this->statistic(), roles, x, y, this->operands(F::layer, x.extents(), channel_axis), statistics,
+                           &saved.scratch(), Span::sets, between(table));
       this->learn(saved, x.extents(), roles);
     } else {
       for (index_t c = 0; c < this->channels(); ++c) statistics.put(c, SetStatistics{});
@@ -95,11 +94,12 @@ class BatchRenorm : public SharedBatchLayer<BatchRenorm<T>, BatchSets<BatchRenor
   }
 
   template <class DY, class X, class DX>
-  void pull(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx) {
+  void train_backward(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved,
+                      const TensorView<DX>& dx) {
     const Roles roles = this->checked_roles(x.extents());
     check_backward(F::layer, dy, x, saved, dx, roles);
-    pull_back<T>(executor, this->statistic(), roles, dy, x, saved.statistics(), saved.scratch(), dx,
-                 this->operands_with_gradients(F::layer, x.extents(), channel_axis), reshape(saved.table().data()));
+    differentiate<T>(executor, this->statistic(), roles, dy, x, saved.statistics(), saved.scratch(), dx,
+                     this->operands_with_gradients(F::layer, x.extents(), channel_axis), reshape(saved.table().data()));
   }
 
   void check_options() const {
@@ -112,9 +112,9 @@ class BatchRenorm : public SharedBatchLayer<BatchRenorm<T>, BatchSets<BatchRenor
   Reshape reshape(const double* table) const { return {table, table + this->channels()}; }
   auto between(double* table) const {
     return [table, channels = this->channels(), running = this->running(), limits = schedule_(this->num_batches_tracked())](
-               auto& forward, const CellSlice& slice) {
+               auto& forward, const Piece& piece) {
       for (index_t s = 0; s < forward.set_count(); ++s) {
-        const index_t c = slice.place(s);
+        const index_t c = piece.place(s);
         const SetStatistics batch = forward.statistics(s), before = running[c];
         const double distance = (batch.mean.high - before.mean.high) + batch.mean.low;
         const double r = std::clamp(before.rstd / batch.rstd, 1 / limits.r_max, limits.r_max);

@@ -96,7 +96,8 @@ class GroupNorm : public AffineParameters<T>, public LayerCalls<GroupNorm<T>, T>
     return roles;
   }
   template <class DY, class X, class DX>
-  void pull(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx) {
+  void train_backward(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved,
+                      const TensorView<DX>& dx) {
     const Roles roles = checked_roles(x.extents());
     check_backward(GroupNormSpec::layer, dy, x, saved, dx, roles);
     normalize_backward<T>(executor, statistic_, roles, dy, x, saved, dx,

@@ -113,7 +113,7 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchSets<Switchable
     }
     const Mix mix = mixes();
     const double factor = instance_factor(x.size() / (x.extent(0) * this->channels()));
-    const auto between = [&](auto& forward, const CellSlice&) {
+    const auto between = [&](auto& forward, const Piece&) {
       const SetStatistics of_layer = merged_planes(forward, this->statistic(), 0, 1, this->channels(), factor);
       for (index_t c = 0; c < this->channels(); ++c) {
         SetStatistics own = forward.statistics(c);
@@ -121,9 +121,8 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchSets<Switchable
         forward.put(c, mix.of({own, of_layer, this->running()[c]}, this->statistic()));
       }
     };
-    normalize_between<T>(
-        executor, this->statistic(), plane_roles(x.rank()), x, y, this->operands(F::layer, x.extents(), channel_axis), StatisticArrays{},
-        nullptr, [](const CellPlan& plan) { return plan.of_samples(); }, between);
+    normalize_between<T>(executor, this->statistic(), plane_roles(x.rank()), x, y, this->operands(F::layer, x.extents(), channel_axis),
+                         StatisticArrays{}, nullptr, Span::sample, between);
   }
   /// Moments of all planes, mixed statistics, y. With running statistics, they stand for the batch's.
   template <class X, class Y>
@@ -132,7 +131,7 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchSets<Switchable
     saved->prepare_table(2 * (planes + channels) + Gradients::size(samples, channels));
     const PlaneMoments moments = table_of(*saved, samples);
     const Mix mix = mixes();
-    const auto between = [&](auto& forward, const CellSlice&) {
+    const auto between = [&](auto& forward, const Piece&) {
       const double factor = instance_factor(x.size() / planes);
       for (index_t i = 0; i < planes; ++i) {
         const SetStatistics s = forward.statistics(i);
@@ -141,9 +140,8 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchSets<Switchable
       }
       each_plane(moments, running, [&](index_t i, const Three& k) { forward.put(i, mix.of(k, this->statistic())); });
     };
-    normalize_between<T>(
-        executor, this->statistic(), plane_roles(x.rank()), x, y, this->operands(F::layer, x.extents(), channel_axis),
-        saved->prepare(planes, true), &saved->scratch(), [](const CellPlan& plan) { return plan.in_one_slice(); }, between);
+    normalize_between<T>(executor, this->statistic(), plane_roles(x.rank()), x, y, this->operands(F::layer, x.extents(), channel_axis),
+                         saved->prepare(planes, true), &saved->scratch(), Span::call, between);
   }
 
   /// f(plane, statistics of (instance, layer, batch)).
@@ -175,12 +173,12 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchSets<Switchable
 
   /// Sums over planes become gradients of mean and variance of each plane, those of the statistics they were mixed of, those of x.
   template <class DY, class X, class DX>
-  void pull_planes(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx,
-                   bool running) {
+  void planes_backward(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved,
+                       const TensorView<DX>& dx, bool running) {
     const index_t samples = x.extent(0), channels = x.extent(1), planes = samples * channels;
     const double s = static_cast<double>(x.size() / planes), factor = instance_factor(x.size() / planes);
     const PlaneMoments moments = table_of(saved, samples);
-    const auto resolve = [&](const CellSlice&, double* sum_dy, double* sum_dy_x_hat, const auto& put) {
+    const auto resolve = [&](const Piece&, double* sum_dy, double* sum_dy_x_hat, const auto& put) {
       Gradients gradients{moments.mean + 2 * (planes + channels), samples, {}, {}};
       std::fill_n(gradients.table, Gradients::size(samples, channels), 0.0);
       const Mix mix = mixes();
@@ -216,8 +214,7 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchSets<Switchable
         var_logits_grad_[j] = static_cast<T>(std::fma(mix.variance[j], gradients.var_logits[j], static_cast<double>(var_logits_grad_[j])));
       }
     };
-    pull_back_with(
-        executor, plane_roles(x.rank()), dy, x, dx, saved, [](const CellPlan& plan) { return plan.in_one_slice(); }, resolve);
+    normalize_between_backward(executor, plane_roles(x.rank()), dy, x, dx, saved, Span::call, resolve);
   }
 
   /// Sums over the planes that share a statistic: of the gradients of their means and variances, and of those times what a logit moves.

@@ -46,13 +46,13 @@ class SyncBatchNorm : public SharedBatchLayer<SyncBatchNorm<T>, BatchSets<SyncBa
     static_assert(sizeof...(Views) == 0, "norma: SyncBatchNorm trains with a communicator: forward(ranks, x, y, saved)");
   }
   template <class... Views>
-  void pull(const Views&...) {
+  void train_backward(const Views&...) {
     static_assert(sizeof...(Views) == 0, "norma: SyncBatchNorm trains with a communicator: backward(ranks, dy, x, saved, dx)");
   }
 
   static constexpr index_t table_columns = 0;
   auto between(double*) const {
-    return [](auto&, const CellSlice&) {};
+    return [](auto&, const Piece&) {};
   }
   Reshape reshape(const double*) const { return {}; }
 };

@@ -22,6 +22,9 @@ struct Statistic {
 
   NORMA_INLINE bool centred() const { return kind == Kind::deviation || kind == Kind::mean_only; }
 
+  /// Whether a backward asks for mean(g * x_hat).
+  NORMA_INLINE bool damps() const { return kind != Kind::mean_only && kind != Kind::given; }
+
   /// Of sets of n elements. V is a double, or a Pack<double> for several sets.
   template <class V>
   NORMA_INLINE V rstd(const V& second, double n) const {
@@ -41,7 +44,7 @@ struct Statistic {
   /// Backward: dx = rstd * (g - mean(g) - damping * x_hat * mean(g * x_hat)), without mean(g) where the kind is not centred. With eps
   /// outside the root, d rms / d x brings a factor (rms + eps) / rms = 1 / (1 - eps * rstd); a set of zeros has gradient 0 there.
   double damping(double rstd, double n) const {
-    if (kind == Kind::mean_only || kind == Kind::given) return 0;
+    if (!damps()) return 0;
     if (kind == Kind::length) return n;
     if (!eps_outside_sqrt) return 1;
     const double rms_share = std::fma(-eps, rstd, 1.0);

@@ -8,7 +8,7 @@
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
-/// The public calls. Layer gives `infer`, `train` and `pull` on views that have been checked, and its `name`.
+/// The public calls. Layer gives `infer`, `train` and `train_backward` on views that have been checked, and its `name`.
 template <class Layer, class T>
 class Reparameterised {
  public:
@@ -42,7 +42,7 @@ class Reparameterised {
   void backward(const E& executor, DW&& dw, Saved<T>& saved) {
     const auto gradient = checked("dw", norma::view(dw));
     saved.check(Layer::name, extents_, axes_);
-    self().pull(ExecutorRef(executor), gradient, saved);
+    self().train_backward(ExecutorRef(executor), gradient, saved);
   }
 
   /// The w of inference as plain numbers, row-major: the layer may then be thrown away.

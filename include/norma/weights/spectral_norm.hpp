@@ -51,7 +51,7 @@ class SpectralNorm : public Reparameterised<SpectralNorm<T>, T> {
   }
   template <Executor E, class DW>
   void backward_frozen(const E& executor, DW&& dw) {
-    pull_through(ExecutorRef(executor), this->checked("dw", norma::view(dw)), sigma(), u().data(), v().data());
+    add_gradient(ExecutorRef(executor), this->checked("dw", norma::view(dw)), sigma(), u().data(), v().data());
   }
 
   /// f(name, value, grad) for W; f(name, value) for u and v.
@@ -117,14 +117,14 @@ class SpectralNorm : public Reparameterised<SpectralNorm<T>, T> {
     std::copy_n(v().data(), v().size(), std::copy_n(u().data(), u().size(), numbers + 1));
   }
   template <class DW>
-  void pull(const ExecutorRef& executor, const TensorView<DW>& dw, Saved<T>& saved) {
+  void train_backward(const ExecutorRef& executor, const TensorView<DW>& dw, Saved<T>& saved) {
     const double* const numbers = saved.table().data();
-    pull_through(executor, dw, numbers[0], numbers + 1, numbers + 1 + u().size());
+    add_gradient(executor, dw, numbers[0], numbers + 1, numbers + 1 + u().size());
   }
 
   /// weight_grad += (dw - <dw, W / sigma> u v^T) / sigma.
   template <class DW, class N>
-  void pull_through(const ExecutorRef& executor, const TensorView<DW>& dw, double sigma, const N* u, const N* v) {
+  void add_gradient(const ExecutorRef& executor, const TensorView<DW>& dw, double sigma, const N* u, const N* v) {
     const double inverse_sigma = inverse(sigma);
     const PairedBlocks<T> blocks(this->tensor(weight_), dw);
     double slope = 0;

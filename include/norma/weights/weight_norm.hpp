@@ -123,9 +123,9 @@ class WeightNorm : public Reparameterised<WeightNorm<T>, T> {
     normalize<T>(executor, unit_length, this->axes(), this->tensor(v_), w, operands(false), &saved);
   }
   template <class DW>
-  void pull(const ExecutorRef& executor, const TensorView<DW>& dw, Saved<T>& saved) {
-    pull_back<T>(executor, unit_length, this->axes(), dw, this->tensor(v_), saved.statistics(), saved.scratch(), this->tensor(v_grad_),
-                 operands(true), {}, Result::added);
+  void train_backward(const ExecutorRef& executor, const TensorView<DW>& dw, Saved<T>& saved) {
+    differentiate<T>(executor, unit_length, this->axes(), dw, this->tensor(v_), saved.statistics(), saved.scratch(), this->tensor(v_grad_),
+                     operands(true), {}, Result::added);
   }
 
   bool legacy_names_;

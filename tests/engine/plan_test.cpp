@@ -1,10 +1,12 @@
-// CellPlan: slices that cut x without overlap and know where their statistics belong. Cells: moments of planes merged to those of sets.
+// Plan: slices that cut x without overlap and know where their statistics belong; what is a cell, and in which order it is summed. Forward:
+// moments of cells merged to those of their sets.
 #include <gtest/gtest.h>
 
 #include <vector>
 
-#include <norma/engine/cell_forward.hpp>
-#include <norma/engine/cell_plan.hpp>
+#include <norma/core/buffer.hpp>
+#include <norma/engine/forward.hpp>
+#include <norma/engine/plan.hpp>
 
 #include "support/random.hpp"
 #include "support/shape.hpp"
@@ -32,6 +34,11 @@ struct Norm {
   }
   index_t unit(index_t channels) const { return kind == Kind::group ? channels / groups : 1; }
 };
+
+norma::Plan plan_of(const Extents& extents, const norma::Roles& roles, const norma::Operands& operands, index_t most_sets = 1 << 20,
+                    int threads = 1, norma::Span span = norma::Span::none) {
+  return norma::Plan(extents, roles, operands, span, most_sets, threads);
+}
 
 norma::Operands only_x(const norma::TensorView<double>& x) {
   norma::Operands operands;
@@ -63,89 +70,98 @@ void each_element(const Extents& extents, const norma::Operand& operand, F f) {
 }
 
 /// Large enough for several slices, small planes, few channels, one of each.
-TEST(CellPlan, SlicesCutXWithoutOverlapAndKnowTheirSets) {
+/// Large enough for several slices, small planes, few channels, one of each.
+TEST(Plan, SlicesCutXWithoutOverlapAndKnowTheirSets) {
   for (const Extents& extents : std::vector<Extents>{
            {2, 4, 4, 4}, {3, 64, 33, 31}, {5, 1024, 4, 5}, {40, 8, 64, 64}, {1, 4, 17}, {2, 256, 2, 3, 4}, {7, 12, 1, 1}}) {
     std::vector<double> memory(static_cast<std::size_t>(extents.product()));
     for_each_norm(extents, memory, [&](const Norm& norm, const norma::Operands& operands, bool channels_last) {
-      for (const bool may_allocate : {false, true}) {
-        const norma::Roles roles = norm.roles(extents.size());
-        const norma::CellPlan plan(extents, roles, operands, may_allocate);
-        if (!plan.suits()) continue;
+      const norma::Roles roles = norm.roles(extents.size());
+      const auto check = [&](const norma::Plan& plan, index_t most_sets, bool all_samples, bool all_channels) {
+        if (!plan.in_slices()) return;
         const index_t unit = norm.unit(extents[1]);
         std::vector<int> visits(memory.size(), 0), set_visits(static_cast<std::size_t>(norma::set_count(extents, roles)), 0);
         for (index_t i = 0; i < plan.slices(); ++i) {
-          const norma::CellSlice slice = plan.slice(i);
+          const norma::Slice slice = plan.slice(i);
           const index_t channels = slice.extents[1], samples = slice.extents[0];
+          EXPECT_TRUE(!all_samples || samples == extents[0]);
+          EXPECT_TRUE(!all_channels || channels == extents[1]);
           // Where the slice begins tells the sample and channel of its elements.
           const index_t first = static_cast<double*>(slice.operands[norma::stream_x].data) - memory.data();
           const index_t plane = extents.product() / (extents[0] * extents[1]);
           const index_t n0 = first / (extents[1] * plane), c0 = channels_last ? first % extents[1] : first / plane % extents[1];
           each_element(slice.extents, slice.operands[norma::stream_x], [&](index_t n, index_t c, const double* p) {
             ++visits[static_cast<std::size_t>(p - memory.data())];
-            ASSERT_EQ(slice.place(norm.set_of(n, c, channels, unit)), norm.set_of(n0 + n, c0 + c, extents[1], unit));
+            ASSERT_EQ(slice.piece.place(norm.set_of(n, c, channels, unit)), norm.set_of(n0 + n, c0 + c, extents[1], unit));
           });
           const index_t sets = norma::set_count(slice.extents, slice.roles);
-          for (index_t s = 0; s < sets; ++s) ++set_visits[static_cast<std::size_t>(slice.place(s))];
-          const norma::Cells cells(slice.extents, slice.roles, slice.operands);
-          EXPECT_EQ(cells.set_count, sets);
-          EXPECT_LE(cells.count(), plan.cells_per_slice());
-          EXPECT_LE(cells.set_count, plan.sets_per_slice());
-          EXPECT_EQ(cells.set_size() * sets, samples * channels * plane);
+          EXPECT_EQ(slice.piece.sets, sets);
+          EXPECT_LE(sets, plan.sets_per_slice());
+          EXPECT_LE(sets, most_sets);
+          for (index_t s = 0; s < sets; ++s) ++set_visits[static_cast<std::size_t>(slice.piece.place(s))];
         }
         EXPECT_EQ(visits, std::vector<int>(visits.size(), 1)) << "elements";
         EXPECT_EQ(set_visits, std::vector<int>(set_visits.size(), 1)) << "sets";
+      };
+      for (const int threads : {1, 2, 16}) {
+        for (const index_t most_sets : {index_t{128}, index_t{1} << 20}) {
+          check(plan_of(extents, roles, operands, most_sets, threads), most_sets, false, false);
+        }
+        const index_t any = index_t{1} << 20;
+        if (norm.kind != Kind::instance) continue;
+        check(plan_of(extents, roles, operands, any, threads, norma::Span::channels), any, true, false);
+        check(plan_of(extents, roles, operands, any, threads, norma::Span::sample), any, false, true);
+        check(plan_of(extents, roles, operands, any, threads, norma::Span::call), any, true, true);
       }
     });
   }
 }
 
-TEST(CellPlan, IsNotForParametersThatVaryInsideACell) {
+TEST(Plan, ParametersThatVaryInsideAPlaneLeaveSetsWhole) {
   const Extents extents{4, 8, 6, 6};
   std::vector<double> memory(static_cast<std::size_t>(extents.product()));
   norma::Operands operands = only_x({memory.data(), extents});
-  EXPECT_TRUE(norma::CellPlan(extents, norma::batch_roles(4), operands, true).suits());
+  EXPECT_TRUE(plan_of(extents, norma::batch_roles(4), operands).in_slices());
   operands[norma::stream_weight] = operands[norma::stream_x];
-  EXPECT_FALSE(norma::CellPlan(extents, norma::batch_roles(4), operands, true).suits());
-  EXPECT_FALSE(norma::CellPlan({4, 8, 0, 6}, norma::batch_roles(4), norma::Operands(), true).suits()) << "no elements";
+  EXPECT_FALSE(plan_of(extents, norma::batch_roles(4), operands).in_slices());
+  EXPECT_TRUE(plan_of(extents, norma::batch_roles(4), operands).varies_in_cells({norma::stream_weight}));
 }
 
-TEST(CellPlan, SumsPlanesInColumnsWhereChannelsLieInsideThem) {
+TEST(Plan, PlanesAreSummedInAChainWhereChannelsLieInsideThem) {
   std::vector<double> memory(5 * 8 * 6 * 7);
-  const auto in_columns = [&](const norma::Roles& roles, const Extents& extents, const Extents& strides) {
-    const norma::CellPlan plan(extents, roles, only_x({memory.data(), extents, strides}), true);
-    EXPECT_TRUE(plan.suits());
-    for (index_t i = 0; i < plan.slices(); ++i) EXPECT_EQ(plan.slice(i).sums_in_columns, plan.sums_in_columns());
-    return plan.sums_in_columns();
+  const auto chains = [&](const norma::Roles& roles, const Extents& extents, const Extents& strides) {
+    return plan_of(extents, roles, only_x({memory.data(), extents, strides})).order() == norma::Order::chain;
   };
   for (const norma::Roles& roles : {norma::plane_roles(4), norma::group_roles(4, 2)}) {
     for (const index_t samples : {5, 1}) {
       const Extents extents{samples, 8, 6, 7};
-      EXPECT_FALSE(in_columns(roles, extents, {336, 42, 7, 1})) << "NCHW";
-      EXPECT_TRUE(in_columns(roles, extents, {336, 1, 56, 8})) << "NHWC";
-      EXPECT_FALSE(in_columns(roles, extents, {1, 210, 35, 5})) << "CHWN";
-      EXPECT_TRUE(in_columns(roles, extents, {1, 5, 280, 40})) << "HWCN";
+      EXPECT_FALSE(chains(roles, extents, {336, 42, 7, 1})) << "NCHW";
+      EXPECT_TRUE(chains(roles, extents, {336, 1, 56, 8})) << "NHWC";
+      EXPECT_FALSE(chains(roles, extents, {1, 210, 35, 5})) << "CHWN";
+      EXPECT_TRUE(chains(roles, extents, {1, 5, 280, 40})) << "HWCN";
     }
-    EXPECT_FALSE(in_columns(roles, {5, 8, 3, 6}, {336, 1, 112, 8})) << "a crop, whose positions lie in no row";
+    EXPECT_FALSE(chains(roles, {5, 8, 3, 6}, {336, 1, 112, 8})) << "a crop, whose positions lie in no row";
   }
-  EXPECT_FALSE(in_columns(norma::plane_roles(4), {5, 1, 6, 7}, {336, 1, 56, 8})) << "one channel";
+  EXPECT_FALSE(chains(norma::plane_roles(4), {5, 1, 6, 7}, {336, 1, 56, 8})) << "one channel";
+  EXPECT_TRUE(chains(norma::group_roles(3, 1), {2, 3, 5}, {15, 1, 3})) << "tiny planes, too, although a set is one run";
 }
 
-TEST(Cells, MergeToTheMomentsOfTheirSets) {
+TEST(Forward, MergesCellsToTheMomentsOfTheirSets) {
   for (const Extents& extents : {Extents{3, 8, 5, 7}, Extents{6, 4, 2, 3}, Extents{2, 64, 40}}) {
     const auto size = static_cast<std::size_t>(extents.product());
     std::vector<double> memory = norma_test::random_values<double>(size, 3, 1000, 1);
     for_each_norm(extents, memory, [&](const Norm& norm, const norma::Operands& operands, bool) {
-      const norma::CellPlan plan = norma::CellPlan(extents, norm.roles(extents.size()), operands, true).in_one_slice();
-      if (!plan.suits()) return;
-      const norma::Cells cells(extents, plan.roles(), operands);
-      const auto cell_count = static_cast<std::size_t>(cells.count()), sets = static_cast<std::size_t>(cells.set_count);
-      std::vector<double> of_cells[3], of_sets[3];  // pivot, mean, variance
-      for (auto& column : of_cells) column.resize(cell_count);
-      for (auto& column : of_sets) column.resize(sets);
-      const norma::MomentArrays to_cells{of_cells[0].data(), of_cells[1].data(), of_cells[2].data()};
-      norma::CellFold<double>(extents, plan.roles(), operands, plan.sums_in_columns()).run(0, cells.count(), to_cells);
-      norma::merge_cells(cells, to_cells, {of_sets[0].data(), of_sets[1].data(), of_sets[2].data()});
+      const norma::Plan plan = plan_of(extents, norm.roles(extents.size()), operands, 1 << 20, 1, norma::Span::call);
+      ASSERT_EQ(plan.slices(), 1);
+      norma::Slice slice = plan.slice(0);
+      const norma::ForwardCall call{{}, -0.0, plan.order()};
+      const norma::Forward<double> forward(call, slice.extents, slice.roles, slice.operands);
+      slice.piece.first = 0;
+      slice.piece.last = forward.layout().sets;
+      norma::Buffer<std::byte> columns(norma::SetTable<double>::bytes(slice.piece.sets));
+      norma::SetTable<double> table(slice.piece.sets, columns.data());
+      forward.fold(slice.piece, table, [&](const auto& work) { work(0, slice.piece.last); });
+      const auto sets = static_cast<std::size_t>(slice.piece.sets);
       std::vector<double> mean(sets, 0), variance(sets, 0);
       const double count = static_cast<double>(size) / static_cast<double>(sets);
       const auto set_of = [&](index_t n, index_t c) {
@@ -158,8 +174,10 @@ TEST(Cells, MergeToTheMomentsOfTheirSets) {
         variance[set_of(n, c)] += deviation * deviation / count;
       });
       for (std::size_t s = 0; s < sets; ++s) {
-        EXPECT_NEAR(of_sets[0][s] + of_sets[1][s], 1000 + mean[s], 1e-11) << "set " << s;
-        EXPECT_NEAR(of_sets[2][s], variance[s], 1e-12 * variance[s] + 1e-13) << "set " << s;
+        const norma::SetStatistics of_set = table.statistics(static_cast<index_t>(s));
+        EXPECT_NEAR(of_set.mean.high + of_set.mean.low, 1000 + mean[s], 1e-11) << "set " << s;
+        EXPECT_NEAR(of_set.second, variance[s], 1e-12 * variance[s] + 1e-13) << "set " << s;
+        EXPECT_NEAR(of_set.rstd * of_set.rstd * variance[s], 1, 1e-11) << "set " << s;
       }
     });
   }

@@ -1,0 +1,256 @@
+// A backward whose tensors are operands: pieces, slots of gradients, tasks and memory. Compiled once for an arithmetic.
+#pragma once
+
+#include <norma/engine/backward.hpp>
+#include <norma/engine/forward_call.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// Whether a backward replaces dx or adds to it.
+enum class Result : unsigned char { replaced, added };
+
+/// What a norm makes itself of the sums over sets: it writes scale, slope and offset of each, and returns true; or it only completes the
+/// sums, returns false, and says over how many elements they are then. It sees at least `span` at once.
+template <class A>
+struct BackwardHook {
+  Span span = Span::none;
+  const void* context = nullptr;
+  void (*run)(const void* context, SumsTable<A>& table, const Piece& piece) = nullptr;
+
+  BackwardHook() = default;
+  template <class F>
+  BackwardHook(Span seen, const F& f)
+      : span(seen), context(&f), run([](const void* c, SumsTable<A>& t, const Piece& p) { (*static_cast<const F*>(c))(t, p); }) {}
+};
+
+/// True if weight and bias gradients repeat along different kept axes, so that no one grouping of sets serves both.
+inline bool gradients_group_differently(const Operands& operands, const Extents& extents, const Roles& roles) {
+  const Operand &weight_grad = operands[stream_weight_grad], &bias_grad = operands[stream_bias_grad];
+  if (!weight_grad.present() || !bias_grad.present()) return false;
+  for (int a = 0; a < extents.size(); ++a) {
+    if (extents[a] == 1 || (!roles.keeps(a) && !roles.splits(a))) continue;
+    if ((weight_grad.strides[a] != 0) != (bias_grad.strides[a] != 0)) return true;
+  }
+  return false;
+}
+
+/// dx, and what gradients are made of, in one of three ways. x has elements.
+template <class A>
+class BackwardRun {
+ public:
+  BackwardRun(const ExecutorRef& executor, const BackwardCall& call, const Plan& plan, const Extents& x, const Operands& operands,
+              const BackwardHook<A>& hook, Buffer<std::byte>& scratch, index_t reserved)
+      : executor_(executor), call_(call), plan_(plan), x_(x), operands_(operands), hook_(hook), scratch_(scratch), reserved_(reserved) {}
+
+  /// Memory of in_slices(), which lies in scratch behind what is reserved there.
+  static index_t memory_of_slices(const ExecutorRef& executor, const Plan& plan, Span span, index_t sets) {
+    if (span == Span::call) return SumsTable<A>::bytes(sets);
+    return slices_memory<on_stack>(executor, plan, SumsTable<A>::bytes(plan.sets_per_slice()));
+  }
+
+  void in_slices() {
+    if (hook_.span == Span::call) {
+      const Backward<A> backward(call_, x_, plan_.roles(), without_gradients(operands_));
+      Whole whole(*this, backward, scratch_.data() + reserved_);
+      each_near_slice([&](const Piece& piece, const Backward<A>& part) { part.fold(piece, 0, part.layout().sets, whole.table, {}); });
+      hook_.run(hook_.context, whole.table, whole.piece);
+      each_near_slice([&](const Piece& piece, const Backward<A>& part) { part.map(piece, 0, part.layout().sets, whole.table); });
+      return;
+    }
+    const index_t bytes = SumsTable<A>::bytes(plan_.sets_per_slice());
+    std::byte* const memory_of_tasks = bytes <= static_cast<index_t>(on_stack) ? nullptr : scratch_.data() + reserved_;
+    each_slice<on_stack>(executor_, plan_, bytes, memory_of_tasks, [&](Slice slice, std::byte* memory) {
+      const Backward<A> backward(call_, slice.extents, slice.roles, without_gradients(slice.operands));
+      slice.piece.last = backward.layout().sets;
+      SumsTable<A> table(slice.piece.sets, memory);
+      run_piece(backward, slice.piece, table, {});
+      if (call_.streaming) streaming_fence();
+    });
+  }
+  void in_rows() {
+    const Backward<A> backward(call_, x_, plan_.roles(), without_gradients(operands_));
+    whole_or_not(backward, [&] {
+      parallel_sets(executor_, backward.layout().sets, x_.product(),
+                    [&](index_t first, index_t last) { run_range(backward, first, last, {}); });
+    });
+  }
+  /// Gradients of parameters that vary along the elements of sets: in slots of sets, which are summed by themselves and combined in order.
+  void in_slots() {
+    const Backward<A> backward(call_, x_, plan_.roles(), operands_);
+    whole_or_not(backward, [&] { fill_slots(backward); });
+  }
+
+ private:
+  static constexpr std::size_t on_stack = static_cast<std::size_t>(SumsTable<A>::bytes(sets_on_stack));
+
+  void fill_slots(const Backward<A>& backward) {
+    const Layout& layout = backward.layout();
+    const index_t group_size = layout.sets / layout.groups;
+    const SlotGrid grid(group_size, layout.set_size);
+    const index_t width = backward.folding().way() == Way::lanes ? lanes<A> : 1;
+    const index_t bytes = SlotSums<A>::bytes(layout.set_size, width);
+    const auto sum_slot = [&](index_t first, index_t last, SlotSums<A>& sums) {
+      sums.clear_running();
+      const index_t interval = SlotGrid::flush_interval * width;
+      for (index_t set = first; set < last; set += interval) {
+        run_range(backward, set, set + interval < last ? set + interval : last, sums.running);
+        sums.flush();
+      }
+    };
+    if (grid.slots == 1) {  // many small groups: each task owns some of them
+      const index_t tasks = layout.groups < 32 ? layout.groups : 32;
+      scratch_.resize(tasks * bytes);
+      executor_.parallel_for(tasks, [&](index_t task) {
+        for (index_t group = layout.groups * task / tasks; group < layout.groups * (task + 1) / tasks; ++group) {
+          SlotSums<A> sums(layout.set_size, width, scratch_.data() + task * bytes);
+          sum_slot(group * group_size, (group + 1) * group_size, sums);
+          scatter(layout, group * group_size, sums);
+        }
+      });
+      return;
+    }
+    scratch_.resize(grid.slots * bytes);
+    for (index_t group = 0; group < layout.groups; ++group) {
+      const index_t begin = group * group_size, end = begin + group_size;
+      executor_.parallel_for(grid.slots, [&](index_t slot) {
+        SlotSums<A> sums(layout.set_size, width, scratch_.data() + slot * bytes);
+        const index_t first = begin + slot * grid.sets_per_slot;
+        sum_slot(first, first + grid.sets_per_slot < end ? first + grid.sets_per_slot : end, sums);
+      });
+      SlotSums<A> total(layout.set_size, width, scratch_.data());
+      for (index_t slot = 1; slot < grid.slots; ++slot) {
+        const SlotSums<A> part(layout.set_size, width, scratch_.data() + slot * bytes);
+        for (index_t i = 0; i < 2 * total.padded; ++i) total.weight[i] += part.weight[i];
+      }
+      scatter(layout, begin, total);
+    }
+  }
+
+  /// A table of all sets, for hooks that want to see them at once: all are folded, then the hook, then all are mapped.
+  struct Whole {
+    Piece piece;
+    SumsTable<A> table;
+
+    Whole(const BackwardRun& run, const Backward<A>& backward, std::byte* memory)
+        : piece{0, backward.layout().sets, set_count(run.x_, run.plan_.roles()), Numbering::slice}, table(piece.sets, memory) {
+      backward.read_statistics(piece, table);
+    }
+  };
+  template <class Fold>
+  void whole_or_not(const Backward<A>& backward, const Fold& fold) {
+    if (hook_.span != Span::call) return fold();
+    Buffer<std::byte> memory(SumsTable<A>::bytes(set_count(x_, plan_.roles())));
+    Whole whole(*this, backward, memory.data());
+    whole_ = &whole;
+    fold();
+    hook_.run(hook_.context, whole.table, whole.piece);
+    parallel_sets(executor_, whole.piece.sets, x_.product(), [&](index_t first, index_t last) {
+      backward.map(whole.piece, first, last, whole.table);
+      if (call_.streaming) streaming_fence();
+    });
+  }
+  /// work(piece, backward) for slices that stay near, whose columns are those of a table of all sets.
+  template <class Work>
+  void each_near_slice(const Work& work) const {
+    each_slice<1>(executor_, plan_.near(executor_.concurrency()), 0, nullptr, [&](Slice slice, std::byte*) {
+      const Backward<A> backward(call_, slice.extents, slice.roles, without_gradients(slice.operands));
+      slice.piece.numbering = Numbering::call;
+      work(slice.piece, backward);
+      if (call_.streaming) streaming_fence();
+    });
+  }
+
+  /// Sums of cells are scattered afterwards: how gradients repeat is of no interest to the sweeps.
+  static Operands without_gradients(Operands operands) {
+    operands[stream_weight_grad] = operands[stream_bias_grad] = Operand();
+    return operands;
+  }
+  void run_range(const Backward<A>& backward, index_t first, index_t last, const GradientRun<A>& gradient) const {
+    if (whole_ != nullptr) return backward.fold(whole_->piece, first, last, whole_->table, gradient);
+    alignas(64) std::byte memory[on_stack];
+    SumsTable<A> table(sets_on_stack, memory);
+    backward.folding().each_tile(first, last, [&](index_t cell, index_t count) {
+      run_piece(backward, Piece{cell, cell + count, count}, table, gradient);
+    });
+    if (call_.streaming) streaming_fence();
+  }
+  void run_piece(const Backward<A>& backward, const Piece& piece, SumsTable<A>& table, const GradientRun<A>& gradient) const {
+    backward.read_statistics(piece, table);
+    backward.fold(piece, piece.first, piece.last, table, gradient);
+    if (hook_.run != nullptr) {
+      hook_.run(hook_.context, table, piece);
+    } else {
+      table.finish(call_.statistic, static_cast<double>(backward.set_size(piece)));
+    }
+    backward.map(piece, piece.first, piece.last, table);
+  }
+  void scatter(const Layout& layout, index_t set, const SlotSums<A>& sums) const {
+    const Operand &weight = operands_[stream_weight_grad], &bias = operands_[stream_bias_grad];
+    if (weight.present())
+      scatter_gradient(layout.averaged, stream_weight_grad, sums.weight, weight, layout.kept.offset(stream_weight_grad, set));
+    if (bias.present()) scatter_gradient(layout.averaged, stream_bias_grad, sums.bias, bias, layout.kept.offset(stream_bias_grad, set));
+  }
+
+  const ExecutorRef& executor_;
+  const BackwardCall& call_;
+  const Plan& plan_;
+  const Extents& x_;
+  const Operands& operands_;
+  const BackwardHook<A>& hook_;
+  Buffer<std::byte>& scratch_;
+  index_t reserved_;
+  Whole* whole_ = nullptr;
+};
+
+/// dx = ... (or += ...), parameter gradients += ..., each where present. x has elements.
+template <class A>
+void normalize_operands_backward(const ExecutorRef& executor, const Statistic& statistic, const Roles& roles, const Extents& x,
+                                 const Operands& operands, A weight_offset, bool streaming, const StatisticArrays& statistics,
+                                 Buffer<std::byte>& scratch, const Reshape& reshape, Result result, const BackwardHook<A>& hook) {
+  const Plan plan(x, roles, operands, hook.span, x.product(), executor.concurrency());
+  const Operand &weight_grad = operands[stream_weight_grad], &bias_grad = operands[stream_bias_grad];
+  const bool gradients = weight_grad.present() || bias_grad.present();
+  if (!gradients && !operands[stream_y].present() && hook.run == nullptr) return;
+  // Sums of cells are gradients where nothing varies along the elements.
+  const bool slots =
+      gradients && !plan.in_slices() && (roles.groups > 0 || plan.varies_in_cells({stream_weight, stream_weight_grad, stream_bias_grad}));
+  if (slots && gradients_group_differently(operands, x, roles)) {
+    Operands bias_only = operands, the_rest = operands;
+    bias_only[stream_weight_grad] = bias_only[stream_y] = Operand();
+    the_rest[stream_bias_grad] = Operand();
+    // dx last: it may overwrite dy or x.
+    normalize_operands_backward(executor, statistic, roles, x, bias_only, weight_offset, false, statistics, scratch, {}, Result::replaced,
+                                {});
+    normalize_operands_backward(executor, statistic, roles, x, the_rest, weight_offset, streaming, statistics, scratch, reshape, result,
+                                hook);
+    return;
+  }
+  BackwardCall call{statistic, statistics, static_cast<double>(weight_offset), plan.order(), streaming, result == Result::added,
+                    reshape,   {}};
+  Operands with_sums = operands;
+  index_t reserved = 0;
+  if (gradients && !slots) {
+    call.sums = CellSums(x, plan.roles(), operands);
+    reserved = padded_sets(2 * call.sums.cells) * static_cast<index_t>(sizeof(double));
+  }
+  const index_t memory =
+      reserved + (plan.in_slices() ? BackwardRun<A>::memory_of_slices(executor, plan, hook.span, set_count(x, roles)) : 0);
+  if (memory > 0) scratch.resize(memory);
+  if (reserved > 0) {
+    call.sums.use(reinterpret_cast<double*>(scratch.data()));
+    with_sums[stream_sums] = call.sums.operand();
+  }
+  const Plan slices = plan.with(with_sums);
+  BackwardRun<A> run(executor, call, slices, x, with_sums, hook, scratch, reserved);
+  if (slots) return run.in_slots();
+  if (plan.in_slices()) {
+    run.in_slices();
+  } else {
+    run.in_rows();
+  }
+  if (!gradients) return;
+  if (weight_grad.present()) scatter_gradient(call.sums.axes, stream_weight_grad, call.sums.dy_x_hat, weight_grad, 0);
+  if (bias_grad.present()) scatter_gradient(call.sums.axes, stream_bias_grad, call.sums.dy, bias_grad, 0);
+}
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -1,0 +1,176 @@
+// A forward whose tensors are operands: pieces, tasks and memory. Compiled once for an arithmetic.
+#pragma once
+
+#include <norma/core/buffer.hpp>
+#include <norma/core/execution.hpp>
+#include <norma/engine/forward.hpp>
+#include <norma/engine/plan.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// Sets for which every task has memory on its stack.
+inline constexpr index_t sets_on_stack = 128;
+
+/// What a norm does with the statistics of sets before they are kept and mapped with: it may replace them (put) or change what is made of
+/// them (reshape). It sees at least `span` at once.
+template <class A>
+struct ForwardHook {
+  Span span = Span::none;
+  const void* context = nullptr;
+  void (*run)(const void* context, SetTable<A>& table, const Piece& piece) = nullptr;
+
+  ForwardHook() = default;
+  template <class F>
+  ForwardHook(Span seen, const F& f)
+      : span(seen), context(&f), run([](const void* c, SetTable<A>& t, const Piece& p) { (*static_cast<const F*>(c))(t, p); }) {}
+
+  void operator()(SetTable<A>& table, const Piece& piece) const {
+    if (run == nullptr) return;
+    table.unscale();
+    run(context, table, piece);
+  }
+};
+
+/// Tasks worth their start for so many elements of so many parts.
+inline index_t tasks_for(const ExecutorRef& executor, index_t parts, index_t elements) {
+  index_t tasks = executor.concurrency() > 1 ? elements / Plan::worth_a_task : 1;
+  if (tasks > 4 * executor.concurrency()) tasks = 4 * executor.concurrency();
+  if (tasks > parts) tasks = parts;
+  return tasks < 1 ? 1 : tasks;
+}
+
+/// Calls run(first, last) over disjoint ranges of [0, sets).
+template <class Run>
+inline void parallel_sets(const ExecutorRef& executor, index_t sets, index_t elements, Run&& run) {
+  const index_t tasks = tasks_for(executor, sets, elements);
+  executor.parallel_for(tasks, [&](index_t task) { run(sets * task / tasks, sets * (task + 1) / tasks); });
+}
+
+/// Memory that each_slice wants for all its tasks, where `bytes` for each are more than a stack has.
+template <std::size_t OnStack>
+inline index_t slices_memory(const ExecutorRef& executor, const Plan& plan, index_t bytes) {
+  return bytes <= static_cast<index_t>(OnStack) ? 0 : tasks_for(executor, plan.slices(), plan.elements()) * bytes;
+}
+
+/// work(slice, memory) for every slice, with `bytes` of memory for each task: on its stack if there is no `memory` for all.
+template <std::size_t OnStack, class Work>
+inline void each_slice(const ExecutorRef& executor, const Plan& plan, index_t bytes, std::byte* memory, Work&& work) {
+  const index_t tasks = tasks_for(executor, plan.slices(), plan.elements());
+  executor.parallel_for(tasks, [&](index_t task) {
+    alignas(64) std::byte stack[OnStack];
+    for (index_t i = plan.slices() * task / tasks; i < plan.slices() * (task + 1) / tasks; ++i) {
+      work(plan.slice(i), memory == nullptr ? stack : memory + task * bytes);
+    }
+  });
+}
+
+/// The forward of a call. Statistics of a piece come from `statistics_of(forward, piece, table, each_range)`, where each_range(work) runs
+/// work(first, last) over ranges of its cells.
+template <class A, class StatisticsOf>
+inline void run_forward(const ExecutorRef& executor, const ForwardCall& call, const Plan& plan, const Extents& x, const Operands& operands,
+                        Buffer<std::byte>* scratch, const StatisticsOf& statistics_of) {
+  constexpr std::size_t on_stack = static_cast<std::size_t>(SetTable<A>::bytes(sets_on_stack));
+  if (plan.in_slices()) {
+    // Slices side by side, or, where they are too few, cells of each slice.
+    const bool inside = plan.slices() < executor.concurrency() && plan.cells_are_sets();
+    const ExecutorRef one(sequential);
+    const ExecutorRef& outside = inside ? one : executor;
+    const index_t bytes = SetTable<A>::bytes(plan.sets_per_slice()), wanted = slices_memory<on_stack>(outside, plan, bytes);
+    Buffer<std::byte> own;
+    Buffer<std::byte>& memory_of_tasks = scratch == nullptr ? own : *scratch;
+    if (wanted > 0) memory_of_tasks.resize(wanted);
+    each_slice<on_stack>(outside, plan, bytes, wanted > 0 ? memory_of_tasks.data() : nullptr, [&](Slice slice, std::byte* memory) {
+      const Forward<A> forward(call, slice.extents, slice.roles, slice.operands);
+      SetTable<A> table(slice.piece.sets, memory);
+      slice.piece.last = forward.layout().sets;
+      const auto each_range = [&](const auto& work) {
+        parallel_sets(inside ? executor : one, slice.piece.last, slice.extents.product(), work);
+      };
+      statistics_of(forward, slice.piece, table, each_range);
+      forward.prepare(slice.piece, table);
+      each_range([&](index_t first, index_t last) {
+        forward.map_cells_of(slice.piece, first, last, table);
+        if (call.streaming) streaming_fence();
+      });
+    });
+    return;
+  }
+  const Forward<A> forward(call, x, plan.roles(), operands);
+  parallel_sets(executor, forward.layout().sets, x.product(), [&](index_t first, index_t last) {
+    alignas(64) std::byte memory[on_stack];
+    const index_t most = forward.folding().most();
+    // Where there is room for two, each piece is mapped after the next one is folded: the divisions and roots of one hide behind the
+    // other's sweep.
+    SetTable<A> tables[2] = {{most, memory}, {most, memory + (most <= tile_rows ? SetTable<A>::bytes(most) : 0)}};
+    Piece pieces[2] = {};
+    int current = 0;
+    forward.folding().each_tile(first, last, [&](index_t cell, index_t count) {
+      if (most > tile_rows) forward.map(pieces[1 - current], tables[1 - current]);
+      pieces[current] = Piece{cell, cell + count, count};
+      statistics_of(forward, pieces[current], tables[current], [&](const auto& work) { work(cell, cell + count); });
+      if (most <= tile_rows) forward.map(pieces[1 - current], tables[1 - current]);
+      current = 1 - current;
+    });
+    forward.map(pieces[1 - current], tables[1 - current]);
+    if (call.streaming) streaming_fence();
+  });
+}
+
+/// work(piece, first cell, last cell, forward) for all cells of a call, as tasks whose sets are their own; columns are those of all sets.
+template <class A, class Work>
+inline void each_part(const ExecutorRef& executor, const Plan& plan, const ForwardCall& call, const Forward<A>& whole, const Piece& all,
+                      index_t elements, const Work& work) {
+  if (!plan.in_slices()) {
+    parallel_sets(executor, all.sets, elements, [&](index_t first, index_t last) { work(all, first, last, whole); });
+    return;
+  }
+  each_slice<1>(executor, plan.near(executor.concurrency()), 0, nullptr, [&](Slice slice, std::byte*) {
+    const Forward<A> forward(call, slice.extents, slice.roles, slice.operands);
+    slice.piece.numbering = Numbering::call;
+    work(slice.piece, 0, forward.layout().sets, forward);
+  });
+}
+
+/// A forward whose hook sees all sets at once: they are all folded, then the hook, then all are mapped.
+template <class A>
+inline void normalize_whole(const ExecutorRef& executor, const ForwardCall& call, const Plan& plan, const Extents& x,
+                            const Operands& operands, const StatisticArrays& statistics, Buffer<std::byte>* scratch,
+                            const ForwardHook<A>& hook) {
+  const Forward<A> forward(call, x, plan.roles(), operands);
+  const Piece all{0, forward.layout().sets, set_count(x, plan.roles()), Numbering::slice};
+  Buffer<std::byte> own;
+  Buffer<std::byte>& memory = scratch == nullptr ? own : *scratch;
+  memory.resize(SetTable<A>::bytes(all.sets));
+  SetTable<A> table(all.sets, memory.data());
+  table.start(all.sets);
+  table.clear();
+  each_part(executor, plan, call, forward, all, x.product(), [&](const Piece& piece, index_t first, index_t last, const Forward<A>& part) {
+    part.fold_cells_of(piece, first, last, table);
+  });
+  forward.finish(all, table);
+  hook(table, all);
+  forward.keep(all, table, statistics);
+  forward.prepare(all, table);
+  each_part(executor, plan, call, forward, all, x.product(), [&](const Piece& piece, index_t first, index_t last, const Forward<A>& part) {
+    part.map_cells_of(piece, first, last, table);
+    if (call.streaming) streaming_fence();
+  });
+}
+
+/// A forward with the statistics of x, which are left in the arrays unless those are null. x has elements.
+template <class A>
+void normalize_operands(const ExecutorRef& executor, const Statistic& statistic, const Roles& roles, const Extents& x,
+                        const Operands& operands, A weight_offset, bool streaming, const StatisticArrays& statistics,
+                        Buffer<std::byte>* scratch, const ForwardHook<A>& hook) {
+  const Plan plan(x, roles, operands, hook.span, scratch == nullptr ? sets_on_stack : x.product(), executor.concurrency());
+  const ForwardCall call{statistic, static_cast<double>(weight_offset), plan.order(), streaming};
+  if (hook.span == Span::call) return normalize_whole<A>(executor, call, plan, x, operands, statistics, scratch, hook);
+  run_forward<A>(executor, call, plan, x, operands, scratch,
+                 [&](const Forward<A>& forward, const Piece& piece, SetTable<A>& table, const auto& each_range) {
+                   forward.fold(piece, table, each_range);
+                   hook(table, piece);
+                   forward.keep(piece, table, statistics);
+                 });
+}
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -1,0 +1,42 @@
+// merge: from the moments of cells to those of the sets that they belong to.
+#pragma once
+
+#include <norma/engine/fold.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// Merges the moments of the cells of a tile, n elements each, into the sets that they belong to.
+template <class A>
+inline void merge_cells(const TileMoments<A>& moments, double n, const index_t* set, index_t count, SetTable<A>& table) {
+  const auto merge_at = [&]<class V>(index_t i, V, auto&& get, auto&& put) __attribute__((always_inline)) {
+    const index_t s = set[i];
+    const double before = table.merged[s] * n;
+    Moments<V> cell{n, get(moments.mean + i), get(moments.m2 + i)};
+    if (before == 0) {
+      put(table.high + s, get(moments.pivot + i));
+    } else {
+      // Means relative to the set's pivot stay small, so merging loses nothing when |mean| >> sigma.
+      cell.mean = cell.mean + (get(moments.pivot + i) - get(table.high + s));
+      cell = merge(Moments<V>{before, get(table.low + s), get(table.second + s)}, cell);
+    }
+    put(table.low + s, cell.mean);
+    put(table.second + s, cell.m2);
+  };
+  bool neighbours = true;  // of sets that have as many cells already
+  for (index_t i = 1; i < count; ++i) {
+    neighbours = neighbours && set[i] == set[i - 1] + 1 && table.merged[set[i]] == table.merged[set[0]];
+  }
+  index_t i = 0;
+  for (; neighbours && i + pack_size<double> <= count; i += pack_size<double>) {
+    merge_at(
+        i, Pack<double>(), [](const double* p) { return load(p); }, [](double* p, const Pack<double>& v) { store(p, v); });
+    for (index_t k = 0; k < pack_size<double>; ++k) table.merged[set[i + k]] += 1;
+  }
+  for (; i < count; ++i) {
+    merge_at(
+        i, 0.0, [](const double* p) { return *p; }, [](double* p, double v) { *p = v; });
+    table.merged[set[i]] += 1;
+  }
+}
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

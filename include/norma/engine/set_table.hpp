@@ -1,0 +1,143 @@
+// SetTable: what a piece of a call knows of its sets between fold and map, a column each.
+#pragma once
+
+#include <norma/engine/piece.hpp>
+#include <norma/engine/statistics.hpp>
+#include <norma/kernels/coefficients.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// Forward. While cells are folded: `high` the pivot, `low` the mean relative to it, `second` m2, `merged` how many cells went in. Then the
+/// mean as high + low, the second moment, rstd; and in A what the map makes of them.
+template <class A>
+struct SetTable {
+  index_t sets = 0;
+  double *high, *low, *second, *rstd, *merged;
+  double* scale = nullptr;  ///< what x is multiplied with, where its squares leave the range of A; null where nowhere
+  double* gain =
+      nullptr;  ///< y = ((x - mean) * gain + shift) * weight + bias, where a hook says so, behind unscale(); null: gain is rstd, shift 0
+  double* shift = nullptr;
+  A *mean, *factor, *offset;
+  bool moves = false;     ///< small means may go to the offset
+  bool subtracts = true;  ///< any mean is not 0
+
+  static constexpr index_t bytes(index_t sets) { return padded_sets(sets) * static_cast<index_t>(6 * sizeof(double) + 3 * sizeof(A)); }
+
+  SetTable(index_t most, std::byte* memory) {
+    const auto take = [&]<class T>(T*& column) {
+      column = reinterpret_cast<T*>(memory);
+      memory += padded_sets(most) * static_cast<index_t>(sizeof(T));
+    };
+    for (double** column : {&high, &low, &second, &rstd, &merged, &scale_memory_}) take(*column);
+    for (A** column : {&mean, &factor, &offset}) take(*column);
+  }
+  /// clear(): nothing has been folded yet, for cells that are merged.
+  void start(index_t count) {
+    sets = count;
+    scale = gain = shift = nullptr;
+  }
+  void clear() {
+    for (double* const column : {high, low, second, merged}) {
+      for (index_t s = 0; s < padded_sets(sets); ++s) column[s] = 0;
+    }
+  }
+
+  index_t set_count() const { return sets; }
+  SetStatistics statistics(index_t set) const { return {{high[set], low[set]}, rstd[set], second[set]}; }
+  void put(index_t set, const SetStatistics& s) {
+    high[set] = s.mean.high;
+    low[set] = s.mean.low;
+    rstd[set] = s.rstd;
+    second[set] = s.second;
+  }
+  void reshape(index_t set, double gain_of_set, double shift_of_set) {
+    if (gain == nullptr) {
+      gain = merged;  // which has done its work, as have scales
+      shift = scale_memory_;
+      for (index_t s = 0; s < padded_sets(sets); ++s) {
+        gain[s] = rstd[s];
+        shift[s] = 0;
+      }
+    }
+    gain[set] = gain_of_set;
+    shift[set] = shift_of_set;
+  }
+
+  /// From moments to statistics of sets of n elements. False if some are not ordinary.
+  bool finish(const Statistic& statistic, index_t n) {
+    const double size = static_cast<double>(n);
+    const Pack<double> inverse(1.0 / size);
+    for (index_t s = sets; s % pack_size<double> != 0; ++s) second[s] = size;  // what no set fills must look ordinary
+    bool ordinary = true;
+    for (index_t s = 0; s < sets; s += pack_size<double>) {
+      const Pack<double> second_of_set = mul(load(second + s), inverse), rstd_of_set = statistic.rstd(second_of_set, size);
+      const SplitSum<Pack<double>> mean_of_set = two_sum(load(high + s), load(low + s));
+      store(second + s, second_of_set);
+      store(rstd + s, rstd_of_set);
+      store(high + s, mean_of_set.high);
+      store(low + s, mean_of_set.low);
+      ordinary = ordinary && all_less(second_of_set, Pack<double>(ordinary_second<A>)) &&
+                 all_less(rstd_of_set, Pack<double>(ordinary_rstd<A>)) && all_less(Pack<double>(0.0), rstd_of_set);
+    }
+    return ordinary;
+  }
+  /// Gives those that are not a scale: 0, to be found.
+  void mark_extraordinary() {
+    scale = scale_memory_;
+    for (index_t s = 0; s < sets; ++s) scale[s] = is_ordinary<A>(second[s], rstd[s]) ? 1 : 0;
+  }
+  /// finish() for the sets that were folded again at a scale: statistics are those of x * scale.
+  void finish_scaled(const Statistic& statistic, index_t n) {
+    const double size = static_cast<double>(n);
+    for (index_t s = 0; s < sets; ++s) {
+      if (scale[s] != 1) {
+        const SplitSum<> mean_of_set = two_sum(high[s], low[s]);
+        const double second_of_set = mul(second[s], 1.0 / size);
+        put(s, {mean_of_set, statistic.scaled(scale[s]).rstd(second_of_set, size), second_of_set});
+      }
+      rstd[s] = finite_rstd(second[s], rstd[s]);
+    }
+  }
+  /// Statistics of x itself again, also where they have left the range of A.
+  void unscale() {
+    if (scale == nullptr) return;
+    for (index_t s = 0; s < sets; ++s) put(s, unscaled(s));
+    scale = nullptr;
+  }
+  SetStatistics unscaled(index_t set) const {
+    const SetStatistics s = statistics(set);
+    if (scale == nullptr || scale[set] == 1) return s;
+    const double back = 1.0 / scale[set];
+    return {{mul(s.mean.high, back), mul(s.mean.low, back)}, s.rstd * scale[set], s.second * back * back};
+  }
+
+ private:
+  double* scale_memory_;
+};
+
+/// What the map makes of the statistics of some sets, from columns that reach to whole registers; without weight and bias where these are
+/// numbers per element. The mean goes to A and what A cannot hold of it to the offset, where a zero is -0, which leaves the sign of a zero
+/// x_hat alone. A mean below two sigma may go to the offset altogether and spares the map a subtraction: rounding it costs x_hat half an
+/// epsilon times kappa there, which is promised of rows; a constant set must not pay it. True if any mean is left.
+template <class A>
+inline bool make_coefficients(bool may_move, index_t sets, const double* high, const double* low, const double* second, const double* gain,
+                              const double* weight, const double* bias, A* mean, A* factor, A* offset) {
+  bool subtracts = false;
+  for (index_t s = 0; s < sets; s += pack_size<double>) {
+    const Pack<double> mean_of_set = load(high + s), gain_of_set = load(gain + s);
+    const Pack<double> scale = weight == nullptr ? gain_of_set : mul(gain_of_set, load(weight + s));
+    const Pack<double> constant = bias == nullptr ? Pack<double>(-0.0) : load(bias + s);
+    store_doubles(factor + s, scale);
+    store_doubles(mean + s, mean_of_set);
+    const Pack<double> rest = (mean_of_set - load_doubles(mean + s)) + load(low + s);
+    const auto moves = Pack<double>(may_move ? 1.0 : 0.0) > Pack<double>(0.0) &&
+                       less(magnitude(mul(mean_of_set, gain_of_set)), Pack<double>(2.0)) && less(Pack<double>(0.0), load(second + s));
+    store_doubles(mean + s, choose(moves, Pack<double>(0.0), load_doubles(mean + s)));
+    store_doubles(offset + s, choose(moves, fma(Pack<double>(-0.0) - mean_of_set, load_doubles(factor + s), constant),
+                                     fma(Pack<double>(-0.0) - rest, scale, constant)));
+    for (int i = 0; i < pack_size<double> && s + i < sets; ++i) subtracts = subtracts || mean[s + i] != A(0);
+  }
+  return subtracts;
+}
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -1,0 +1,89 @@
+// SumsTable: what a piece of a backward knows of its sets between fold and map, a column each.
+#pragma once
+
+#include <norma/engine/piece.hpp>
+#include <norma/engine/statistics.hpp>
+#include <norma/kernels/coefficients.hpp>
+#include <norma/simd/convert.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+template <class A>
+struct SumsTable {
+  index_t sets = 0;
+  double *g, *g_x_hat;        ///< sums over a set
+  double *rstd, *weight;      ///< weight: of a set whose cells share one; 1 where they have numbers per element
+  A *mean, *factor, *shift;   ///< x_hat = (x - mean) * factor + shift
+  A *scale, *slope, *offset;  ///< dx = g * scale + (x_hat * slope + offset)
+
+  static constexpr index_t bytes(index_t sets) { return padded_sets(sets) * static_cast<index_t>(4 * sizeof(double) + 6 * sizeof(A)); }
+
+  SumsTable(index_t most, std::byte* memory) {
+    const auto take = [&]<class T>(T*& column) {
+      column = reinterpret_cast<T*>(memory);
+      memory += padded_sets(most) * static_cast<index_t>(sizeof(T));
+    };
+    for (double** column : {&g, &g_x_hat, &rstd, &weight}) take(*column);
+    for (A** column : {&mean, &factor, &shift, &scale, &slope, &offset}) take(*column);
+  }
+  void start(index_t count) {
+    sets = count;
+    for (index_t s = 0; s < count; ++s) {
+      g[s] = g_x_hat[s] = 0;
+      weight[s] = 1;
+    }
+  }
+  /// Statistics of sets [first, first + n) from their places in the arrays.
+  void put_statistics(index_t first, index_t n, const index_t* place, const StatisticArrays& statistics) {
+    const bool side_by_side = consecutive(place, n);
+    index_t i = 0;
+    for (; side_by_side && i + pack_size<double> <= n; i += pack_size<double>) {
+      put(first + i, statistics.get_mean<Pack<double>>(place[i]), statistics.get_rstd<Pack<double>>(place[i]));
+    }
+    for (; i < n; i += pack_size<double>) {
+      alignas(64) double numbers[3][pack_size<double>] = {};
+      for (index_t k = 0; k < pack_size<double> && i + k < n; ++k) {
+        const SplitSum<> of_set = statistics.get_mean<double>(place[i + k]);
+        numbers[0][k] = of_set.high;
+        numbers[1][k] = of_set.low;
+        numbers[2][k] = statistics.get_rstd<double>(place[i + k]);
+      }
+      put(first + i, {load(numbers[0]), load(numbers[1])}, load(numbers[2]));
+    }
+  }
+  NORMA_INLINE void add(index_t set, double sum_g, double sum_g_x_hat, double weight_of_set) {
+    g[set] += sum_g;
+    g_x_hat[set] += sum_g_x_hat;
+    weight[set] = weight_of_set;
+  }
+
+  /// From sums over sets of so many elements: dx = rstd * (g - mean(g) - damping * x_hat * mean(g * x_hat)). A centred set of one element
+  /// moves nothing, and a norm that damps nothing asks for no product with a sum that may have overflowed.
+  void finish(const Statistic& statistic, double elements) {
+    const bool centred = statistic.centred(), lone = centred && elements == 1, damps = statistic.damps();
+    const Pack<double> inverse(lone ? 0.0 : 1.0 / elements), zero(0.0);
+    for (index_t s = 0; s < sets; s += pack_size<double>) {
+      const Pack<double> rstd_of_set = load(rstd + s), share = Pack<double>(-0.0) - mul(rstd_of_set, inverse);
+      store_doubles(scale + s, lone ? zero : mul(rstd_of_set, load(weight + s)));
+      store_doubles(slope + s, damps ? mul(mul(share, damping(statistic, s, elements)), load(g_x_hat + s)) : zero);
+      store_doubles(offset + s, centred ? mul(share, load(g + s)) : zero);
+    }
+  }
+
+ private:
+  NORMA_INLINE void put(index_t set, const SplitSum<Pack<double>>& split, const Pack<double>& rstd_of_set) {
+    store(rstd + set, rstd_of_set);
+    store_doubles(mean + set, split.high);
+    store_doubles(factor + set, rstd_of_set);
+    const Pack<double> low = (split.high - load_doubles(mean + set)) + split.low;
+    store_doubles(shift + set, mul(Pack<double>(-0.0) - low, rstd_of_set));
+  }
+  Pack<double> damping(const Statistic& statistic, index_t set, double elements) const {
+    if (statistic.kind == Statistic::Kind::deviation) return Pack<double>(1.0);
+    alignas(64) double of_set[pack_size<double>];
+    for (index_t i = 0; i < pack_size<double>; ++i) of_set[i] = statistic.damping(rstd[set + i], elements);
+    return load(of_set);
+  }
+};
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

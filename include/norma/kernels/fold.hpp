@@ -1,0 +1,156 @@
+// fold: from elements to sums, a group at a time; forward, and for the sums of a backward.
+#pragma once
+
+#include <norma/kernels/coefficients.hpp>
+#include <norma/kernels/group.hpp>
+#include <norma/simd/convert.hpp>
+#include <norma/stats/terms.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+template <std::size_t Sums, int J, class T>
+using GroupSums = Pack<T>[Sums][static_cast<std::size_t>(J)];
+
+/// sum[s][j] = the s-th sum of Term over the n elements of each set, about its pivot.
+template <class Term, class Group, class X, class T>
+NORMA_INLINE void fold(const Group& group, index_t n, X x, const T* pivots, GroupSums<Term::sums, Group::registers, T>& sum) {
+  constexpr int J = Group::registers;
+  Pack<T> pivot[J];
+  unroll<J>([&](auto j) __attribute__((always_inline)) {
+    pivot[j] = Group::of_set(pivots, j);
+    unroll<Term::sums>([&](auto s) __attribute__((always_inline)) { sum[s][j] = Pack<T>(T(0)); });
+  });
+  group.each_step(
+      n, [&](index_t t, auto mask) __attribute__((always_inline)) {
+        unroll<J>([&](auto j) __attribute__((always_inline)) {
+          constexpr int part = Group::part(j);
+          if (!has<T>(mask, part)) return;
+          const Pack<T> value = keep(mask, part, Term::value(load<T>(mask, part, x.at(j, t)), pivot[j]));
+          if constexpr (Term::sums == 1) {
+            Term::add(value, {&sum[0][j]});
+          } else {
+            Term::add(value, {&sum[0][j], &sum[1][j]});
+          }
+        });
+      });
+}
+
+/// Weights of elements: `step` apart, 1 or 0; `offset` is added to each.
+template <class T>
+struct ElementWeight {
+  const T* numbers;
+  index_t step;
+  T offset;
+
+  NORMA_INLINE ElementWeight from(index_t i) const { return {numbers + step * i, step, offset}; }
+};
+
+/// Running parameter gradients per element; padded, so that whole registers may be loaded. Null: not wanted.
+template <class T>
+struct GradientRun {
+  T* weight = nullptr;
+  T* bias = nullptr;
+
+  NORMA_INLINE GradientRun from(index_t i) const { return weight == nullptr ? GradientRun() : GradientRun{weight + i, bias + i}; }
+};
+
+/// sum[0] of g and sum[1] of g * x_hat, with g = dy * weight, or dy where it is not Weighted; if Gradients, also the running sums of
+/// dy * x_hat and of dy for each element.
+template <bool Weighted, bool Gradients, class Group, class X, class T>
+NORMA_INLINE void backward_fold(const Group& group, index_t n, X dy, X x, const Coefficients<T>& c, const ElementWeight<T>& weights,
+                                const GradientRun<T>& gradient, GroupSums<2, Group::registers, T>& sum) {
+  constexpr int J = Group::registers, E = Group::elements, G = J < lane_packs<T> ? J : lane_packs<T>;
+  Pack<T> mean[J], rstd[J], shift[J];
+  unroll<J>([&](auto j) __attribute__((always_inline)) {
+    mean[j] = Group::of_set(c.mean, j);
+    rstd[j] = Group::of_set(c.rstd, j);
+    shift[j] = Group::of_set(c.shift, j);
+    sum[0][j] = sum[1][j] = Pack<T>(T(0));
+  });
+  const Pack<T> offset(weights.offset);
+  const T* const numbers = weights.numbers;  // copies: a store could change what is read through a reference
+  T *const of_weight = gradient.weight, *const of_bias = gradient.bias;
+  group.each_step(
+      n, [&](index_t t, auto mask) __attribute__((always_inline)) {
+        Pack<T> weight[E], weight_gradient[G], bias_gradient[G];
+        if constexpr (Weighted) {
+          unroll<E>([&](auto e)
+                        __attribute__((always_inline)) { weight[e] = group.of_element(mask, numbers, weights.step, t, e) + offset; });
+        }
+        if constexpr (Gradients) {
+          unroll<G>([&](auto k) __attribute__((always_inline)) {
+            weight_gradient[k] = load(of_weight + group.sums_of_element(t) + k * pack_size<T>);
+            bias_gradient[k] = load(of_bias + group.sums_of_element(t) + k * pack_size<T>);
+          });
+        }
+        unroll<J>([&](auto j) __attribute__((always_inline)) {
+          constexpr int part = Group::part(j);
+          if (!has<T>(mask, part)) return;
+          const Pack<T> upstream = load<T>(mask, part, dy.at(j, t));
+          const Pack<T> normalized = keep(mask, part, x_hat<true>(load<T>(mask, part, x.at(j, t)), mean[j], rstd[j], shift[j]));
+          const Pack<T> g = Weighted ? keep(mask, part, mul(upstream, weight[Group::element(j)])) : upstream;
+          sum[0][j] = sum[0][j] + g;
+          sum[1][j] = fma(g, normalized, sum[1][j]);
+          if constexpr (Gradients) {
+            weight_gradient[j % G] = fma(upstream, normalized, weight_gradient[j % G]);
+            bias_gradient[j % G] = bias_gradient[j % G] + upstream;
+          }
+        });
+        if constexpr (Gradients) {
+          unroll<G>([&](auto k) __attribute__((always_inline)) {
+            store(of_weight + group.sums_of_element(t) + k * pack_size<T>, weight_gradient[k]);
+            store(of_bias + group.sums_of_element(t) + k * pack_size<T>, bias_gradient[k]);
+          });
+        }
+      });
+}
+
+/// to[s][r] += the sums of rows, each folded by the one tree of virtual lanes.
+template <std::size_t Sums, class T, int R>
+NORMA_INLINE void add_sums(const Rows<T, R>&, const GroupSums<Sums, R * lane_packs<T>, T>& sum, double* const (&to)[Sums]) {
+  unroll<static_cast<int>(Sums)>([&](auto s) __attribute__((always_inline)) {
+    LaneSum<T> rows[R];
+    unroll<R * lane_packs<T>>([&](auto j) __attribute__((always_inline)) { rows[j / lane_packs<T>].packs[j % lane_packs<T>] = sum[s][j]; });
+    double folded[R < 4 ? 4 : R];
+    fold_trees(rows, folded);
+    for (int r = 0; r < R; ++r) to[s][r] += folded[r];
+  });
+}
+/// The same of lanes; `to` reaches to whole registers.
+template <std::size_t Sums, class T, int K, bool Whole>
+NORMA_INLINE void add_sums(const Lanes<T, K, Whole>&, const GroupSums<Sums, K, T>& sum, double* const (&to)[Sums]) {
+  alignas(64) T numbers[K * pack_size<T>];
+  unroll<static_cast<int>(Sums)>([&](auto s) __attribute__((always_inline)) {
+    unroll<K>([&](auto j) __attribute__((always_inline)) { store(numbers + j * pack_size<T>, sum[s][j]); });
+    for (int p = 0; p < K * pack_size<T>; p += pack_size<double>) store(to[s] + p, load(to[s] + p) + load_doubles(numbers + p));
+  });
+}
+
+/// The order in which rows summed it, for sets across lanes: chain(lane, sum) gives the sums of elements lane, lane + lanes<T>, ... of n;
+/// they are added by the tree of virtual lanes, lane l + lane (l + H) for H = lanes / 2, ... 1. Lanes that no element falls into are
+/// left out.
+template <std::size_t Sums, class T, int K, class Chain>
+NORMA_INLINE void fold_lane_by_lane(index_t n, GroupSums<Sums, K, T>& sum, const Chain& chain) {
+  int used = lanes<T>, levels = 0;
+  while (used / 2 >= n && used > 1) used /= 2;
+  for (int l = used; l > 1; l /= 2) ++levels;
+  GroupSums<Sums, K, T> waiting[7];
+  int depth = 0;
+  for (int k = 0; k < used; ++k) {
+    int lane = 0;
+    for (int bit = 0; bit < levels; ++bit) lane |= (k >> bit & 1) << (levels - 1 - bit);
+    chain(lane, sum);
+    for (int pairs = k; (pairs & 1) != 0; pairs >>= 1) {
+      --depth;
+      unroll<static_cast<int>(Sums)>([&](auto s) __attribute__((always_inline)) {
+        unroll<K>([&](auto j) __attribute__((always_inline)) { sum[s][j] = waiting[depth][s][j] + sum[s][j]; });
+      });
+    }
+    unroll<static_cast<int>(Sums)>([&](auto s) __attribute__((always_inline)) {
+      unroll<K>([&](auto j) __attribute__((always_inline)) { waiting[depth][s][j] = sum[s][j]; });
+    });
+    ++depth;
+  }
+}
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

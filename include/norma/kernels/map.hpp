@@ -1,0 +1,111 @@
+// map: from elements and the coefficients of their sets to elements, a group at a time; forward and backward.
+#pragma once
+
+#include <norma/kernels/fold.hpp>
+
+namespace norma::inline NORMA_ISA_NAMESPACE {
+
+/// A store that straddles cache lines costs twice: a single row begins with as many elements as lie before its first aligned register.
+template <class T, int R, class Y>
+NORMA_INLINE index_t head_of(const Rows<T, R>&, const Y& y, index_t n) {
+  return R > 1 ? 0 : elements_to_alignment(y.row[0], n);
+}
+template <class T, int K, bool Whole, class Y>
+NORMA_INLINE index_t head_of(const Lanes<T, K, Whole>&, const Y&, index_t) {
+  return 0;
+}
+/// Whether what is written is not what is read.
+template <class T, int R, class X>
+NORMA_INLINE bool apart(const Rows<T, R>&, const X& x, const X& y) {
+  return R == 1 && x.row[0] != y.row[0];
+}
+template <class T, int K, bool Whole, class X>
+NORMA_INLINE bool apart(const Lanes<T, K, Whole>&, const X&, const X&) {
+  return false;
+}
+
+template <bool Stream, class Mask, class T>
+NORMA_INLINE void store_result(const Mask& mask, int part, T* p, const Pack<T>& v) {
+  if constexpr (Stream && std::is_same_v<Mask, Full>) {
+    store_streaming(p, v);
+  } else {
+    store(mask, part, p, v);
+  }
+}
+
+/// y = (x - mean) * rstd + shift; if Affine, y = that * weight + bias with numbers per element. y may be exactly x. Streaming wants what is
+/// stored in whole registers aligned to them.
+template <bool Affine, bool Stream, bool Centred, class Group, class X, class T>
+NORMA_INLINE void map(const Group& group, index_t n, X x, X y, const Coefficients<T>& c, const ElementWeight<T>& weights,
+                      const ElementWeight<T>& biases) {
+  constexpr int J = Group::registers, E = Group::elements;
+  Pack<T> mean[J], rstd[J], shift[J];
+  unroll<J>([&](auto j) __attribute__((always_inline)) {
+    mean[j] = Group::of_set(c.mean, j);
+    rstd[j] = Group::of_set(c.rstd, j);
+    shift[j] = Group::of_set(c.shift, j);
+  });
+  const Pack<T> offset(weights.offset);
+  const T *const of_weight = weights.numbers, *const of_bias = biases.numbers;  // copies: a store could change them through a reference
+  const index_t weight_step = weights.step, bias_step = biases.step;
+  group.each_step_of_map(
+      n, head_of(group, y, n), apart(group, x, y), [&](index_t t, auto mask) __attribute__((always_inline)) {
+        Pack<T> weight[E], bias[E];
+        if constexpr (Affine) {
+          unroll<E>([&](auto e) __attribute__((always_inline)) {
+            if (!has<T>(mask, e)) return;
+            weight[e] = group.of_element(mask, of_weight, weight_step, t, e) + offset;
+            bias[e] = group.of_element(mask, of_bias, bias_step, t, e);
+          });
+        }
+        unroll<J>([&](auto j) __attribute__((always_inline)) {
+          constexpr int part = Group::part(j);
+          if (!has<T>(mask, part)) return;
+          Pack<T> v = x_hat<Centred>(load<T>(mask, part, x.at(j, t)), mean[j], rstd[j], shift[j]);
+          if constexpr (Affine) v = fma(v, weight[Group::element(j)], bias[Group::element(j)]);
+          store_result<Stream>(mask, part, y.at(j, t), v);
+        });
+      });
+}
+
+/// dx = g * scale + (x_hat * slope + offset) with g = dy * weight, or dy where it is not Weighted; Adds: dx += that. dx may be exactly dy
+/// or x.
+template <bool Weighted, bool Stream, bool Adds, class Group, class X, class T>
+NORMA_INLINE void backward_map(const Group& group, index_t n, X dy, X x, X dx, const Coefficients<T>& c, const DxCoefficients<T>& d,
+                               const ElementWeight<T>& weights) {
+  constexpr int J = Group::registers, E = Group::elements;
+  Pack<T> mean[J], rstd[J], shift[J], scale[J], slope[J], constant[J];
+  unroll<J>([&](auto j) __attribute__((always_inline)) {
+    mean[j] = Group::of_set(c.mean, j);
+    rstd[j] = Group::of_set(c.rstd, j);
+    shift[j] = Group::of_set(c.shift, j);
+    scale[j] = Group::of_set(d.scale, j);
+    slope[j] = Group::of_set(d.slope, j);
+    constant[j] = Group::of_set(d.offset, j);
+  });
+  const Pack<T> offset(weights.offset);
+  const T* const numbers = weights.numbers;
+  const index_t step = weights.step;
+  group.each_step_of_map(
+      n, head_of(group, dx, n),
+      !Adds && apart(group, dy, dx) && apart(group, x, dx), [&](index_t t, auto mask) __attribute__((always_inline)) {
+        Pack<T> weight[E];
+        if constexpr (Weighted) {
+          unroll<E>([&](auto e) __attribute__((always_inline)) {
+            if (has<T>(mask, e)) weight[e] = group.of_element(mask, numbers, step, t, e) + offset;
+          });
+        }
+        unroll<J>([&](auto j) __attribute__((always_inline)) {
+          constexpr int part = Group::part(j);
+          if (!has<T>(mask, part)) return;
+          const Pack<T> normalized = x_hat<true>(load<T>(mask, part, x.at(j, t)), mean[j], rstd[j], shift[j]);
+          const Pack<T> upstream = load<T>(mask, part, dy.at(j, t));
+          const Pack<T> g = Weighted ? mul(upstream, weight[Group::element(j)]) : upstream;
+          Pack<T> v = fma(g, scale[j], fma(normalized, slope[j], constant[j]));
+          if constexpr (Adds) v = v + load<T>(mask, part, dx.at(j, t));
+          store_result<Stream>(mask, part, dx.at(j, t), v);
+        });
+      });
+}
+
+}  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -1,0 +1,136 @@
+// SetTable: moments become statistics, statistics become coefficients; small means move into the offset; what left the range of its type is
+// told apart.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include <norma/engine/set_table.hpp>
+
+namespace {
+
+using norma::index_t;
+
+template <class T>
+class Table : public testing::Test {
+ protected:
+  static constexpr index_t columns = 16;
+  alignas(64) std::byte memory[static_cast<std::size_t>(norma::SetTable<T>::bytes(columns))];
+  norma::SetTable<T> table{columns, memory};
+
+  void set(index_t s, double pivot, double mean, double m2) {
+    table.high[s] = pivot;
+    table.low[s] = mean;
+    table.second[s] = m2;
+  }
+  /// Of sets of 10 elements with these second moments.
+  bool finish(index_t sets, double eps = 0) {
+    table.start(sets);
+    for (index_t s = 0; s < sets; ++s) table.second[s] *= 10;
+    const bool ordinary = table.finish({norma::Statistic::Kind::deviation, eps}, 10);
+    table.subtracts = norma::make_coefficients(true, sets, table.high, table.low, table.second, table.rstd, nullptr, nullptr, table.mean,
+                                               table.factor, table.offset);
+    return ordinary;
+  }
+  /// x_hat of x in column s.
+  double x_hat(index_t s, double x) const {
+    return (x - static_cast<double>(table.mean[s])) * static_cast<double>(table.factor[s]) + static_cast<double>(table.offset[s]);
+  }
+};
+using Elements = testing::Types<float, double>;
+TYPED_TEST_SUITE(Table, Elements);
+
+TYPED_TEST(Table, CoefficientsNormalize) {
+  this->set(0, 8, 2, 4);      // mean 10, sigma 2: five sigmas
+  this->set(1, 0.5, 0.5, 4);  // mean 1, half a sigma
+  this->set(2, -100, 0, 0.25);
+  ASSERT_TRUE(this->finish(3));
+  EXPECT_EQ(this->table.factor[0], TypeParam(0.5));
+  EXPECT_EQ(this->table.factor[2], TypeParam(2));
+  EXPECT_EQ(this->x_hat(0, 14), 2);
+  EXPECT_EQ(this->x_hat(1, -3), -2);
+  EXPECT_EQ(this->x_hat(2, -101), -2);
+  EXPECT_EQ(this->table.mean[0], TypeParam(10)) << "a large mean is subtracted first";
+  EXPECT_EQ(this->table.mean[1], TypeParam(0)) << "a small one is in the offset";
+  EXPECT_EQ(this->table.offset[1], TypeParam(-0.5));
+  EXPECT_TRUE(this->table.subtracts);
+  this->set(0, 0, 0, 3.75);
+  ASSERT_TRUE(this->finish(1, 0.25));
+  EXPECT_EQ(this->table.rstd[0], 0.5) << "eps is added to the variance";
+}
+
+TYPED_TEST(Table, WeightAndBiasGoIntoTheCoefficients) {
+  this->set(0, 10, 0, 4);
+  this->set(1, 1, 0, 4);
+  ASSERT_TRUE(this->finish(2));
+  alignas(64) double weight[16] = {3, -2}, bias[16] = {7, 0.5};
+  norma::make_coefficients(true, 2, this->table.high, this->table.low, this->table.second, this->table.rstd, weight, bias, this->table.mean,
+                           this->table.factor, this->table.offset);
+  EXPECT_EQ(this->x_hat(0, 14), 2 * 3 + 7);
+  EXPECT_EQ(this->x_hat(1, -3), -2 * -2 + 0.5);
+}
+
+TYPED_TEST(Table, NothingIsSubtractedWhereAllMeansMoved) {
+  for (index_t s = 0; s < 5; ++s) this->set(s, 0.25, 0.25 * static_cast<double>(s), 1);
+  ASSERT_TRUE(this->finish(5));
+  for (index_t s = 0; s < 5; ++s) EXPECT_EQ(this->table.mean[s], TypeParam(0));
+  EXPECT_FALSE(this->table.subtracts);
+  for (index_t s = 0; s < 5; ++s) this->set(s, s == 3 ? 10 : 0.25, 0, 1);
+  ASSERT_TRUE(this->finish(5));
+  EXPECT_TRUE(this->table.subtracts);
+}
+
+TYPED_TEST(Table, WhatOneNumberCannotHoldOfTheMeanIsInTheOffset) {
+  const double exact = 1e6 + 0x1p-40;
+  this->set(0, 1e6, 0x1p-40, 1);
+  ASSERT_TRUE(this->finish(1));
+  const auto s = this->table.statistics(0);
+  EXPECT_EQ(s.mean.high + s.mean.low, exact);
+  EXPECT_EQ(s.rstd, 1);
+  EXPECT_EQ(s.second, 1);
+  if (sizeof(TypeParam) == 4) {
+    this->set(0, 1e6 + 0.001, 0, 1);
+    ASSERT_TRUE(this->finish(1));
+    EXPECT_NE(this->table.offset[0], TypeParam(0));
+    EXPECT_NEAR(this->x_hat(0, 1e6 + 1), 0.999, 1e-6);
+  }
+}
+
+TYPED_TEST(Table, ExtremeSetsAreNotOrdinary) {
+  const double huge = sizeof(TypeParam) == 4 ? 0x1p121 : 0x1p1001, tiny = sizeof(TypeParam) == 4 ? 0x1p-82 : 0x1p-902;
+  for (const double second : {huge, tiny, 0.0, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()}) {
+    const auto fill = [&] {
+      for (index_t s = 0; s < 9; ++s) this->set(s, 0, 0, s == 8 ? second : 1);
+    };
+    fill();
+    EXPECT_FALSE(this->finish(9)) << second;
+    this->table.mark_extraordinary();
+    for (index_t s = 0; s < 8; ++s) EXPECT_EQ(this->table.scale[s], 1);
+    EXPECT_EQ(this->table.scale[8], 0) << "to be found: " << second;
+    fill();
+    EXPECT_TRUE(this->finish(8)) << "behind the last set: " << second;
+  }
+}
+
+/// A set that was folded at a scale has the statistics of x itself behind unscale().
+TYPED_TEST(Table, ScaledSetsTellTheStatisticsOfX) {
+  this->set(0, 1, 0, 4);
+  this->set(1, 0, 0, 0);
+  this->finish(2);
+  this->table.mark_extraordinary();
+  this->table.scale[1] = 0x1p20;
+  this->set(1, 4, 0, 40);  // mean 4 and variance 4 of x * 2^20
+  this->table.second[1] = 40;
+  this->table.finish_scaled({}, 10);
+  EXPECT_EQ(this->table.statistics(1).rstd, 0.5);
+  const auto s = this->table.unscaled(1);
+  EXPECT_EQ(s.mean.high, 0x1p-18);
+  EXPECT_EQ(s.second, 0x1p-38);
+  EXPECT_EQ(s.rstd, 0x1p19);
+  EXPECT_EQ(this->table.unscaled(0).second, 4);
+  this->table.unscale();
+  EXPECT_EQ(this->table.statistics(1).rstd, 0x1p19);
+  EXPECT_EQ(this->table.scale, nullptr);
+}
+
+}  // namespace

@@ -1,0 +1,128 @@
+// fold: sums in the promised order, whatever the group, for every length; backward sums and gradients exact on integers.
+#include "kernels/groups.hpp"
+
+namespace norma_test {
+namespace {
+
+template <class T>
+class FoldGroups : public testing::Test {};
+TYPED_TEST_SUITE(FoldGroups, Elements);
+
+/// The sums of Term over x about a pivot in scalars: element i in chain i mod chains, then the tree over chains.
+template <class Term, class T>
+std::vector<double> in_chains(const std::vector<T>& x, T pivot, std::size_t chains) {
+  using Scalar = norma::Pack<T>;  // all of whose lanes are the same
+  std::vector<std::vector<Scalar>> chain(Term::sums, std::vector<Scalar>(chains, Scalar(T(0))));
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    Scalar* to[Term::sums];
+    for (std::size_t s = 0; s < Term::sums; ++s) to[s] = &chain[s][i % chains];
+    Term::add(Term::value(Scalar(x[i]), Scalar(pivot)), to);
+  }
+  std::vector<double> sums;
+  for (auto& c : chain) {
+    for (std::size_t half = chains / 2; half > 0; half /= 2) {
+      for (std::size_t k = 0; k < half; ++k) c[k] = c[k] + c[k + half];
+    }
+    T sum[64];
+    norma::store(sum, c[0]);
+    sums.push_back(static_cast<double>(sum[0]));
+  }
+  return sums;
+}
+
+/// lane_by_lane: as rows are summed, where sets lie across lanes.
+template <class Term, class T, class Group>
+void check_order(const Group& group, index_t n, bool lane_by_lane) {
+  const Sets<T, Group> x(group, n, static_cast<std::uint64_t>(10 * n),
+                         [](std::size_t size, std::uint64_t seed) { return random_values<T>(size, seed, 2); });
+  alignas(64) T pivots[64];
+  for (int p = 0; p < 64; ++p) pivots[p] = static_cast<T>(p % 9) + T(0.5);
+  norma::GroupSums<Term::sums, Group::registers, T> sum;
+  alignas(64) double sums[Term::sums][64] = {};
+  double* to[Term::sums];
+  for (std::size_t s = 0; s < Term::sums; ++s) to[s] = sums[s];
+  const auto tensor = x.tensor();
+  if constexpr (Group::across_lanes) {
+    constexpr index_t L = norma::lanes<T>;
+    if (lane_by_lane) {
+      norma::fold_lane_by_lane<Term::sums, T, Group::registers>(n, sum, [&](int lane, auto& of_lane) {
+        norma::fold<Term>(group, (n - lane + L - 1) / L, tensor.every(lane, L), pivots, of_lane);
+      });
+    }
+  }
+  if (!lane_by_lane) norma::fold<Term>(group, n, tensor, pivots, sum);
+  norma::add_sums<Term::sums>(group, sum, to);
+  const std::size_t chains = Group::across_lanes && !lane_by_lane ? 1 : static_cast<std::size_t>(norma::lanes<T>);
+  for (index_t s = 0; s < x.count; ++s) {
+    const std::vector<double> expected = in_chains<Term>(x.of(s), pivots[s], chains);
+    for (std::size_t k = 0; k < Term::sums; ++k)
+      ASSERT_EQ(sums[k][s], expected[k]) << "length " << n << ", sum " << k << ", set " << s << " of " << x.count;
+  }
+}
+
+TYPED_TEST(FoldGroups, SumsComeInThePromisedOrder) {
+  for_each_group<TypeParam>([]<class Group>(const Group& group) {
+    for (index_t n = 0; n <= 4 * norma::lanes<TypeParam> + 3; n += n < 70 ? 1 : 3) {
+      for (const bool lane_by_lane : {false, true}) {
+        if (lane_by_lane && !Group::across_lanes) continue;
+        check_order<norma::CentredTerm, TypeParam>(group, n, lane_by_lane);
+        check_order<norma::SquareTerm, TypeParam>(group, n, lane_by_lane);
+        check_order<norma::SumTerm, TypeParam>(group, n, lane_by_lane);
+      }
+    }
+  });
+}
+
+template <bool Weighted, bool Gradients, class T, class Group>
+void check_backward(const Group& group, index_t n, index_t first) {
+  const Sets<T, Group> dy(group, n, 10, small_integers<T>), x(group, n, 20, small_integers<T>);
+  const PerElement<T> weight(n, true, 30);
+  const Coefficients<T> c;
+  constexpr std::size_t per_element = Group::across_lanes ? static_cast<std::size_t>(norma::lanes<T>) : 1;
+  const auto begin = static_cast<std::size_t>(group.sums_of_element(first));
+  const std::size_t room = begin + (static_cast<std::size_t>(n) + 32) * per_element;
+  std::vector<T> weight_gradient(room, T(1)), bias_gradient(room, T(2));
+  norma::GroupSums<2, Group::registers, T> sum;
+  const norma::GradientRun<T> gradient{Gradients ? weight_gradient.data() : nullptr, Gradients ? bias_gradient.data() : nullptr};
+  norma::backward_fold<Weighted, Gradients>(group, n, dy.tensor(), x.tensor(), c.forward(), weight.plus(T(5)),
+                                            gradient.from(group.sums_of_element(first)), sum);
+  alignas(64) double g[64] = {}, g_x_hat[64] = {};
+  norma::add_sums<2>(group, sum, {g, g_x_hat});
+  std::vector<T> expected_weight(static_cast<std::size_t>(n), T(0)), expected_bias = expected_weight;
+  for (index_t s = 0; s < x.count; ++s) {
+    double sum_g = 0, sum_gx = 0;
+    for (index_t i = 0; i < n; ++i) {
+      const T of_g = dy.at(s, i) * (Weighted ? weight.at(i) + T(5) : T(1)), x_hat = c.x_hat(x.at(s, i), s);
+      sum_g += static_cast<double>(of_g);
+      sum_gx += static_cast<double>(of_g * x_hat);
+      expected_weight[static_cast<std::size_t>(i)] += dy.at(s, i) * x_hat;
+      expected_bias[static_cast<std::size_t>(i)] += dy.at(s, i);
+    }
+    ASSERT_EQ(g[s], sum_g) << "set " << s << " of length " << n;
+    ASSERT_EQ(g_x_hat[s], sum_gx) << "set " << s << " of length " << n;
+  }
+  for (std::size_t i = 0; Gradients && i < static_cast<std::size_t>(n); ++i) {
+    T of_weight(0), of_bias(0);
+    for (std::size_t l = 0; l < per_element; ++l) {
+      of_weight += weight_gradient[begin + i * per_element + l] - T(1);
+      of_bias += bias_gradient[begin + i * per_element + l] - T(2);
+    }
+    ASSERT_EQ(of_weight, expected_weight[i]) << "element " << i << " of " << n;
+    ASSERT_EQ(of_bias, expected_bias[i]) << "element " << i << " of " << n;
+  }
+  for (std::size_t i = 0; i < begin; ++i) ASSERT_EQ(weight_gradient[i], T(1)) << "before the first element";
+}
+
+TYPED_TEST(FoldGroups, BackwardSumsAndGradientsAreExactOnIntegers) {
+  for_each_group<TypeParam>([](const auto& group) {
+    for (index_t n = 0; n <= 4 * norma::lanes<TypeParam> + 3; n += n < 40 ? 1 : 7) {
+      check_backward<true, true, TypeParam>(group, n, 0);
+      check_backward<false, true, TypeParam>(group, n, 3);
+      check_backward<true, false, TypeParam>(group, n, 0);
+      check_backward<false, false, TypeParam>(group, n, 0);
+    }
+  });
+}
+
+}  // namespace
+}  // namespace norma_test
