@@ -20,7 +20,7 @@ TEST(Statistic, RstdOfEachKind) {
 
 TEST(Statistic, OnlyNormsThatSubtractTheMeanAreCentred) {
   EXPECT_TRUE((Statistic{Kind::deviation}.centred() && Statistic{Kind::mean_only}.centred()));
-  EXPECT_FALSE((Statistic{Kind::mean_square}.centred() || Statistic{Kind::length}.centred() || Statistic{Kind::given}.centred()));
+  EXPECT_FALSE((Statistic{Kind::mean_square}.centred() || Statistic{Kind::length}.centred()));
 }
 
 /// rstd * x does not change where x is multiplied with s and the statistic told so.
@@ -43,7 +43,6 @@ TEST(Statistic, DampingIsTheSlopeOfRstd) {
     // dx holds rstd * (-damping * x_hat * mean(g x_hat)); by the chain rule that is slope * 2 x mean(g x), with x_hat = x * rstd.
     EXPECT_NEAR(statistic.damping(rstd, n), -2 * slope / (rstd * rstd * rstd), 1e-6);
   }
-  EXPECT_EQ((Statistic{Kind::given}.damping(3, n)), 0.0);
 }
 
 TEST(Statistic, ASetOfZerosHasNoSlopeWithEpsOutside) {

@@ -12,8 +12,7 @@ struct Statistic {
     deviation,    ///< 1 / sqrt(m + eps), m the population variance
     mean_only,    ///< 1: the mean is subtracted and nothing more
     mean_square,  ///< 1 / sqrt(m + eps), or 1 / (sqrt(m) + eps) with eps_outside_sqrt; m the mean of x^2
-    length,       ///< 1 / sqrt(n * m + eps): x_hat has length 1. A set of zeros stays one and has gradient 0 also without eps
-    given         ///< statistics are constants that come from elsewhere
+    length        ///< 1 / sqrt(n * m + eps): x_hat has length 1. A set of zeros stays one and has gradient 0 also without eps
   };
   Kind kind = Kind::deviation;
   double eps = 0;
@@ -23,7 +22,7 @@ struct Statistic {
   NORMA_INLINE bool centred() const { return kind == Kind::deviation || kind == Kind::mean_only; }
 
   /// Whether a backward asks for mean(g * x_hat).
-  NORMA_INLINE bool damps() const { return kind != Kind::mean_only && kind != Kind::given; }
+  NORMA_INLINE bool damps() const { return kind != Kind::mean_only; }
 
   /// Of sets of n elements. V is a double, or a Pack<double> for several sets.
   template <class V>
