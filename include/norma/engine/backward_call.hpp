@@ -9,19 +9,8 @@ namespace norma::inline NORMA_ISA_NAMESPACE {
 /// Whether a backward replaces dx or adds to it.
 enum class Result : unsigned char { replaced, added };
 
-/// What a norm makes itself of the sums over sets: it writes scale, slope and offset of each, and returns true; or it only completes the
-/// sums, returns false, and says over how many elements they are then. It sees at least `span` at once.
 template <class A>
-struct BackwardHook {
-  Span span = Span::none;
-  const void* context = nullptr;
-  void (*run)(const void* context, SumsTable<A>& table, const Piece& piece) = nullptr;
-
-  BackwardHook() = default;
-  template <class F>
-  BackwardHook(Span seen, const F& f)
-      : span(seen), context(&f), run([](const void* c, SumsTable<A>& t, const Piece& p) { (*static_cast<const F*>(c))(t, p); }) {}
-};
+using BackwardHook = Hook<SumsTable<A>>;
 
 /// True if weight and bias gradients repeat along different kept axes, so that no one grouping of sets serves both.
 inline bool gradients_group_differently(const Operands& operands, const Extents& extents, const Roles& roles) {
@@ -53,7 +42,7 @@ class BackwardRun {
       const Backward<A> backward(call_, x_, plan_.roles(), without_gradients(operands_));
       Whole whole(*this, backward, scratch_.data() + reserved_);
       each_near_slice([&](const Piece& piece, const Backward<A>& part) { part.fold(piece, 0, part.layout().sets, whole.table, {}); });
-      hook_.run(hook_.context, whole.table, whole.piece);
+      hook_(whole.table, whole.piece);
       each_near_slice([&](const Piece& piece, const Backward<A>& part) { part.map(piece, 0, part.layout().sets, whole.table); });
       return;
     }
@@ -143,7 +132,7 @@ class BackwardRun {
     Whole whole(*this, backward, memory.data());
     whole_ = &whole;
     fold();
-    hook_.run(hook_.context, whole.table, whole.piece);
+    hook_(whole.table, whole.piece);
     parallel_sets(executor_, whole.piece.sets, x_.product(), [&](index_t first, index_t last) {
       backward.map(whole.piece, first, last, whole.table);
       if (call_.streaming) streaming_fence();
@@ -177,8 +166,8 @@ class BackwardRun {
   void run_piece(const Backward<A>& backward, const Piece& piece, SumsTable<A>& table, const GradientRun<A>& gradient) const {
     backward.read_statistics(piece, table);
     backward.fold(piece, piece.first, piece.last, table, gradient);
-    if (hook_.run != nullptr) {
-      hook_.run(hook_.context, table, piece);
+    if (hook_.present()) {
+      hook_(table, piece);
     } else {
       table.finish(call_.statistic, static_cast<double>(backward.set_size(piece)));
     }
@@ -210,7 +199,7 @@ void normalize_operands_backward(const ExecutorRef& executor, const Statistic& s
   const Plan plan(x, roles, operands, hook.span, x.product(), executor.concurrency());
   const Operand &weight_grad = operands[stream_weight_grad], &bias_grad = operands[stream_bias_grad];
   const bool gradients = weight_grad.present() || bias_grad.present();
-  if (!gradients && !operands[stream_y].present() && hook.run == nullptr) return;
+  if (!gradients && !operands[stream_y].present() && !hook.present()) return;
   // Sums of cells are gradients where nothing varies along the elements.
   const bool slots =
       gradients && !plan.in_slices() && (roles.groups > 0 || plan.varies_in_cells({stream_weight, stream_weight_grad, stream_bias_grad}));

@@ -11,25 +11,8 @@ namespace norma::inline NORMA_ISA_NAMESPACE {
 /// Sets for which every task has memory on its stack.
 inline constexpr index_t sets_on_stack = 128;
 
-/// What a norm does with the statistics of sets before they are kept and mapped with: it may replace them (put) or change what is made of
-/// them (reshape). It sees at least `span` at once.
 template <class A>
-struct ForwardHook {
-  Span span = Span::none;
-  const void* context = nullptr;
-  void (*run)(const void* context, SetTable<A>& table, const Piece& piece) = nullptr;
-
-  ForwardHook() = default;
-  template <class F>
-  ForwardHook(Span seen, const F& f)
-      : span(seen), context(&f), run([](const void* c, SetTable<A>& t, const Piece& p) { (*static_cast<const F*>(c))(t, p); }) {}
-
-  void operator()(SetTable<A>& table, const Piece& piece) const {
-    if (run == nullptr) return;
-    table.unscale();
-    run(context, table, piece);
-  }
-};
+using ForwardHook = Hook<SetTable<A>>;
 
 /// Tasks worth their start for so many elements of so many parts.
 inline index_t tasks_for(const ExecutorRef& executor, index_t parts, index_t elements) {
@@ -148,6 +131,7 @@ inline void normalize_whole(const ExecutorRef& executor, const ForwardCall& call
     part.fold_cells_of(piece, first, last, table);
   });
   forward.finish(all, table);
+  table.unscale();
   hook(table, all);
   forward.keep(all, table, statistics);
   forward.prepare(all, table);
@@ -168,7 +152,10 @@ void normalize_operands(const ExecutorRef& executor, const Statistic& statistic,
   run_forward<A>(executor, call, plan, x, operands, scratch,
                  [&](const Forward<A>& forward, const Piece& piece, SetTable<A>& table, const auto& each_range) {
                    forward.fold(piece, table, each_range);
-                   hook(table, piece);
+                   if (hook.present()) {
+                     table.unscale();
+                     hook(table, piece);
+                   }
                    forward.keep(piece, table, statistics);
                  });
 }

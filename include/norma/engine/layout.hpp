@@ -98,11 +98,6 @@ struct AxisList {
     }
   }
 
-  /// True if `n` index combinations from `first` on lie side by side in the stream.
-  bool side_by_side(Stream s, index_t first, index_t n) const {
-    return count > 0 && axis[count - 1].stride[s] == 1 && (count == 1 || first % axis[count - 1].extent + n <= axis[count - 1].extent);
-  }
-
   /// True if no axis moves the stream.
   bool broadcasts(Stream s) const {
     for (int a = 0; a < count; ++a) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 
 #include <norma/engine/layout.hpp>
 
@@ -17,6 +18,13 @@ inline constexpr index_t some_sets = 64;
 
 /// Columns of numbers per set reach to whole registers.
 constexpr index_t padded_sets(index_t sets) { return (sets + 15) / 16 * 16; }
+
+/// The next column of a table, of so many sets.
+template <class T>
+inline void take_column(std::byte*& memory, index_t sets, T*& column) {
+  column = reinterpret_cast<T*>(memory);
+  memory += padded_sets(sets) * static_cast<index_t>(sizeof(T));
+}
 
 /// Whether these are n numbers one behind the other.
 inline bool consecutive(const index_t* number, index_t n) {

@@ -3,12 +3,10 @@
 #pragma once
 
 #include <norma/engine/fold.hpp>
+#include <norma/engine/hook.hpp>
 #include <norma/engine/roles.hpp>
 
 namespace norma::inline NORMA_ISA_NAMESPACE {
-
-/// What of a call a hook must see at once: nothing where there is none, any sets, all channels of a sample, all samples of a channel, all.
-enum class Span : unsigned char { none, sets, sample, channels, call };
 
 /// A part of a call: some samples and some channels of everything. Its layout's sets are numbered sample by sample.
 struct Slice {

@@ -14,8 +14,8 @@ struct SetTable {
   index_t sets = 0;
   double *high, *low, *second, *rstd, *merged;
   double* scale = nullptr;  ///< what x is multiplied with, where its squares leave the range of A; null where nowhere
-  double* gain =
-      nullptr;  ///< y = ((x - mean) * gain + shift) * weight + bias, where a hook says so, behind unscale(); null: gain is rstd, shift 0
+  /// y = ((x - mean) * gain + shift) * weight + bias, where a hook says so, behind unscale(). Null: gain is rstd, shift 0.
+  double* gain = nullptr;
   double* shift = nullptr;
   A *mean, *factor, *offset;
   bool moves = false;     ///< small means may go to the offset
@@ -24,18 +24,14 @@ struct SetTable {
   static constexpr index_t bytes(index_t sets) { return padded_sets(sets) * static_cast<index_t>(6 * sizeof(double) + 3 * sizeof(A)); }
 
   SetTable(index_t most, std::byte* memory) {
-    const auto take = [&]<class T>(T*& column) {
-      column = reinterpret_cast<T*>(memory);
-      memory += padded_sets(most) * static_cast<index_t>(sizeof(T));
-    };
-    for (double** column : {&high, &low, &second, &rstd, &merged, &scale_memory_}) take(*column);
-    for (A** column : {&mean, &factor, &offset}) take(*column);
+    for (double** column : {&high, &low, &second, &rstd, &merged, &scale_memory_}) take_column(memory, most, *column);
+    for (A** column : {&mean, &factor, &offset}) take_column(memory, most, *column);
   }
-  /// clear(): nothing has been folded yet, for cells that are merged.
   void start(index_t count) {
     sets = count;
     scale = gain = shift = nullptr;
   }
+  /// Nothing has been folded yet: wanted where cells are merged.
   void clear() {
     for (double* const column : {high, low, second, merged}) {
       for (index_t s = 0; s < padded_sets(sets); ++s) column[s] = 0;

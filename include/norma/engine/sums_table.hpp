@@ -19,12 +19,8 @@ struct SumsTable {
   static constexpr index_t bytes(index_t sets) { return padded_sets(sets) * static_cast<index_t>(4 * sizeof(double) + 6 * sizeof(A)); }
 
   SumsTable(index_t most, std::byte* memory) {
-    const auto take = [&]<class T>(T*& column) {
-      column = reinterpret_cast<T*>(memory);
-      memory += padded_sets(most) * static_cast<index_t>(sizeof(T));
-    };
-    for (double** column : {&g, &g_x_hat, &rstd, &weight}) take(*column);
-    for (A** column : {&mean, &factor, &shift, &scale, &slope, &offset}) take(*column);
+    for (double** column : {&g, &g_x_hat, &rstd, &weight}) take_column(memory, most, *column);
+    for (A** column : {&mean, &factor, &shift, &scale, &slope, &offset}) take_column(memory, most, *column);
   }
   void start(index_t count) {
     sets = count;

@@ -25,10 +25,6 @@ constexpr index_t pivot_length(index_t n) {
 template <class T>
 inline constexpr std::size_t interleaved_rows = lane_packs<T> == 2 ? 4 : 1;
 
-/// A number of rows as an index.
-template <std::size_t R>
-inline constexpr index_t rows_of = static_cast<index_t>(R);
-
 /// `count` numbers from `first` in a register of W: how many of them there are, 0 to W.
 template <int W>
 NORMA_INLINE constexpr int lanes_left(index_t remaining) {
