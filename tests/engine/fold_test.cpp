@@ -27,8 +27,8 @@ struct Folded {
     norma::Operands operands;
     operands[norma::stream_x] = norma::Operand(norma::TensorView<T>(memory.data(), {sets, size}, strides));
     const norma::Layout layout({sets, size}, norma::Roles(0b10u), operands);
-    const norma::Sweep<T, 1> sweep(layout, operands, {norma::stream_x}, {}, false, order == norma::Order::chain);
-    norma::FoldedTile<T> tile{sweep, {}, order, T(1)};
+    const norma::Sweep<T, 1> sweep(layout, operands, {norma::stream_x}, 0, false, order == norma::Order::chain);
+    norma::FoldedTile<T> tile(sweep, order);
     sweep.start(0, sets, tile.tile);
     norma::fold_cells(centred, tile, size, table.columns());
   }

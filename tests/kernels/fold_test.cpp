@@ -43,14 +43,12 @@ void check_order(const Group& group, index_t n, bool lane_by_lane) {
   for (std::size_t s = 0; s < Term::sums; ++s) to[s] = sums[s];
   const auto tensor = x.tensor();
   if constexpr (Group::across_lanes) {
-    constexpr index_t L = norma::lanes<T>;
-    if (lane_by_lane) {
-      norma::fold_lane_by_lane<Term::sums, T, Group::registers>(n, sum, [&](int lane, auto& of_lane) {
-        norma::fold<Term>(group, (n - lane + L - 1) / L, tensor.every(lane, L), pivots, of_lane);
-      });
-    }
+    norma::fold_chains<Term::sums, T, Group::registers>(!lane_by_lane, n, sum, [&](index_t k, index_t step, auto& of_chain) {
+      norma::fold<Term>(group, (n - k + step - 1) / step, tensor.every(k, step), pivots, of_chain);
+    });
+  } else {
+    norma::fold<Term>(group, n, tensor, pivots, sum);
   }
-  if (!lane_by_lane) norma::fold<Term>(group, n, tensor, pivots, sum);
   norma::add_sums<Term::sums>(group, sum, to);
   const std::size_t chains = Group::across_lanes && !lane_by_lane ? 1 : static_cast<std::size_t>(norma::lanes<T>);
   for (index_t s = 0; s < x.count; ++s) {

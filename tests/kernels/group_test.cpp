@@ -53,14 +53,22 @@ TYPED_TEST(Groups, EachElementOfAMapIsVisitedOnceOrTwiceWhereThatIsAllowed) {
   });
 }
 
-TYPED_TEST(Groups, NeighboursMakeGroupsWithoutGaps) {
+TYPED_TEST(Groups, CellsMakeGroupsWithoutGaps) {
   for (index_t count = 0; count <= 150; ++count) {
     index_t next = 0;
-    norma::each_lane_group<TypeParam>(count, [&](auto group, index_t first) {
+    norma::LaneCells<TypeParam>{count}.each_group([&](auto group, index_t first) {
       EXPECT_EQ(first, next);
       next += group.positions;
     });
     EXPECT_EQ(next, count);
+    for (const bool together : {false, true}) {
+      next = 0;
+      norma::RowCells<TypeParam>{count, together}.each_group([&](auto group, index_t first) {
+        EXPECT_EQ(first, next);
+        next += group.sets;
+      });
+      EXPECT_EQ(next, count);
+    }
   }
 }
 

@@ -84,9 +84,8 @@ template <class T, class F>
 void for_each_group(F f) {
   f(norma::Rows<T, 1>());
   f(norma::Rows<T, 4>());
-  f(norma::Lanes<T, 4, true>{4 * norma::pack_size<T>});
-  f(norma::Lanes<T, 1, true>{norma::pack_size<T>});
-  for (index_t part = 1; part < norma::pack_size<T>; ++part) f(norma::Lanes<T, 1, false>{part});
+  f(norma::Lanes<T, 4>{4 * norma::pack_size<T>});
+  for (index_t part = 1; part <= norma::pack_size<T>; ++part) f(norma::Lanes<T, 1>{part});
 }
 
 /// Different numbers for each set of a group; x_hat of a small integer is exact.
@@ -105,7 +104,7 @@ struct Coefficients {
   }
   norma::Coefficients<T> forward() const { return {mean, rstd, shift}; }
   norma::DxCoefficients<T> backward() const { return {scale, slope, offset}; }
-  T x_hat(T x, index_t k, bool centred = true) const { return (centred ? x - mean[k] : x) * rstd[k] + shift[k]; }
+  T x_hat(T x, index_t k) const { return (x - mean[k]) * rstd[k] + shift[k]; }
 
   alignas(64) T mean[most], rstd[most], shift[most], scale[most], slope[most], offset[most];
 };

@@ -27,9 +27,11 @@
 #if defined(__GNUC__)
 #define NORMA_INLINE [[gnu::always_inline]] inline
 #define NORMA_COLD [[gnu::cold, gnu::noinline]]
+#define NORMA_NOINLINE [[gnu::noinline]]
 #else
 #define NORMA_INLINE inline
 #define NORMA_COLD
+#define NORMA_NOINLINE
 #endif
 
 // Two translation units with different -m flags may meet in one program. Everything that could hold vector code therefore

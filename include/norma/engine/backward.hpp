@@ -46,9 +46,11 @@ class Backward {
         sums_base_(call.sums.present() ? static_cast<double*>(operands[stream_sums].data) - call.sums.dy : 0),
         weighted_(!weight_.constant()),
         varies_in_set_(!weighted_ && layout_.varies_in_set(stream_weight)),
+        parameters_(layout_, {stream_weight}, weighted_),
         fold_(chain_layout_ ? *chain_layout_ : layout_, operands, {stream_dy, stream_x},
-              {weighted_ ? stream_weight : stream_weight_grad, stream_weight_grad, stream_bias_grad}, false, call.order == Order::chain),
-        map_(layout_, operands, {stream_dy, stream_x, stream_y}, {weighted_ ? stream_weight : stream_weight_grad}, false, false,
+              set_of({weighted_ ? stream_weight : stream_weight_grad, stream_weight_grad, stream_bias_grad}), false,
+              call.order == Order::chain),
+        map_(layout_, operands, {stream_dy, stream_x, stream_y}, set_of({weighted_ ? stream_weight : stream_weight_grad}), false, false,
              call.adds) {}
   Backward(const Backward&) = delete;
   Backward& operator=(const Backward&) = delete;
@@ -77,75 +79,57 @@ class Backward {
     if (!writes_) return;
     map_.each_tile(first_cell, last_cell, [&](index_t first, index_t count) { map_tile(piece, table, first, count); });
   }
-  index_t set_size(const Piece& piece) const { return layout_.set_size * ((piece.last - piece.first) / piece.sets); }
+  index_t set_size(const Piece& piece) const { return layout_.set_size * piece.cells_per_set(); }
 
  private:
   using Columns = index_t[tile_lanes<A>];
+  using CellSumsOfTile = double[2][tile_lanes<A>];
+  using MapSweep = Sweep<A, 3, 2>;
 
   void fold_tile(const Piece& piece, SumsTable<A>& table, index_t first, index_t count, const GradientRun<A>& gradient) const {
     typename Sweep<A, 2>::Tile tile;
     fold_.start(first, count, tile);
     Columns column;
-    piece.columns(layout_, first, count, column);
+    const bool side_by_side = piece.columns(layout_, first, count, column);
     TileNumbers<A, 3> memory;
-    const auto of_set = memory.pick({table.mean, table.factor, table.shift}, column, count);
+    const auto of_set = memory.pick({table.mean, table.factor, table.shift}, column, count, side_by_side);
     const Coefficients<A> c{of_set[0], of_set[1], of_set[2]};
-    alignas(64) double sums[2][tile_lanes<A>];
+    CellSumsOfTile sums;
     for (auto& column_of_sums : sums) clear_columns(column_of_sums, count);
-    index_t at_weight[tile_lanes<A>];
-    const bool rows = weighted_ && fold_.way() != Way::lanes;
-    layout_.kept.offsets(stream_weight, first, count, at_weight);
+    const index_t size = layout_.set_size;
+    ParameterRuns<1>::Tile parameters;
+    parameters_.start(fold_.way(), first, count, parameters);
     const bool chain = call_.order == Order::chain && fold_.way() == Way::lanes;
     const index_t step = chain ? chain_length : block_length;
-    with_bool(weighted_, [&](auto weighted) {
-      with_bool(gradient.weight != nullptr, [&](auto gradients) {
-        for (index_t begin = 0, end; begin < count; begin = end) {
-          end = rows ? begin + 1 : count;
-          while (end < count && at_weight[end] == at_weight[begin]) ++end;
-          for (index_t i = 0; i < layout_.set_size; i += step) {
-            const index_t n = layout_.set_size - i < step ? layout_.set_size - i : step;
-            alignas(64) A weight_memory[block_length];
-            ElementWeight<A> weight{};
-            if constexpr (weighted.value) weight = weight_.read(at_weight[begin], i, n, static_cast<A>(call_.weight_offset), weight_memory);
-            fold_.each_group(
-                tile, begin, end, i, n, A(1), true, [&](auto group, auto& tensor, index_t cell) __attribute__((always_inline)) {
-                  fold_group<weighted.value, gradients.value>(group, n, tensor, c.from(cell), weight,
-                                                              gradient.from(group.sums_of_element(i)), chain, sums[0] + cell,
-                                                              sums[1] + cell);
-                });
-          }
+    for (index_t begin = 0, end; begin < count; begin = end) {
+      end = ParameterRuns<1>::end(parameters, begin, count);
+      for (index_t i = 0; i < size; i += step) {
+        const index_t n = size - i < step ? size - i : step;
+        alignas(64) A weight_memory[block_length];
+        ElementWeight<A> weight{};
+        if (weighted_) {
+          weight = weight_.read(parameters.offset[0][begin], i, n, static_cast<A>(call_.weight_offset), weight_memory);
         }
-      });
-    });
-    add_to_sets(piece, table, first, count, column, at_weight, sums);
-  }
-
-  template <bool Weighted, bool Gradients, class Group, class Tensors>
-  NORMA_INLINE void fold_group(Group group, index_t n, const Tensors& tensor, const Coefficients<A>& c, const ElementWeight<A>& weight,
-                               const GradientRun<A>& gradient, bool chain, double* g, double* g_x_hat) const {
-    GroupSums<2, Group::registers, A> sum;
-    if constexpr (Group::across_lanes) {
-      if (!chain) {
-        fold_lane_by_lane<2, A, Group::registers>(
-            n, sum, [&](int lane, auto& of_lane) __attribute__((always_inline)) {
-              Group every = group;
-              every.element_step = lanes<A>;
-              backward_fold<Weighted, Gradients>(every, (n - lane + lanes<A> - 1) / lanes<A>, tensor[0].every(lane, lanes<A>),
-                                                 tensor[1].every(lane, lanes<A>), c, weight.from(lane),
-                                                 gradient.from(group.sums_of_element(lane)), of_lane);
+        fold_.each_cells(
+            tile, begin, end, i, n, A(1), true, [&](const auto& cells, auto& tensor, index_t cell) __attribute__((always_inline)) {
+              with_bool(weighted_, [&](auto weighted) {
+                with_bool(gradient.weight != nullptr, [&](auto gradients) {
+                  backward_sum_cells<weighted.value, gradients.value>(cells, chain, n, tensor[0], tensor[1], c.from(cell), weight,
+                                                                      gradient.from(i * cells.sums_per_element), sums[0] + cell,
+                                                                      sums[1] + cell);
+                });
+              });
             });
-        add_sums<2>(group, sum, {g, g_x_hat});
-        return;
       }
     }
-    backward_fold<Weighted, Gradients>(group, n, tensor[0], tensor[1], c, weight, gradient, sum);
-    add_sums<2>(group, sum, {g, g_x_hat});
+    add_to_sets(piece, table, first, count, column, sums);
   }
 
   /// Sums of cells to where gradients are made of them, and to their sets; those of dy become those of g where a cell has one weight.
-  void add_to_sets(const Piece& piece, SumsTable<A>& table, index_t first, index_t count, const Columns& column, const Columns& at_weight,
-                   const double (&sums)[2][tile_lanes<A>]) const {
-    Columns at_sums;
+  void add_to_sets(const Piece& piece, SumsTable<A>& table, index_t first, index_t count, const Columns& column,
+                   const CellSumsOfTile& sums) const {
+    Columns at_sums, at_weight;
+    if (!weighted_) layout_.kept.offsets(stream_weight, first, count, at_weight);
     const bool keeps = call_.sums.present();
     if (keeps) layout_.kept.offsets(stream_sums, first, count, at_sums);
     const Reshape& reshape = call_.reshape;
@@ -161,47 +145,52 @@ class Backward {
   }
 
   void map_tile(const Piece& piece, const SumsTable<A>& table, index_t first, index_t count) const {
-    typename Sweep<A, 3, 2>::Tile tile;
+    typename MapSweep::Tile tile;
     map_.start(first, count, tile);
     Columns column;
-    piece.columns(layout_, first, count, column);
+    const bool side_by_side = piece.columns(layout_, first, count, column);
     TileNumbers<A, 6> memory;
-    const auto of_set = memory.pick({table.mean, table.factor, table.shift, table.scale, table.slope, table.offset}, column, count);
+    const auto of_set =
+        memory.pick({table.mean, table.factor, table.shift, table.scale, table.slope, table.offset}, column, count, side_by_side);
     const Coefficients<A> c{of_set[0], of_set[1], of_set[2]};
     DxCoefficients<A> d{of_set[3], of_set[4], of_set[5]};
-    Columns at_weight;
-    layout_.kept.offsets(stream_weight, first, count, at_weight);
     alignas(64) A scale[tile_lanes<A>];
     if (varies_in_set_) {
+      Columns at_weight;
+      layout_.kept.offsets(stream_weight, first, count, at_weight);
       const bool lone = call_.statistic.centred() && set_size(piece) == 1;
       for (index_t i = 0; i < count; ++i)
         scale[i] = lone ? A(0) : static_cast<A>(mul(table.rstd[column[i]], weight_at(piece, column[i], at_weight[i])));
       d.scale = scale;
     }
-    const bool stream = call_.streaming && map_.lines_up(tile, 2), together = map_.together(tile, layout_.set_size, 2);
-    const bool rows = weighted_ && map_.way() != Way::lanes;
-    const index_t step = map_.step(count, layout_.set_size, weighted_ && !weight_.in_place());
-    const auto run = [&](auto weighted, auto streams, auto adds) {
-      for (index_t begin = 0, end; begin < count; begin = end) {
-        end = rows ? begin + 1 : count;
-        while (end < count && at_weight[end] == at_weight[begin]) ++end;
-        for (index_t i = 0; i < layout_.set_size; i += step) {
-          const index_t n = layout_.set_size - i < step ? layout_.set_size - i : step;
-          alignas(64) A weight_memory[Sweep<A, 3, 2>::length];
-          ElementWeight<A> weight{};
-          if constexpr (weighted.value) weight = weight_.read(at_weight[begin], i, n, static_cast<A>(call_.weight_offset), weight_memory);
-          map_.each_group(
-              tile, begin, end, i, n, A(1), together, [&](auto group, auto& tensor, index_t cell) __attribute__((always_inline)) {
-                backward_map<weighted.value, streams.value, adds.value>(group, n, tensor[0], tensor[1], tensor[2], c.from(cell),
-                                                                        d.from(cell), weight);
-              });
+    const index_t size = layout_.set_size;
+    const FarMemory far{call_.streaming && map_.lines_up(tile, 2), {map_.ahead(0, 1), map_.ahead(1, 1)}};
+    const bool together = map_.together(tile, size, 2);
+    ParameterRuns<1>::Tile parameters;
+    parameters_.start(map_.way(), first, count, parameters);
+    const index_t step = map_.step(count, size, weighted_ && !weight_.in_place());
+    for (index_t begin = 0, end; begin < count; begin = end) {
+      end = ParameterRuns<1>::end(parameters, begin, count);
+      for (index_t i = 0; i < size; i += step) {
+        const index_t n = size - i < step ? size - i : step;
+        alignas(64) A weight_memory[MapSweep::length];
+        ElementWeight<A> weight{};
+        if (weighted_) {
+          weight = weight_.read(parameters.offset[0][begin], i, n, static_cast<A>(call_.weight_offset), weight_memory);
         }
+        map_.each_cells(
+            tile, begin, end, i, n, A(1), together, [&](const auto& cells, auto& tensor, index_t cell) __attribute__((always_inline)) {
+              const auto run = [&](auto weighted, auto is_far, auto adds) __attribute__((always_inline)) {
+                backward_map_cells<weighted.value, is_far.value, adds.value>(cells, n, tensor[0], tensor[1], tensor[2], c.from(cell),
+                                                                             d.from(cell), weight, far);
+              };
+              with_bool(weighted_, [&](auto weighted) {
+                if (call_.adds) return run(weighted, std::false_type(), std::true_type());
+                with_bool(far.present(), [&](auto is_far) { run(weighted, is_far, std::false_type()); });
+              });
+            });
       }
-    };
-    with_bool(weighted_, [&](auto weighted) {
-      if (call_.adds) return run(weighted, std::false_type(), std::true_type());
-      with_bool(stream, [&](auto streams) { run(weighted, streams, std::false_type()); });
-    });
+    }
   }
 
   /// The one weight of a cell, with what a hook has made of x_hat.
@@ -218,8 +207,9 @@ class Backward {
   index_t sums_base_;
   bool weighted_;       // there is a number per element
   bool varies_in_set_;  // the cells of a set have different weights
+  ParameterRuns<1> parameters_;
   Sweep<A, 2> fold_;
-  Sweep<A, 3, 2> map_;
+  MapSweep map_;
 };
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

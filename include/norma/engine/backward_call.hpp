@@ -70,7 +70,7 @@ class BackwardRun {
   }
 
  private:
-  static constexpr std::size_t on_stack = static_cast<std::size_t>(SumsTable<A>::bytes(sets_on_stack));
+  static constexpr std::size_t on_stack = static_cast<std::size_t>(SumsTable<A>::bytes(tile_lanes<A>));
 
   void fill_slots(const Backward<A>& backward) {
     const Layout& layout = backward.layout();
@@ -157,7 +157,7 @@ class BackwardRun {
   void run_range(const Backward<A>& backward, index_t first, index_t last, const GradientRun<A>& gradient) const {
     if (whole_ != nullptr) return backward.fold(whole_->piece, first, last, whole_->table, gradient);
     alignas(64) std::byte memory[on_stack];
-    SumsTable<A> table(sets_on_stack, memory);
+    SumsTable<A> table(tile_lanes<A>, memory);
     backward.folding().each_tile(first, last, [&](index_t cell, index_t count) {
       run_piece(backward, Piece{cell, cell + count, count}, table, gradient);
     });

@@ -51,31 +51,21 @@ NORMA_INLINE void merge_chunk(const double* sum, const double* sum_of_squares, i
 template <class A>
 struct FoldedTile {
   const Sweep<A, 1>& sweep;
-  typename Sweep<A, 1>::Tile tile;
   Order order;
   A scale;
+  typename Sweep<A, 1>::Tile tile;
+
+  FoldedTile(const Sweep<A, 1>& sweep_of_x, Order order_of_sums, A scale_of_x = A(1))
+      : sweep(sweep_of_x), order(order_of_sums), scale(scale_of_x) {}
 
   /// sums[s][r] += the s-th sum of Term over elements [i, i + n) of each cell, n <= block_length, about its pivot.
   template <class Term>
-  NORMA_INLINE void add(index_t i, index_t n, const A* pivots, double* const (&sums)[Term::sums]) const {
-    sweep.each_group(
-        tile, 0, tile.count, i, n, scale, true, [&](auto group, auto& tensor, index_t first) __attribute__((always_inline)) {
-          using Group = decltype(group);
-          GroupSums<Term::sums, Group::registers, A> sum;
-          double* to[Term::sums];
+  NORMA_INLINE void add(bool one_chain, index_t i, index_t n, const A* pivots, const std::array<double*, Term::sums>& sums) const {
+    sweep.each_cells(
+        tile, 0, tile.count, i, n, scale, true, [&](const auto& cells, auto& tensor, index_t first) __attribute__((always_inline)) {
+          std::array<double*, Term::sums> to;
           for (std::size_t s = 0; s < Term::sums; ++s) to[s] = sums[s] + first;
-          if constexpr (Group::across_lanes) {
-            if (order == Order::lanes) {
-              fold_lane_by_lane<Term::sums, A, Group::registers>(
-                  n, sum, [&](int lane, auto& of_lane) __attribute__((always_inline)) {
-                    fold<Term>(group, (n - lane + lanes<A> - 1) / lanes<A>, tensor[0].every(lane, lanes<A>), pivots + first, of_lane);
-                  });
-              add_sums<Term::sums>(group, sum, to);
-              return;
-            }
-          }
-          fold<Term>(group, n, tensor[0], pivots + first, sum);
-          add_sums<Term::sums>(group, sum, to);
+          sum_cells<Term>(cells, one_chain, n, tensor[0], pivots + first, to);
         });
   }
 };
@@ -87,9 +77,9 @@ NORMA_INLINE void fold_cells_of(const FoldedTile<A>& tile, index_t size, const M
   const bool chain = tile.order == Order::chain && tile.sweep.way() == Way::lanes;
   const auto add = [&](index_t i, index_t n, double(&to)[2][tile_lanes<A>]) __attribute__((always_inline)) {
     if constexpr (Term::sums == 2) {
-      tile.template add<Term>(i, n, columns.chunk_pivot, {to[0], to[1]});
+      tile.template add<Term>(chain, i, n, columns.chunk_pivot, {to[0], to[1]});
     } else {
-      tile.template add<Term>(i, n, columns.chunk_pivot, {to[1]});
+      tile.template add<Term>(chain, i, n, columns.chunk_pivot, {to[1]});
     }
   };
   for (index_t chunk = 0; chunk < size; chunk += chunk_length) {
@@ -97,9 +87,8 @@ NORMA_INLINE void fold_cells_of(const FoldedTile<A>& tile, index_t size, const M
     if constexpr (std::is_same_v<Term, CentredTerm>) {
       const index_t lead = pivot_length(length);
       clear_columns(sums[0], cells);
-      FoldedTile<A> leading = tile;
-      leading.order = Order::lanes;  // whose tree keeps equal numbers equal
-      leading.template add<SumTerm>(chunk, lead, columns.chunk_pivot, {sums[0]});
+      // Never one chain: the tree keeps equal numbers equal.
+      tile.template add<SumTerm>(false, chunk, lead, columns.chunk_pivot, {sums[0]});
       const Pack<double> inverse(1.0 / static_cast<double>(lead));
       for (index_t r = 0; r < cells; r += pack_size<double>) store_doubles(columns.chunk_pivot + r, mul(load_pieces(sums[0] + r), inverse));
     }
@@ -123,7 +112,7 @@ NORMA_INLINE void fold_cells_of(const FoldedTile<A>& tile, index_t size, const M
 
 /// Moments of the cells of a tile, of `size` elements each.
 template <class A>
-inline void fold_cells(bool centred, const FoldedTile<A>& tile, index_t size, const MomentColumns<A>& columns) {
+NORMA_NOINLINE void fold_cells(bool centred, const FoldedTile<A>& tile, index_t size, const MomentColumns<A>& columns) {
   if (centred) {
     fold_cells_of<CentredTerm>(tile, size, columns);
   } else {

@@ -27,14 +27,14 @@ class Forward {
         operands_(operands),
         chain_layout_(call.order == Order::chain ? std::optional<Layout>(std::in_place, x, roles, operands.only({stream_x}))
                                                  : std::nullopt),
-        fold_(chain_layout_ ? *chain_layout_ : layout_, operands, {stream_x}, {}, false, call.order == Order::chain),
+        fold_(chain_layout_ ? *chain_layout_ : layout_, operands, {stream_x}, 0, false, call.order == Order::chain),
         writes_(operands[stream_y].present()),
         weight_(operands, layout_, stream_weight),
         bias_(operands, layout_, stream_bias),
         affine_(!weight_.constant() || !bias_.constant()),
         varies_in_set_(!affine_ && (layout_.varies_in_set(stream_weight) || layout_.varies_in_set(stream_bias))),
-        map_(affine_ ? Sweep<A, 2, 1>(layout_, operands, {stream_x, stream_y}, {stream_weight, stream_bias})
-                     : Sweep<A, 2, 1>(layout_, operands, {stream_x, stream_y})) {}
+        parameters_(layout_, {stream_weight, stream_bias}, affine_),
+        map_(layout_, operands, {stream_x, stream_y}, affine_ ? set_of({stream_weight, stream_bias}) : 0) {}
   Forward(const Forward&) = delete;
   Forward& operator=(const Forward&) = delete;
 
@@ -46,7 +46,6 @@ class Forward {
   template <class EachRange>
   void fold(const Piece& piece, SetTable<A>& table, const EachRange& each_range) const {
     table.start(piece.sets);
-    table.moves = piece.numbering == Numbering::cells && call_.statistic.kind == Statistic::Kind::deviation;
     if (!is_one_tile(piece, piece.last - piece.first)) table.clear();
     each_range([&](index_t first, index_t last) { fold_cells_of(piece, first, last, table); });
     finish(piece, table);
@@ -55,7 +54,6 @@ class Forward {
   template <class Given>
   void take(const Piece& piece, const Given& given, SetTable<A>& table) const {
     table.start(piece.sets);
-    table.moves = false;
     index_t place[some_sets];
     for (index_t first = 0; first < piece.sets; first += some_sets) {
       const index_t n = piece.sets - first < some_sets ? piece.sets - first : some_sets;
@@ -81,7 +79,7 @@ class Forward {
   /// Moments of cells [first, last) of a piece go to their sets; the table has been cleared.
   void fold_cells_of(const Piece& piece, index_t first_cell, index_t last_cell, SetTable<A>& table) const {
     fold_.each_tile(first_cell, last_cell, [&](index_t first, index_t count) {
-      FoldedTile<A> tile{fold_, {}, call_.order, A(1)};
+      FoldedTile<A> tile(fold_, call_.order);
       fold_.start(first, count, tile.tile);
       fold_tile(piece, table, tile);
     });
@@ -92,8 +90,8 @@ class Forward {
   /// Once more, at another scale, those sets whose squares left the range of A.
   void rescale(const Piece& piece, SetTable<A>& table) const {
     table.mark_extraordinary();
-    const Sweep<A, 1> scaled(layout_, operands_, {stream_x}, {}, true);
-    FoldedTile<A> tile{scaled, {}, call_.order, A(1)};
+    const Sweep<A, 1> scaled(layout_, operands_, {stream_x}, 0, true);
+    FoldedTile<A> tile(scaled, call_.order);
     const auto each_cell = [&](auto&& f) {
       for (index_t cell = piece.first; cell < piece.last; ++cell) {
         index_t set;
@@ -108,9 +106,9 @@ class Forward {
     each_cell([&](index_t set) {
       for (index_t i = 0; i < layout_.set_size; i += block_length) {
         const index_t n = layout_.set_size - i < block_length ? layout_.set_size - i : block_length;
-        scaled.each_group(tile.tile, 0, 1, i, n, A(1), false, [&](auto, auto& tensor, index_t) {
+        scaled.each_cells(tile.tile, 0, 1, i, n, A(1), false, [&](const auto&, auto& tensor, index_t) {
           for (index_t e = 0; e < n; ++e) {
-            const double magnitude = std::fabs(static_cast<double>(*(tensor[0].at(0, 0) + e)));
+            const double magnitude = std::fabs(static_cast<double>(tensor[0].first[e]));
             if (!(magnitude <= largest[set])) largest[set] = magnitude;
           }
         });
@@ -141,7 +139,7 @@ class Forward {
     map_.each_tile(first_cell, last_cell, [&](index_t first, index_t count) { map_tile(piece, table, first, count); });
   }
 
-  index_t set_size(const Piece& piece) const { return layout_.set_size * ((piece.last - piece.first) / piece.sets); }
+  index_t set_size(const Piece& piece) const { return layout_.set_size * piece.cells_per_set(); }
 
  private:
   /// Whether a tile of so many cells is a piece whose cells are sets.
@@ -176,108 +174,98 @@ class Forward {
   void make_set_coefficients(const Piece& piece, SetTable<A>& table) const {
     const double* const gain = table.gain == nullptr ? table.rstd : table.gain;
     if (affine_) {
-      table.subtracts = make_coefficients(table.moves, table.sets, table.high, table.low, table.second, gain, nullptr, nullptr, table.mean,
-                                          table.factor, table.offset);
-      return;
+      return make_coefficients<A>(table.sets, table.high, table.low, gain, nullptr, nullptr, table.mean, table.factor, table.offset);
     }
-    table.subtracts = false;
     Parameters p;
     index_t at_weight[some_sets], at_bias[some_sets];
     const bool cells = piece.numbering == Numbering::cells;
-    const AxisList axes = cells ? layout_.kept : layout_.statistics();
+    const AxisList sets = cells ? AxisList() : layout_.statistics();
+    const AxisList& axes = cells ? layout_.kept : sets;
     for (index_t first = 0; first < piece.sets; first += some_sets) {
       const index_t n = piece.sets - first < some_sets ? piece.sets - first : some_sets, at = cells ? piece.first + first : first;
       axes.offsets(stream_weight, at, n, at_weight);
       axes.offsets(stream_bias, at, n, at_bias);
       read_parameters(at_weight, at_bias, table.shift == nullptr ? nullptr : table.shift + first, n, p);
-      const bool subtracts = make_coefficients(table.moves, n, table.high + first, table.low + first, table.second + first, gain + first,
-                                               p.weight, p.bias, table.mean + first, table.factor + first, table.offset + first);
-      table.subtracts = table.subtracts || subtracts;
+      make_coefficients<A>(n, table.high + first, table.low + first, gain + first, p.weight, p.bias, table.mean + first,
+                           table.factor + first, table.offset + first);
     }
   }
 
   using Columns = index_t[tile_lanes<A>];
+  using MapSweep = Sweep<A, 2, 1>;
 
   /// Those of cells whose set has others with other parameters.
-  bool make_cell_coefficients(const SetTable<A>& table, index_t first, index_t count, const Columns& column, TileNumbers<A, 3>& c) const {
+  void make_cell_coefficients(const SetTable<A>& table, index_t first, index_t count, const Columns& column, TileNumbers<A, 3>& c) const {
     const double* const gain = table.gain == nullptr ? table.rstd : table.gain;
-    alignas(64) double high[some_sets], low[some_sets], second[some_sets], gains[some_sets], shift[some_sets];
+    alignas(64) double high[some_sets], low[some_sets], gains[some_sets], shift[some_sets];
     index_t at_weight[some_sets], at_bias[some_sets];
     Parameters p;
-    bool subtracts = false;
     for (index_t done = 0; done < count; done += some_sets) {
       const index_t n = count - done < some_sets ? count - done : some_sets;
       for (index_t i = 0; i < padded_sets(n); ++i) {
         const index_t set = column[done + (i < n ? i : 0)];
         high[i] = table.high[set];
         low[i] = table.low[set];
-        second[i] = table.second[set];
         gains[i] = gain[set];
         shift[i] = table.shift == nullptr ? 0 : table.shift[set];
       }
       layout_.kept.offsets(stream_weight, first + done, n, at_weight);
       layout_.kept.offsets(stream_bias, first + done, n, at_bias);
       read_parameters(at_weight, at_bias, table.shift == nullptr ? nullptr : shift, n, p);
-      const bool any = make_coefficients(table.moves, n, high, low, second, gains, affine_ ? nullptr : p.weight, affine_ ? nullptr : p.bias,
-                                         c.number[0] + done, c.number[1] + done, c.number[2] + done);
-      subtracts = subtracts || any;
+      make_coefficients<A>(n, high, low, gains, affine_ ? nullptr : p.weight, affine_ ? nullptr : p.bias, c.number[0] + done,
+                           c.number[1] + done, c.number[2] + done);
     }
-    return subtracts;
   }
 
   void map_tile(const Piece& piece, const SetTable<A>& table, index_t first, index_t count) const {
     TileNumbers<A, 3> memory;
     Columns column;
-    piece.columns(layout_, first, count, column);
-    bool subtracts = table.subtracts, scaled = false;
+    const bool side_by_side = piece.columns(layout_, first, count, column);
+    bool scaled = false;
     for (index_t i = 0; table.scale != nullptr && i < count; ++i) scaled = scaled || table.scale[column[i]] != 1;
     std::array<const A*, 3> of_cell{memory.number[0], memory.number[1], memory.number[2]};
     if (varies_in_set_) {
-      subtracts = make_cell_coefficients(table, first, count, column, memory);
+      make_cell_coefficients(table, first, count, column, memory);
     } else {
-      of_cell = memory.pick({table.mean, table.factor, table.offset}, column, count);
+      of_cell = memory.pick({table.mean, table.factor, table.offset}, column, count, side_by_side);
     }
     const Coefficients<A> c{of_cell[0], of_cell[1], of_cell[2]};
-    if (!scaled) return run_map(map_, first, count, c, subtracts, A(1));
-    const Sweep<A, 2, 1> staged(layout_, operands_, {stream_x, stream_y}, {}, true);
-    for (index_t i = 0; i < count; ++i) run_map(staged, first + i, 1, c.from(i), true, static_cast<A>(table.scale[column[i]]));
+    if (!scaled) return run_map(map_, first, count, c, A(1));
+    const MapSweep staged(layout_, operands_, {stream_x, stream_y}, 0, true);
+    for (index_t i = 0; i < count; ++i) run_map(staged, first + i, 1, c.from(i), static_cast<A>(table.scale[column[i]]));
   }
 
-  /// Several cells with their coefficients, those with the same numbers per element together.
-  void run_map(const Sweep<A, 2, 1>& sweep, index_t first, index_t count, const Coefficients<A>& c, bool subtracts, A scale) const {
-    typename Sweep<A, 2, 1>::Tile tile;
+  /// Several cells with their coefficients.
+  void run_map(const MapSweep& sweep, index_t first, index_t count, const Coefficients<A>& c, A scale) const {
+    typename MapSweep::Tile tile;
     sweep.start(first, count, tile);
-    const bool stream = call_.streaming && sweep.lines_up(tile, 1), together = sweep.together(tile, layout_.set_size, 1);
-    index_t at_weight[tile_rows] = {}, at_bias[tile_rows] = {};
-    const bool rows = affine_ && sweep.way() != Way::lanes;
-    if (affine_) {
-      layout_.kept.offsets(stream_weight, first, rows ? count : 1, at_weight);
-      layout_.kept.offsets(stream_bias, first, rows ? count : 1, at_bias);
+    ParameterRuns<2>::Tile parameters;
+    parameters_.start(sweep.way(), first, count, parameters);
+    const index_t size = layout_.set_size;
+    const FarMemory far{call_.streaming && sweep.lines_up(tile, 1), {sweep.ahead(0, 2)}};  // the next tile has been folded already
+    const bool together = sweep.together(tile, size, 1);
+    const index_t step = sweep.step(count, size, affine_ && !(weight_.in_place() && bias_.in_place()));
+    for (index_t begin = 0, end; begin < count; begin = end) {
+      end = ParameterRuns<2>::end(parameters, begin, count);
+      for (index_t i = 0; i < size; i += step) {
+        const index_t n = size - i < step ? size - i : step;
+        alignas(64) A weight_memory[MapSweep::length], bias_memory[MapSweep::length];
+        ElementWeight<A> weight{}, bias{};
+        if (affine_) {
+          weight = weight_.read(parameters.offset[0][begin], i, n, static_cast<A>(call_.weight_offset), weight_memory);
+          bias = bias_.read(parameters.offset[1][begin], i, n, A(0), bias_memory);
+        }
+        sweep.each_cells(
+            tile, begin, end, i, n, scale,
+            together, [&](const auto& cells, auto& tensor, index_t first_cell) __attribute__((always_inline)) {
+              with_bool(affine_, [&](auto affine) {
+                with_bool(far.present(), [&](auto is_far) {
+                  norma::map_cells<affine.value, is_far.value>(cells, n, tensor[0], tensor[1], c.from(first_cell), weight, bias, far);
+                });
+              });
+            });
+      }
     }
-    const index_t step = sweep.step(count, layout_.set_size, affine_ && !(weight_.in_place() && bias_.in_place()));
-    with_bool(affine_, [&](auto affine) {
-      with_bool(stream, [&](auto streams) {
-        with_bool(subtracts, [&](auto centred) {
-          for (index_t begin = 0, end; begin < count; begin = end) {
-            end = rows ? begin + 1 : count;
-            while (end < count && at_weight[end] == at_weight[begin] && at_bias[end] == at_bias[begin]) ++end;
-            for (index_t i = 0; i < layout_.set_size; i += step) {
-              const index_t n = layout_.set_size - i < step ? layout_.set_size - i : step;
-              alignas(64) A weight_memory[Sweep<A, 2, 1>::length], bias_memory[Sweep<A, 2, 1>::length];
-              ElementWeight<A> weight{}, bias{};
-              if constexpr (affine.value) {
-                weight = weight_.read(at_weight[rows ? begin : 0], i, n, static_cast<A>(call_.weight_offset), weight_memory);
-                bias = bias_.read(at_bias[rows ? begin : 0], i, n, A(0), bias_memory);
-              }
-              sweep.each_group(
-                  tile, begin, end, i, n, scale, together, [&](auto group, auto& tensor, index_t cell) __attribute__((always_inline)) {
-                    norma::map<affine.value, streams.value, centred.value>(group, n, tensor[0], tensor[1], c.from(cell), weight, bias);
-                  });
-            }
-          }
-        });
-      });
-    });
   }
 
   const ForwardCall& call_;
@@ -289,7 +277,8 @@ class Forward {
   ElementStream<A> weight_, bias_;
   bool affine_;
   bool varies_in_set_;  // weight or bias differ between the cells of a set
-  Sweep<A, 2, 1> map_;
+  ParameterRuns<2> parameters_;
+  MapSweep map_;
 };
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

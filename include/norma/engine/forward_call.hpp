@@ -26,6 +26,7 @@ inline index_t tasks_for(const ExecutorRef& executor, index_t parts, index_t ele
 template <class Run>
 inline void parallel_sets(const ExecutorRef& executor, index_t sets, index_t elements, Run&& run) {
   const index_t tasks = tasks_for(executor, sets, elements);
+  if (tasks == 1) return run(0, sets);
   executor.parallel_for(tasks, [&](index_t task) { run(sets * task / tasks, sets * (task + 1) / tasks); });
 }
 

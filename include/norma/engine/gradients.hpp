@@ -124,7 +124,10 @@ template <class P>
 inline void scatter_to(const AxisList& averaged, Stream stream, const double* partial, P* gradient) {
   if (averaged.contiguous(stream)) {
     const index_t size = averaged.size();
-    for (index_t i = 0; i < size; ++i) gradient[i] = static_cast<P>(static_cast<double>(gradient[i]) + partial[i]);
+    index_t i = 0;
+    for (; i + pack_size<double> <= size; i += pack_size<double>)
+      store_doubles(gradient + i, load_doubles(gradient + i) + load(partial + i));
+    for (; i < size; ++i) gradient[i] = static_cast<P>(static_cast<double>(gradient[i]) + partial[i]);
     return;
   }
   AxisList varying, shared;

@@ -78,15 +78,18 @@ class AffineParameters {
   /// The parameters along `axes` of x, whose extents there are the layer's.
   AffineOperands operands(const char* layer, const Extents& x, AxisSet axes) const {
     AffineOperands result;
-    result.weight = operand(layer, weight_.data(), x, axes);
-    result.bias = operand(layer, bias_.data(), x, axes);
     result.unit_offset = unit_offset_;
+    const T* const any = weight_.data() != nullptr ? weight_.data() : bias_.data();
+    if (any == nullptr) return result;
+    const Operand one = parameter_operand(layer, "parameter", TensorView<const T>(any, shape_), x, axes);
+    result.weight = one.over(weight_.data());
+    result.bias = one.over(bias_.data());
     return result;
   }
   AffineOperands operands_with_gradients(const char* layer, const Extents& x, AxisSet axes) {
     AffineOperands result = operands(layer, x, axes);
-    result.weight_grad = operand(layer, weight_grad_.data(), x, axes);
-    result.bias_grad = operand(layer, bias_grad_.data(), x, axes);
+    result.weight_grad = result.weight.over(weight_grad_.data());
+    result.bias_grad = result.bias.over(bias_grad_.data());
     return result;
   }
 
@@ -101,10 +104,6 @@ class AffineParameters {
   }
 
  private:
-  Operand operand(const char* layer, const T* data, const Extents& x, AxisSet axes) const {
-    return parameter_operand(layer, "parameter", TensorView<const T>(data, shape_), x, axes);
-  }
-
   Extents shape_;
   bool unit_offset_;
   Buffer<T> weight_, bias_, weight_grad_, bias_grad_;

@@ -1,6 +1,7 @@
 // From tensors to runs: splits axes into averaged and kept, orders them by x's memory and collapses what is contiguous.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <initializer_list>
 #include <utility>
@@ -24,6 +25,14 @@ enum Stream : int {
   stream_count
 };
 
+/// One bit per stream.
+using StreamSet = unsigned;
+constexpr StreamSet set_of(std::initializer_list<Stream> streams) {
+  StreamSet result = 0;
+  for (const Stream s : streams) result |= 1u << s;
+  return result;
+}
+
 /// A tensor whose element type is known at run time only. `strides` has x's rank, 0 where it broadcasts; no data means absent.
 struct Operand {
   void* data = nullptr;
@@ -36,6 +45,12 @@ struct Operand {
       : data(const_cast<std::remove_const_t<T>*>(v.data())), type(element_type_of<T>), strides(v.strides()) {}
 
   bool present() const { return data != nullptr; }
+  /// Another tensor that lies the same.
+  Operand over(const void* other) const {
+    Operand result = *this;
+    result.data = const_cast<void*>(other);
+    return result;
+  }
   /// The element `offset` elements away.
   void* at(index_t offset) const {
     return with_element_type(type, [&](auto* typed) -> void* { return static_cast<decltype(typed)>(data) + offset; });
@@ -44,6 +59,11 @@ struct Operand {
 
 struct Operands {
   Operand of[stream_count];
+  StreamSet present() const {
+    StreamSet result = 0;
+    for (int s = 0; s < stream_count; ++s) result |= StreamSet{of[s].present()} << s;
+    return result;
+  }
   Operand& operator[](Stream s) { return of[s]; }
   const Operand& operator[](Stream s) const { return of[s]; }
   Operands only(std::initializer_list<Stream> streams) const {
@@ -66,6 +86,8 @@ struct AxisList {
   Axis axis[max_axes];  // the first `count` are set; clearing the others would take longer than a small row
   int count = 0;
 
+  AxisList() { axis[0] = {1, {}}; }  // where there is none, as if there were one of one element
+
   index_t size() const {
     index_t product = 1;
     for (int a = 0; a < count; ++a) product *= axis[a].extent;
@@ -79,23 +101,14 @@ struct AxisList {
       result += (linear % axis[a].extent) * axis[a].stride[s];
       linear /= axis[a].extent;
     }
-    return count == 0 ? 0 : result + linear * axis[0].stride[s];
+    return result + linear * axis[0].stride[s];
   }
 
   /// Offsets of `n` index combinations from `first` on.
   NORMA_INLINE void offsets(Stream s, index_t first, index_t n, index_t* result) const {
-    if (count == 0) {
-      for (index_t i = 0; i < n; ++i) result[i] = 0;
-      return;
-    }
-    const Axis& inner = axis[count - 1];
-    const index_t stride = inner.stride[s];
-    for (index_t i = 0; i < n;) {
-      const index_t start = offset(s, first + i);
-      const index_t left = count == 1 ? n - i : inner.extent - (first + i) % inner.extent;
-      const index_t end = left < n - i ? i + left : n;
-      for (index_t step = 0; i < end; ++i, step += stride) result[i] = start + step;
-    }
+    if (count > 1) return offsets_of_several(s, first, n, result);
+    const index_t stride = axis[0].stride[s];
+    for (index_t i = 0; i < n; ++i) result[i] = (first + i) * stride;
   }
 
   /// True if no axis moves the stream.
@@ -105,7 +118,6 @@ struct AxisList {
     }
     return true;
   }
-
   /// True if the stream's elements lie one behind the other in the order of this list.
   bool contiguous(Stream s) const {
     index_t expected = 1;
@@ -129,12 +141,13 @@ struct AxisList {
     }
   }
 
-  /// Merges neighbours that every stream crosses with one stride.
-  void collapse() {
+  /// Merges neighbours that every one of these streams crosses with one stride; the others do not move.
+  void collapse(StreamSet streams) {
     int last = 0;
     for (int a = 1; a < count; ++a) {
       bool one_run = true;
-      for (int s = 0; s < stream_count; ++s) {
+      for (StreamSet left = streams; left != 0; left &= left - 1) {
+        const int s = std::countr_zero(left);
         one_run = one_run && axis[last].stride[s] == axis[a].stride[s] * axis[a].extent;
       }
       if (one_run) {
@@ -146,6 +159,18 @@ struct AxisList {
       }
     }
     if (count > 0) count = last + 1;
+  }
+
+ private:
+  NORMA_NOINLINE void offsets_of_several(Stream s, index_t first, index_t n, index_t* result) const {
+    const Axis& inner = axis[count - 1];
+    const index_t stride = inner.stride[s];
+    for (index_t i = 0; i < n;) {
+      const index_t start = offset(s, first + i);
+      const index_t left = inner.extent - (first + i) % inner.extent;
+      const index_t end = left < n - i ? i + left : n;
+      for (index_t step = 0; i < end; ++i, step += stride) result[i] = start + step;
+    }
   }
 };
 
@@ -196,20 +221,25 @@ struct Layout {
   Layout(const Extents& extents, const Roles& roles, const Operands& operands) {
     Part part[max_axes];
     const int parts = split(extents, roles, part);
+    const StreamSet present = operands.present(), all = present | set_of({stream_stat});
     for (int p = 0; p < parts; ++p) {
-      if (part[p].folded) add(averaged, part[p], operands);
+      if (part[p].folded) add(averaged, part[p], operands, present);
     }
     averaged.order_by_memory();
-    averaged.collapse();
-    for (const bool varies : {true, false}) {
-      const int begin = kept.count;
+    averaged.collapse(all);
+    if ((present & set_of({stream_weight_grad, stream_bias_grad})) != 0) {
       for (int p = 0; p < parts; ++p) {
-        if (!part[p].folded && varies == gradients_vary(operands, part[p].axis)) add(kept, part[p], operands);
+        if (!part[p].folded && gradients_vary(operands, part[p].axis)) add(kept, part[p], operands, present), part[p].folded = true;
       }
-      kept.order_by_memory(begin);
-      if (varies) groups = kept.size();
+      kept.order_by_memory();
+      groups = kept.size();
     }
-    kept.collapse();
+    const int begin = kept.count;
+    for (int p = 0; p < parts; ++p) {
+      if (!part[p].folded) add(kept, part[p], operands, present);
+    }
+    kept.order_by_memory(begin);
+    kept.collapse(all);
     set_size = averaged.size();
     sets = kept.size();
   }
@@ -239,7 +269,7 @@ struct Layout {
   struct Part {
     int axis;
     index_t extent, step, statistic;
-    bool folded;
+    bool folded;  // or done with
   };
   /// The parts in the order of x that are no single element; how many. Statistics lie in row-major order of the kept ones.
   static int split(const Extents& extents, const Roles& roles, Part* part) {
@@ -258,11 +288,12 @@ struct Layout {
     for (int p = 0; p < count / 2; ++p) std::swap(part[p], part[count - 1 - p]);
     return count;
   }
-  static void add(AxisList& list, const Part& part, const Operands& operands) {
+  static void add(AxisList& list, const Part& part, const Operands& operands, StreamSet present) {
     Axis& axis = list.axis[list.count++];
-    axis.extent = part.extent;
-    for (int s = 0; s < stream_count; ++s) {
-      axis.stride[s] = operands.of[s].present() ? operands.of[s].strides[part.axis] * part.step : 0;
+    axis = {part.extent, {}};
+    for (; present != 0; present &= present - 1) {
+      const int s = std::countr_zero(present);
+      axis.stride[s] = operands.of[s].strides[part.axis] * part.step;
     }
     axis.stride[stream_stat] = part.statistic;
   }

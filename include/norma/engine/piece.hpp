@@ -19,13 +19,6 @@ inline constexpr index_t some_sets = 64;
 /// Columns of numbers per set reach to whole registers.
 constexpr index_t padded_sets(index_t sets) { return (sets + 15) / 16 * 16; }
 
-/// The next column of a table, of so many sets.
-template <class T>
-inline void take_column(std::byte*& memory, index_t sets, T*& column) {
-  column = reinterpret_cast<T*>(memory);
-  memory += padded_sets(sets) * static_cast<index_t>(sizeof(T));
-}
-
 /// Whether these are n numbers one behind the other.
 inline bool consecutive(const index_t* number, index_t n) {
   for (index_t i = 1; i < n; ++i) {
@@ -48,17 +41,20 @@ struct Piece {
   index_t first_set = 0;  ///< where those of a slice of samples and channels lie among all
   index_t sets_per_sample = 1, all_sets_per_sample = 1;
 
+  index_t cells_per_set() const { return numbering == Numbering::cells ? 1 : (last - first) / sets; }
   /// The place among all statistics of the one that the layout of a slice calls `set`.
   index_t place(index_t set) const { return first_set + set / sets_per_sample * all_sets_per_sample + set % sets_per_sample; }
 
-  /// The columns of cells [cell, cell + n) in the table.
-  void columns(const Layout& layout, index_t cell, index_t n, index_t* column) const {
+  /// The columns of cells [cell, cell + n) in the table. True if they lie side by side.
+  bool columns(const Layout& layout, index_t cell, index_t n, index_t* column) const {
+    column[0] = cell - first;
     if (numbering == Numbering::cells) {
-      for (index_t i = 0; i < n; ++i) column[i] = cell - first + i;
-      return;
+      for (index_t i = 1; i < n; ++i) column[i] = column[0] + i;
+      return true;
     }
     layout.kept.offsets(stream_stat, cell, n, column);
     for (index_t i = 0; numbering == Numbering::call && i < n; ++i) column[i] = place(column[i]);
+    return consecutive(column, n);
   }
   /// The place among all statistics of one column.
   index_t place_of_column(const Layout& layout, index_t column) const {
@@ -77,9 +73,9 @@ template <class A, std::size_t N>
 struct TileNumbers {
   alignas(64) A number[N][tile_lanes<A>];
 
-  NORMA_INLINE std::array<const A*, N> pick(const std::array<const A*, N>& of_set, const index_t* column, index_t count) {
+  NORMA_INLINE std::array<const A*, N> pick(const std::array<const A*, N>& of_set, const index_t* column, index_t count,
+                                            bool side_by_side) {
     std::array<const A*, N> result;
-    const bool side_by_side = consecutive(column, count);
     for (std::size_t k = 0; k < N; ++k) {
       result[k] = side_by_side ? of_set[k] + column[0] : number[k];
       for (index_t i = 0; !side_by_side && i < count; ++i) number[k][i] = of_set[k][column[i]];

@@ -53,15 +53,14 @@ inline Operand parameter_operand(const char* layer, const char* name, const Tens
   Operand operand;
   if (t.data() == nullptr) return operand;
   operand = Operand(t);
-  operand.strides = x;
+  operand.strides = Extents();
   int next = 0;
   bool fits_axes = true;
   for (int a = 0; a < x.size(); ++a) {
-    operand.strides[a] = 0;
-    if ((parameter_axes >> a & 1u) == 0) continue;
-    fits_axes = fits_axes && next < t.rank() && t.extents()[next] == x[a];
-    if (fits_axes) operand.strides[a] = t.strides()[next];
-    ++next;
+    const bool extends = (parameter_axes >> a & 1u) != 0;
+    if (extends) fits_axes = fits_axes && next < t.rank() && t.extents()[next] == x[a];
+    operand.strides.push_back(extends && fits_axes ? t.strides()[next] : 0);
+    next += extends;
   }
   if (fits_axes && next == t.rank()) return operand;
   bool broadcasts = t.rank() == x.size();
@@ -83,9 +82,11 @@ inline Operand parameter_operand(const char* layer, const char* name, const Tens
 /// Stands in for an absent weight or bias: one value everywhere. A bias of -0 leaves the sign of a zero alone.
 template <class A>
 inline Operand constant_operand(const A& value, int rank) {
-  Extents strides;
-  for (int a = 0; a < rank; ++a) strides.push_back(0);
-  return Operand(TensorView<const A>(&value, strides, strides));
+  Operand operand;
+  operand.data = const_cast<A*>(&value);
+  operand.type = element_type_of<A>;
+  for (int a = 0; a < rank; ++a) operand.strides.push_back(0);
+  return operand;
 }
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -29,11 +29,7 @@ class SetStream {
   /// Elements [first, first + count) of the set at `offset`, times scale; staged in `tile` unless direct.
   const A* read(index_t offset, index_t first, index_t count, A* tile, A scale = A(1)) const {
     if (direct_ && scale == A(1)) return data(offset) + first;
-    each_run(first, count, [&](index_t done, index_t start, index_t stride, index_t length) {
-      with_element_type(type_, [&](auto* type) {
-        stage_run(tile + done, static_cast<const std::remove_pointer_t<decltype(type)>*>(data_) + offset + start, stride, length, scale);
-      });
-    });
+    stage(offset, first, count, tile, scale);
     return tile;
   }
 
@@ -45,7 +41,7 @@ class SetStream {
 
   /// Where to put elements from `first` on: the tensor itself, or `tile`, which write() then spreads.
   A* target(index_t offset, index_t first, A* tile) const { return direct_ ? data(offset) + first : tile; }
-  void write(index_t offset, index_t first, index_t count, const A* tile) const {
+  NORMA_NOINLINE void write(index_t offset, index_t first, index_t count, const A* tile) const {
     if (direct_) return;
     each_run(first, count, [&](index_t done, index_t start, index_t stride, index_t length) {
       with_element_type(type_, [&](auto* type) {
@@ -55,6 +51,13 @@ class SetStream {
   }
 
  private:
+  NORMA_NOINLINE void stage(index_t offset, index_t first, index_t count, A* tile, A scale) const {
+    each_run(first, count, [&](index_t done, index_t start, index_t stride, index_t length) {
+      with_element_type(type_, [&](auto* type) {
+        stage_run(tile + done, static_cast<const std::remove_pointer_t<decltype(type)>*>(data_) + offset + start, stride, length, scale);
+      });
+    });
+  }
   /// f(done, offset, stride, length) for each run along the innermost averaged axis.
   template <class F>
   void each_run(index_t first, index_t count, F&& f) const {

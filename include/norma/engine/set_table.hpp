@@ -18,14 +18,20 @@ struct SetTable {
   double* gain = nullptr;
   double* shift = nullptr;
   A *mean, *factor, *offset;
-  bool moves = false;     ///< small means may go to the offset
-  bool subtracts = true;  ///< any mean is not 0
 
   static constexpr index_t bytes(index_t sets) { return padded_sets(sets) * static_cast<index_t>(6 * sizeof(double) + 3 * sizeof(A)); }
 
   SetTable(index_t most, std::byte* memory) {
-    for (double** column : {&high, &low, &second, &rstd, &merged, &scale_memory_}) take_column(memory, most, *column);
-    for (A** column : {&mean, &factor, &offset}) take_column(memory, most, *column);
+    const index_t n = padded_sets(most);
+    high = reinterpret_cast<double*>(memory);
+    low = high + n;
+    second = low + n;
+    rstd = second + n;
+    merged = rstd + n;
+    scale_memory_ = merged + n;
+    mean = reinterpret_cast<A*>(scale_memory_ + n);
+    factor = mean + n;
+    offset = factor + n;
   }
   void start(index_t count) {
     sets = count;
@@ -113,12 +119,10 @@ struct SetTable {
 
 /// What the map makes of the statistics of some sets, from columns that reach to whole registers; without weight and bias where these are
 /// numbers per element. The mean goes to A and what A cannot hold of it to the offset, where a zero is -0, which leaves the sign of a zero
-/// x_hat alone. A mean below two sigma may go to the offset altogether and spares the map a subtraction: rounding it costs x_hat half an
-/// epsilon times kappa there, which is promised of rows; a constant set must not pay it. True if any mean is left.
+/// x_hat alone.
 template <class A>
-inline bool make_coefficients(bool may_move, index_t sets, const double* high, const double* low, const double* second, const double* gain,
-                              const double* weight, const double* bias, A* mean, A* factor, A* offset) {
-  bool subtracts = false;
+inline void make_coefficients(index_t sets, const double* high, const double* low, const double* gain, const double* weight,
+                              const double* bias, A* mean, A* factor, A* offset) {
   for (index_t s = 0; s < sets; s += pack_size<double>) {
     const Pack<double> mean_of_set = load(high + s), gain_of_set = load(gain + s);
     const Pack<double> scale = weight == nullptr ? gain_of_set : mul(gain_of_set, load(weight + s));
@@ -126,14 +130,8 @@ inline bool make_coefficients(bool may_move, index_t sets, const double* high, c
     store_doubles(factor + s, scale);
     store_doubles(mean + s, mean_of_set);
     const Pack<double> rest = (mean_of_set - load_doubles(mean + s)) + load(low + s);
-    const auto moves = Pack<double>(may_move ? 1.0 : 0.0) > Pack<double>(0.0) &&
-                       less(magnitude(mul(mean_of_set, gain_of_set)), Pack<double>(2.0)) && less(Pack<double>(0.0), load(second + s));
-    store_doubles(mean + s, choose(moves, Pack<double>(0.0), load_doubles(mean + s)));
-    store_doubles(offset + s, choose(moves, fma(Pack<double>(-0.0) - mean_of_set, load_doubles(factor + s), constant),
-                                     fma(Pack<double>(-0.0) - rest, scale, constant)));
-    for (int i = 0; i < pack_size<double> && s + i < sets; ++i) subtracts = subtracts || mean[s + i] != A(0);
+    store_doubles(offset + s, fma(Pack<double>(-0.0) - rest, scale, constant));
   }
-  return subtracts;
 }
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

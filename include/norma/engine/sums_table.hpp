@@ -19,8 +19,17 @@ struct SumsTable {
   static constexpr index_t bytes(index_t sets) { return padded_sets(sets) * static_cast<index_t>(4 * sizeof(double) + 6 * sizeof(A)); }
 
   SumsTable(index_t most, std::byte* memory) {
-    for (double** column : {&g, &g_x_hat, &rstd, &weight}) take_column(memory, most, *column);
-    for (A** column : {&mean, &factor, &shift, &scale, &slope, &offset}) take_column(memory, most, *column);
+    const index_t n = padded_sets(most);
+    g = reinterpret_cast<double*>(memory);
+    g_x_hat = g + n;
+    rstd = g_x_hat + n;
+    weight = rstd + n;
+    mean = reinterpret_cast<A*>(weight + n);
+    factor = mean + n;
+    shift = factor + n;
+    scale = shift + n;
+    slope = scale + n;
+    offset = slope + n;
   }
   void start(index_t count) {
     sets = count;

@@ -1,8 +1,6 @@
 // Sweep: some cells of up to three tensors, block by block, as groups of registers: straight on memory as rows or lanes, or staged.
 #pragma once
 
-#include <initializer_list>
-
 #include <norma/engine/piece.hpp>
 #include <norma/engine/set_stream.hpp>
 #include <norma/kernels/map.hpp>
@@ -40,6 +38,13 @@ NORMA_INLINE void clear_columns(double* column, index_t count) {
 /// True if p starts a cache line.
 NORMA_INLINE bool lines_up(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 64 == 0; }
 
+/// What rows of one tensor take in a tile at most, unless there are four. Measured: a quarter of that costs a tenth of the time.
+inline constexpr index_t near_bytes = index_t{128} << 10;
+
+/// Tensors that are at least so large lie in memory: what is swept next is asked for ahead. Measured: 1.2 times as fast from 16 MB on, no
+/// gain at 10.
+inline constexpr index_t far_bytes = index_t{16} << 20;
+
 /// S tensors, of which those from Outputs on are written. Length: elements that are staged at once. Sums want whole blocks; what is mapped
 /// is cut shorter, for stacks are small.
 template <class A, std::size_t S, std::size_t Outputs = S, index_t Length = Outputs == S ? block_length : block_length / 4>
@@ -50,40 +55,39 @@ class Sweep {
   /// How the tensors lie decides the way, unless they are to be staged anyhow; `across_lanes`: cells are walked across lanes also where
   /// they are no neighbours. `shared`: what has numbers per element, which neighbours across lanes must share. reads_outputs: what is
   /// written is added to.
-  Sweep(const Layout& layout, const Operands& operands, const Stream (&streams)[S], std::initializer_list<Stream> shared = {},
-        bool staged = false, bool across_lanes = false, bool reads_outputs = false)
+  Sweep(const Layout& layout, const Operands& operands, const Stream (&streams)[S], StreamSet shared = 0, bool staged = false,
+        bool across_lanes = false, bool reads_outputs = false)
       : layout_(layout), reads_outputs_(reads_outputs) {
     bool rows = true, arithmetic = true;
-    neighbours_ = layout.kept.count > 0;
     for (std::size_t s = 0; s < S; ++s) {
       stream_[s] = SetStream<A>(operands, layout, streams[s]);
       rows = rows && stream_[s].direct();
       arithmetic = arithmetic && operands[streams[s]].type == element_type_of<A>;
-      neighbours_ = neighbours_ && layout.kept.axis[layout.kept.count - 1].stride[streams[s]] == 1;
     }
-    for (const Stream s : shared) neighbours_ = neighbours_ && layout.kept.axis[layout.kept.count - 1].stride[s] == 0;
-    row_ = 1;
-    for (int a = layout.kept.count; a-- > 0;) {
-      bool one_run = true;
-      for (const Stream s : streams) one_run = one_run && layout.kept.axis[a].stride[s] == row_;
-      for (const Stream s : shared) one_run = one_run && layout.kept.axis[a].stride[s] == 0;
-      if (!one_run) break;
-      row_ *= layout.kept.axis[a].extent;
+    if (staged) {
+      way_ = Way::staged;
+    } else if (arithmetic && layout.averaged.count <= 1 && (across_lanes || !rows || layout.averaged.count == 0)) {
+      find_neighbours(streams, shared);
+      if (row_ > 1 || (across_lanes && layout.averaged.count == 1)) {
+        way_ = Way::lanes;
+        most_ = row_ > 1 ? tile_lanes<A> : 1;
+      }
     }
-    const bool lanes = arithmetic && ((across_lanes && layout.averaged.count == 1) ||
-                                      (neighbours_ && layout.averaged.count <= 1 && !(rows && layout.averaged.count == 1)));
-    way_ = staged ? Way::staged : lanes ? Way::lanes : rows ? Way::rows : Way::staged;
+    if (way_ == Way::lanes) return;
+    way_ = rows && !staged ? Way::rows : Way::staged;
+    const index_t fit = near_bytes / (layout.set_size * static_cast<index_t>(sizeof(A))) / 4 * 4;
+    most_ = fit < 4 ? 4 : fit < tile_rows ? fit : tile_rows;
   }
   Way way() const { return way_; }
   /// Cells of a tile.
-  index_t most() const { return way_ != Way::lanes ? tile_rows : neighbours_ ? tile_lanes<A> : 1; }
+  index_t most() const { return most_; }
 
   /// f(first, count) for tiles of cells [first, last): neighbours in one row of cells where they lie across lanes.
   template <class F>
   void each_tile(index_t first, index_t last, F&& f) const {
-    const bool in_rows = way_ == Way::lanes && neighbours_;
+    const bool in_rows = way_ == Way::lanes && row_ > 1;
     while (first < last) {
-      index_t count = last - first < most() ? last - first : most();
+      index_t count = last - first < most_ ? last - first : most_;
       if (in_rows && count > row_ - first % row_) count = row_ - first % row_;
       f(first, count);
       first += count;
@@ -124,71 +128,115 @@ class Sweep {
     }
     return true;
   }
+  /// How many bytes the rows of a tensor that are `tiles` tiles later lie behind their like: to be asked for where memory is far. 0 where
+  /// it is near, or that is not one distance.
+  index_t ahead(std::size_t s, index_t tiles) const {
+    if (way_ != Way::rows || layout_.kept.count != 1) return 0;
+    if (layout_.sets * layout_.set_size * static_cast<index_t>(sizeof(A)) < far_bytes) return 0;
+    return layout_.kept.axis[0].stride[stream_[s].stream()] * most_ * tiles * static_cast<index_t>(sizeof(A));
+  }
   /// Elements that are swept at once: few where rows of cells are wide, so that rows are read in long pieces.
   index_t step(index_t cells, index_t size, bool stages) const {
     if (way_ == Way::lanes) return cells > lane_registers * pack_size<A> ? 8 : length;
     return way_ == Way::staged || stages ? length : size;
   }
 
-  /// f(group, tensors of that group, first cell of the group in the tile) for elements [i, i + n), n <= length, of the tile's cells
-  /// [begin, end). The first tensor is multiplied by `scale` where it is staged.
+  /// f(cells, tensors of these cells, first of them in the tile) for elements [i, i + n), n <= length, of the tile's cells [begin, end).
+  /// The first tensor is multiplied by `scale` where it is staged.
   template <class F>
-  NORMA_INLINE void each_group(const Tile& tile, index_t begin, index_t end, index_t i, index_t n, A scale, bool together, F&& f) const {
-    if (way_ == Way::rows) {
-      constexpr int R = static_cast<int>(interleaved_rows<A>);
-      index_t r = begin;
-      if constexpr (R > 1) {
-        for (; together && r + R <= end; r += R) rows<R>(tile, r, i, f);
-      }
-      for (; r < end; ++r) rows<1>(tile, r, i, f);
-    } else if (way_ == Way::lanes) {
-      each_lane_group<A>(
-          end - begin, [&](auto group, index_t p) __attribute__((always_inline)) {
-            typename decltype(group)::template Of<A> tensor[S];
-            for (std::size_t s = 0; s < S; ++s)
-              tensor[s] = {stream_[s].data(tile.offset[s][0]) + begin + p + i * lane_stride(s), lane_stride(s)};
-            f(group, tensor, begin + p);
-          });
-    } else {
-      for (index_t r = begin; r < end; ++r) staged(tile, r, i, n, scale, f);
+  NORMA_INLINE void each_cells(const Tile& tile, index_t begin, index_t end, index_t i, index_t n, A scale, bool together, F&& f) const {
+    if (way_ == Way::lanes) {
+      typename LaneCells<A>::template Of<A> tensor[S];
+      for (std::size_t s = 0; s < S; ++s) tensor[s] = {stream_[s].data(tile.offset[s][0]) + begin + i * lane_stride(s), lane_stride(s)};
+      f(LaneCells<A>{end - begin}, tensor, begin);
+      return;
     }
+    if (way_ == Way::staged) return each_staged(tile, begin, end, i, n, scale, f);
+    typename RowCells<A>::template Of<A> tensor[S];
+    for (std::size_t s = 0; s < S; ++s) tensor[s] = {stream_[s].data(i), tile.offset[s] + begin};
+    f(RowCells<A>{end - begin, together}, tensor, begin);
   }
 
  private:
+  /// Out of line, for only who stages should pay for the memory.
+  template <class F>
+  NORMA_NOINLINE void each_staged(const Tile& tile, index_t begin, index_t end, index_t i, index_t n, A scale, F& f) const {
+    typename RowCells<A>::template Of<A> tensor[S];
+    static constexpr index_t start_of_buffer = 0;
+    alignas(64) A buffer[S][Length];
+    for (index_t r = begin; r < end; ++r) {
+      for (std::size_t s = 0; s < S; ++s) {
+        tensor[s] = {reads_outputs_ || s < Outputs
+                         ? const_cast<A*>(stream_[s].read(tile.offset[s][r], i, n, buffer[s], s == 0 ? scale : A(1)))
+                         : stream_[s].target(tile.offset[s][r], i, buffer[s]),
+                     &start_of_buffer};
+      }
+      f(RowCells<A>{1, false}, tensor, r);
+      for (std::size_t s = Outputs; s < S; ++s) stream_[s].write(tile.offset[s][r], i, n, tensor[s].first);
+    }
+  }
+
   const A* data(const Tile& tile, std::size_t s, index_t r) const { return stream_[s].data(tile.offset[s][r]); }
   index_t lane_stride(std::size_t s) const {
     return layout_.averaged.count == 0 ? 0 : layout_.averaged.axis[0].stride[stream_[s].stream()];
   }
 
-  template <int R, class F>
-  NORMA_INLINE void rows(const Tile& tile, index_t r, index_t i, F& f) const {
-    typename Rows<A, R>::template Of<A> tensor[S];
-    for (std::size_t s = 0; s < S; ++s) {
-      for (int k = 0; k < R; ++k) tensor[s].row[k] = stream_[s].data(tile.offset[s][r + k]) + i;
-    }
-    f(Rows<A, R>(), tensor, r);
-  }
-  template <class F>
-  NORMA_INLINE void staged(const Tile& tile, index_t r, index_t i, index_t n, A scale, F& f) const {
-    alignas(64) A buffer[S][Length];
-    typename Rows<A, 1>::template Of<A> tensor[S];
-    for (std::size_t s = 0; s < S; ++s) {
-      if (s < Outputs || reads_outputs_) {
-        tensor[s].row[0] = const_cast<A*>(stream_[s].read(tile.offset[s][r], i, n, buffer[s], s == 0 ? scale : A(1)));
-      } else {
-        tensor[s].row[0] = stream_[s].target(tile.offset[s][r], i, buffer[s]);
-      }
-    }
-    f(Rows<A, 1>(), tensor, r);
-    for (std::size_t s = Outputs; s < S; ++s) stream_[s].write(tile.offset[s][r], i, n, tensor[s].row[0]);
+  void find_neighbours(const Stream (&streams)[S], StreamSet shared) {
+    const AxisList& kept = layout_.kept;
+    const auto lie_so = [&](int a, index_t stride) {
+      bool result = true;
+      for (const Stream s : streams) result = result && kept.axis[a].stride[s] == stride;
+      for (int s = 0; s < stream_count; ++s) result = result && ((shared >> s & 1u) == 0 || kept.axis[a].stride[s] == 0);
+      return result;
+    };
+    for (int a = kept.count; a-- > 0 && lie_so(a, row_);) row_ *= kept.axis[a].extent;
   }
 
   const Layout& layout_;
-  Way way_;
-  bool neighbours_;
-  index_t row_;  // cells that lie side by side in all tensors
+  Way way_ = Way::rows;
+  index_t row_ = 1;  // cells that lie side by side in all tensors
+  index_t most_ = tile_rows;
   bool reads_outputs_;
   SetStream<A> stream_[S];
+};
+
+/// N parameters along the elements of cells, of which those that share them are swept together: all that lie across lanes, and rows one
+/// behind the other. Nothing is asked of them where they do not vary along elements.
+template <std::size_t N>
+class ParameterRuns {
+ public:
+  struct Tile {
+    index_t offset[N][tile_rows];
+    bool alike;
+  };
+  ParameterRuns(const Layout& layout, const Stream (&streams)[N], bool vary) : kept_(layout.kept), vary_(vary) {
+    for (std::size_t k = 0; k < N; ++k) {
+      stream_[k] = streams[k];
+      alike_ = alike_ && layout.kept.broadcasts(streams[k]);
+    }
+  }
+  NORMA_INLINE void start(Way way, index_t first, index_t count, Tile& tile) const {
+    tile.alike = !vary_ || alike_ || way == Way::lanes;
+    for (std::size_t k = 0; vary_ && k < N; ++k) kept_.offsets(stream_[k], first, tile.alike ? 1 : count, tile.offset[k]);
+  }
+  /// The end of the run of cells that begins at `begin`.
+  NORMA_INLINE static index_t end(const Tile& tile, index_t begin, index_t count) {
+    if (tile.alike) return count;
+    const auto same = [&](index_t i) {
+      bool result = true;
+      for (std::size_t k = 0; k < N; ++k) result = result && tile.offset[k][i] == tile.offset[k][begin];
+      return result;
+    };
+    index_t end = begin + 1;
+    while (end < count && same(end)) ++end;
+    return end;
+  }
+
+ private:
+  const AxisList& kept_;
+  Stream stream_[N];
+  bool vary_;
+  bool alike_ = true;  // all cells have the same
 };
 
 /// A parameter along the elements of cells: straight from memory, staged, or one number for a whole cell, of which a register's worth is

@@ -6,8 +6,7 @@
 namespace norma::inline NORMA_ISA_NAMESPACE {
 
 /// Forward: y = (x - mean) * rstd + shift, and what is made of that element by element. One number per set in each array. `shift` carries
-/// the part of the mean that one T cannot hold; where the mean is small against sigma it carries all of it, and mean is 0. Where a set has
-/// one weight and one bias they are in rstd and shift.
+/// the part of the mean that one T cannot hold. Where a set has one weight and one bias they are in rstd and shift.
 template <class T>
 struct Coefficients {
   const T* mean;
@@ -27,14 +26,9 @@ struct DxCoefficients {
   NORMA_INLINE DxCoefficients from(index_t set) const { return {scale + set, slope + set, offset + set}; }
 };
 
-/// Centred = false leaves out the subtraction, for sets whose mean is 0: the same bits.
-template <bool Centred, class T>
+template <class T>
 NORMA_INLINE Pack<T> x_hat(const Pack<T>& x, const Pack<T>& mean, const Pack<T>& rstd, const Pack<T>& shift) {
-  if constexpr (Centred) {
-    return fma(x - mean, rstd, shift);
-  } else {
-    return fma(x, rstd, shift);
-  }
+  return fma(x - mean, rstd, shift);
 }
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

@@ -1,6 +1,8 @@
 // fold: from elements to sums, a group at a time; forward, and for the sums of a backward.
 #pragma once
 
+#include <array>
+
 #include <norma/kernels/coefficients.hpp>
 #include <norma/kernels/group.hpp>
 #include <norma/simd/convert.hpp>
@@ -87,7 +89,7 @@ NORMA_INLINE void backward_fold(const Group& group, index_t n, X dy, X x, const 
           constexpr int part = Group::part(j);
           if (!has<T>(mask, part)) return;
           const Pack<T> upstream = load<T>(mask, part, dy.at(j, t));
-          const Pack<T> normalized = keep(mask, part, x_hat<true>(load<T>(mask, part, x.at(j, t)), mean[j], rstd[j], shift[j]));
+          const Pack<T> normalized = keep(mask, part, x_hat(load<T>(mask, part, x.at(j, t)), mean[j], rstd[j], shift[j]));
           const Pack<T> g = Weighted ? keep(mask, part, mul(upstream, weight[Group::element(j)])) : upstream;
           sum[0][j] = sum[0][j] + g;
           sum[1][j] = fma(g, normalized, sum[1][j]);
@@ -117,8 +119,8 @@ NORMA_INLINE void add_sums(const Rows<T, R>&, const GroupSums<Sums, R * lane_pac
   });
 }
 /// The same of lanes; `to` reaches to whole registers.
-template <std::size_t Sums, class T, int K, bool Whole>
-NORMA_INLINE void add_sums(const Lanes<T, K, Whole>&, const GroupSums<Sums, K, T>& sum, double* const (&to)[Sums]) {
+template <std::size_t Sums, class T, int K>
+NORMA_INLINE void add_sums(const Lanes<T, K>&, const GroupSums<Sums, K, T>& sum, double* const (&to)[Sums]) {
   alignas(64) T numbers[K * pack_size<T>];
   unroll<static_cast<int>(Sums)>([&](auto s) __attribute__((always_inline)) {
     unroll<K>([&](auto j) __attribute__((always_inline)) { store(numbers + j * pack_size<T>, sum[s][j]); });
@@ -126,12 +128,12 @@ NORMA_INLINE void add_sums(const Lanes<T, K, Whole>&, const GroupSums<Sums, K, T
   });
 }
 
-/// The order in which rows summed it, for sets across lanes: chain(lane, sum) gives the sums of elements lane, lane + lanes<T>, ... of n;
-/// they are added by the tree of virtual lanes, lane l + lane (l + H) for H = lanes / 2, ... 1. Lanes that no element falls into are
-/// left out.
+/// Sums of n elements of sets across lanes, of chains: chain(first, step, sum) gives those of elements first, first + step, ... Either all
+/// are in one chain, or there is one for each virtual lane, and they are added in the order in which rows are summed: by the tree, lane l +
+/// lane (l + H) for H = lanes / 2, ... 1. Lanes that no element falls into are left out.
 template <std::size_t Sums, class T, int K, class Chain>
-NORMA_INLINE void fold_lane_by_lane(index_t n, GroupSums<Sums, K, T>& sum, const Chain& chain) {
-  int used = lanes<T>, levels = 0;
+NORMA_INLINE void fold_chains(bool one_chain, index_t n, GroupSums<Sums, K, T>& sum, const Chain& chain) {
+  int used = one_chain ? 1 : lanes<T>, levels = 0;
   while (used / 2 >= n && used > 1) used /= 2;
   for (int l = used; l > 1; l /= 2) ++levels;
   GroupSums<Sums, K, T> waiting[7];
@@ -139,7 +141,7 @@ NORMA_INLINE void fold_lane_by_lane(index_t n, GroupSums<Sums, K, T>& sum, const
   for (int k = 0; k < used; ++k) {
     int lane = 0;
     for (int bit = 0; bit < levels; ++bit) lane |= (k >> bit & 1) << (levels - 1 - bit);
-    chain(lane, sum);
+    chain(lane, one_chain ? 1 : lanes<T>, sum);
     for (int pairs = k; (pairs & 1) != 0; pairs >>= 1) {
       --depth;
       unroll<static_cast<int>(Sums)>([&](auto s) __attribute__((always_inline)) {
@@ -151,6 +153,51 @@ NORMA_INLINE void fold_lane_by_lane(index_t n, GroupSums<Sums, K, T>& sum, const
     });
     ++depth;
   }
+}
+
+/// sums[s][i] += the s-th sum of Term over the n elements of the i-th of some cells, about its pivot. one_chain: see fold_chains.
+template <class Term, class Cells, class X, class T>
+NORMA_NOINLINE void sum_cells(const Cells& cells, bool one_chain, index_t n, X x, const T* pivots,
+                              const std::array<double*, Term::sums>& sums) {
+  cells.each_group([&](auto group, index_t cell) __attribute__((always_inline)) {
+    using Group = decltype(group);
+    GroupSums<Term::sums, Group::registers, T> sum;
+    const auto of_group = x.of(group, cell);
+    if constexpr (Group::across_lanes) {
+      fold_chains<Term::sums, T, Group::registers>(
+          one_chain, n, sum, [&](index_t k, index_t step, auto& of_chain) __attribute__((always_inline)) {
+            fold<Term>(group, (n - k + step - 1) / step, of_group.every(k, step), pivots + cell, of_chain);
+          });
+    } else {
+      fold<Term>(group, n, of_group, pivots + cell, sum);
+    }
+    double* to[Term::sums];
+    for (std::size_t s = 0; s < Term::sums; ++s) to[s] = sums[s] + cell;
+    add_sums<Term::sums>(group, sum, to);
+  });
+}
+
+/// g[i] and g_x_hat[i] += the sums of backward_fold over the n elements of the i-th of some cells.
+template <bool Weighted, bool Gradients, class Cells, class X, class T>
+NORMA_NOINLINE void backward_sum_cells(const Cells& cells, bool one_chain, index_t n, X dy, X x, const Coefficients<T>& c,
+                                       const ElementWeight<T>& weights, const GradientRun<T>& gradient, double* g, double* g_x_hat) {
+  cells.each_group([&](auto group, index_t cell) __attribute__((always_inline)) {
+    using Group = decltype(group);
+    GroupSums<2, Group::registers, T> sum;
+    const auto dy_of_group = dy.of(group, cell), x_of_group = x.of(group, cell);
+    if constexpr (Group::across_lanes) {
+      fold_chains<2, T, Group::registers>(
+          one_chain, n, sum, [&](index_t k, index_t step, auto& of_chain) __attribute__((always_inline)) {
+            Group every = group;
+            every.element_step = step;
+            backward_fold<Weighted, Gradients>(every, (n - k + step - 1) / step, dy_of_group.every(k, step), x_of_group.every(k, step),
+                                               c.from(cell), weights.from(k), gradient.from(group.sums_of_element(k)), of_chain);
+          });
+    } else {
+      backward_fold<Weighted, Gradients>(group, n, dy_of_group, x_of_group, c.from(cell), weights, gradient, sum);
+    }
+    add_sums<2>(group, sum, {g + cell, g_x_hat + cell});
+  });
 }
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

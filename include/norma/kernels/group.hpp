@@ -142,9 +142,9 @@ struct Rows {
   }
 };
 
-/// K registers of neighbouring sets, one element of each a step: a number per set is a lane, a number per element is the same in all.
-/// `positions` sets if there are fewer than the registers hold.
-template <class T, int K, bool Whole>
+/// K registers of neighbouring sets, one element of each a step: a number per set is a lane, a number per element is the same in all. A
+/// single register may hold fewer sets: `positions`.
+template <class T, int K>
 struct Lanes {
   static constexpr bool across_lanes = true;
   static constexpr int registers = K;
@@ -176,7 +176,7 @@ struct Lanes {
   template <class F>
   NORMA_INLINE void each_step(index_t n, F&& f) const {
     for (index_t t = 0; t < n; ++t) {
-      if constexpr (Whole) {
+      if constexpr (K > 1) {
         f(t, Full());
       } else {
         f(t, Part{positions});
@@ -202,15 +202,60 @@ NORMA_INLINE void with_bool(bool value, F&& f) {
   }
 }
 
-/// f(group, first set) for `count` neighbouring sets: whole groups, single registers, and a part of one.
-template <class T, class F>
-NORMA_INLINE void each_lane_group(index_t count, F&& f) {
-  index_t p = 0;
-  for (; p + lane_registers * pack_size<T> <= count; p += lane_registers * pack_size<T>) {
-    f(Lanes<T, lane_registers, true>{lane_registers * pack_size<T>}, p);
+/// Cells that lie as rows, `together`: in groups of several.
+template <class T>
+struct RowCells {
+  index_t count;
+  bool together;
+
+  static constexpr index_t sums_per_element = 1;
+
+  template <class U>
+  struct Of {
+    U* first;
+    const index_t* offset;  ///< of each cell
+    template <int R>
+    NORMA_INLINE typename Rows<T, R>::template Of<U> of(const Rows<T, R>&, index_t cell) const {
+      typename Rows<T, R>::template Of<U> group;
+      for (int r = 0; r < R; ++r) group.row[r] = first + offset[cell + r];
+      return group;
+    }
+  };
+  /// f(group, first cell).
+  template <class F>
+  NORMA_INLINE void each_group(F&& f) const {
+    constexpr int R = static_cast<int>(interleaved_rows<T>);
+    index_t r = 0;
+    if constexpr (R > 1) {
+      for (; together && r + R <= count; r += R) f(Rows<T, R>(), r);
+    }
+    for (; r < count; ++r) f(Rows<T, 1>(), r);
   }
-  for (; p + pack_size<T> <= count; p += pack_size<T>) f(Lanes<T, 1, true>{pack_size<T>}, p);
-  if (p < count) f(Lanes<T, 1, false>{count - p}, p);
-}
+};
+
+/// Cells that lie beside their neighbours: whole groups, then single registers, the last of which may be a part.
+template <class T>
+struct LaneCells {
+  index_t count;
+
+  static constexpr index_t sums_per_element = lanes<T>;
+
+  template <class U>
+  struct Of {
+    U* first;
+    index_t stride;
+    template <int K>
+    NORMA_INLINE typename Lanes<T, K>::template Of<U> of(const Lanes<T, K>&, index_t cell) const {
+      return {first + cell, stride};
+    }
+  };
+  template <class F>
+  NORMA_INLINE void each_group(F&& f) const {
+    constexpr index_t most = lane_registers * pack_size<T>;
+    index_t p = 0;
+    for (; p + most <= count; p += most) f(Lanes<T, lane_registers>{most}, p);
+    for (; p < count; p += pack_size<T>) f(Lanes<T, 1>{count - p < pack_size<T> ? count - p : pack_size<T>}, p);
+  }
+};
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

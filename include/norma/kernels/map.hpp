@@ -10,8 +10,8 @@ template <class T, int R, class Y>
 NORMA_INLINE index_t head_of(const Rows<T, R>&, const Y& y, index_t n) {
   return R > 1 ? 0 : elements_to_alignment(y.row[0], n);
 }
-template <class T, int K, bool Whole, class Y>
-NORMA_INLINE index_t head_of(const Lanes<T, K, Whole>&, const Y&, index_t) {
+template <class T, int K, class Y>
+NORMA_INLINE index_t head_of(const Lanes<T, K>&, const Y&, index_t) {
   return 0;
 }
 /// Whether what is written is not what is read.
@@ -19,25 +19,40 @@ template <class T, int R, class X>
 NORMA_INLINE bool apart(const Rows<T, R>&, const X& x, const X& y) {
   return R == 1 && x.row[0] != y.row[0];
 }
-template <class T, int K, bool Whole, class X>
-NORMA_INLINE bool apart(const Lanes<T, K, Whole>&, const X&, const X&) {
+template <class T, int K, class X>
+NORMA_INLINE bool apart(const Lanes<T, K>&, const X&, const X&) {
   return false;
 }
 
-template <bool Stream, class Mask, class T>
-NORMA_INLINE void store_result(const Mask& mask, int part, T* p, const Pack<T>& v) {
-  if constexpr (Stream && std::is_same_v<Mask, Full>) {
-    store_streaming(p, v);
-  } else {
-    store(mask, part, p, v);
-  }
+/// What is done about memory that is far: outputs bypass the cache, inputs (x; dy and x) are asked for so many bytes ahead, if not 0.
+struct FarMemory {
+  bool streams = false;
+  index_t ahead[2] = {0, 0};
+
+  bool present() const { return streams || ahead[0] != 0; }
+};
+
+/// Asks for what lies `ahead` bytes behind the registers of a step of one tensor.
+template <class T, class Group, class X>
+NORMA_INLINE void read_ahead(const X& x, index_t t, index_t ahead) {
+  constexpr int registers_of_line = 64 / static_cast<int>(sizeof(T)) / pack_size<T>;
+  if (ahead == 0) return;
+  for (int j = 0; j < Group::registers; j += registers_of_line) prefetch(x.at(j, t), ahead);
 }
 
-/// y = (x - mean) * rstd + shift; if Affine, y = that * weight + bias with numbers per element. y may be exactly x. Streaming wants what is
-/// stored in whole registers aligned to them.
-template <bool Affine, bool Stream, bool Centred, class Group, class X, class T>
+template <bool Far, class Mask, class T>
+NORMA_INLINE void store_result(const Mask& mask, int part, T* p, const Pack<T>& v, const FarMemory& far) {
+  if constexpr (Far && std::is_same_v<Mask, Full>) {
+    if (far.streams) return store_streaming(p, v);
+  }
+  store(mask, part, p, v);
+}
+
+/// y = (x - mean) * rstd + shift; if Affine, y = that * weight + bias with numbers per element. y may be exactly x. To bypass the cache
+/// wants what is stored in whole registers aligned to them.
+template <bool Affine, bool Far, class Group, class X, class T>
 NORMA_INLINE void map(const Group& group, index_t n, X x, X y, const Coefficients<T>& c, const ElementWeight<T>& weights,
-                      const ElementWeight<T>& biases) {
+                      const ElementWeight<T>& biases, const FarMemory& far) {
   constexpr int J = Group::registers, E = Group::elements;
   Pack<T> mean[J], rstd[J], shift[J];
   unroll<J>([&](auto j) __attribute__((always_inline)) {
@@ -50,6 +65,7 @@ NORMA_INLINE void map(const Group& group, index_t n, X x, X y, const Coefficient
   const index_t weight_step = weights.step, bias_step = biases.step;
   group.each_step_of_map(
       n, head_of(group, y, n), apart(group, x, y), [&](index_t t, auto mask) __attribute__((always_inline)) {
+        if constexpr (Far) read_ahead<T, Group>(x, t, far.ahead[0]);
         Pack<T> weight[E], bias[E];
         if constexpr (Affine) {
           unroll<E>([&](auto e) __attribute__((always_inline)) {
@@ -61,18 +77,27 @@ NORMA_INLINE void map(const Group& group, index_t n, X x, X y, const Coefficient
         unroll<J>([&](auto j) __attribute__((always_inline)) {
           constexpr int part = Group::part(j);
           if (!has<T>(mask, part)) return;
-          Pack<T> v = x_hat<Centred>(load<T>(mask, part, x.at(j, t)), mean[j], rstd[j], shift[j]);
+          Pack<T> v = x_hat(load<T>(mask, part, x.at(j, t)), mean[j], rstd[j], shift[j]);
           if constexpr (Affine) v = fma(v, weight[Group::element(j)], bias[Group::element(j)]);
-          store_result<Stream>(mask, part, y.at(j, t), v);
+          store_result<Far>(mask, part, y.at(j, t), v, far);
         });
       });
 }
 
+/// The same of all groups of some cells.
+template <bool Affine, bool Far, class Cells, class X, class T>
+NORMA_NOINLINE void map_cells(const Cells& cells, index_t n, X x, X y, const Coefficients<T>& c, const ElementWeight<T>& weights,
+                              const ElementWeight<T>& biases, const FarMemory& far) {
+  cells.each_group([&](auto group, index_t cell) __attribute__((always_inline)) {
+    map<Affine, Far>(group, n, x.of(group, cell), y.of(group, cell), c.from(cell), weights, biases, far);
+  });
+}
+
 /// dx = g * scale + (x_hat * slope + offset) with g = dy * weight, or dy where it is not Weighted; Adds: dx += that. dx may be exactly dy
-/// or x.
-template <bool Weighted, bool Stream, bool Adds, class Group, class X, class T>
+/// or x. Far memory as above.
+template <bool Weighted, bool Far, bool Adds, class Group, class X, class T>
 NORMA_INLINE void backward_map(const Group& group, index_t n, X dy, X x, X dx, const Coefficients<T>& c, const DxCoefficients<T>& d,
-                               const ElementWeight<T>& weights) {
+                               const ElementWeight<T>& weights, const FarMemory& far) {
   constexpr int J = Group::registers, E = Group::elements;
   Pack<T> mean[J], rstd[J], shift[J], scale[J], slope[J], constant[J];
   unroll<J>([&](auto j) __attribute__((always_inline)) {
@@ -89,6 +114,10 @@ NORMA_INLINE void backward_map(const Group& group, index_t n, X dy, X x, X dx, c
   group.each_step_of_map(
       n, head_of(group, dx, n),
       !Adds && apart(group, dy, dx) && apart(group, x, dx), [&](index_t t, auto mask) __attribute__((always_inline)) {
+        if constexpr (Far) {
+          read_ahead<T, Group>(dy, t, far.ahead[0]);
+          read_ahead<T, Group>(x, t, far.ahead[1]);
+        }
         Pack<T> weight[E];
         if constexpr (Weighted) {
           unroll<E>([&](auto e) __attribute__((always_inline)) {
@@ -98,14 +127,24 @@ NORMA_INLINE void backward_map(const Group& group, index_t n, X dy, X x, X dx, c
         unroll<J>([&](auto j) __attribute__((always_inline)) {
           constexpr int part = Group::part(j);
           if (!has<T>(mask, part)) return;
-          const Pack<T> normalized = x_hat<true>(load<T>(mask, part, x.at(j, t)), mean[j], rstd[j], shift[j]);
+          const Pack<T> normalized = x_hat(load<T>(mask, part, x.at(j, t)), mean[j], rstd[j], shift[j]);
           const Pack<T> upstream = load<T>(mask, part, dy.at(j, t));
           const Pack<T> g = Weighted ? mul(upstream, weight[Group::element(j)]) : upstream;
           Pack<T> v = fma(g, scale[j], fma(normalized, slope[j], constant[j]));
           if constexpr (Adds) v = v + load<T>(mask, part, dx.at(j, t));
-          store_result<Stream>(mask, part, dx.at(j, t), v);
+          store_result<Far>(mask, part, dx.at(j, t), v, far);
         });
       });
+}
+
+/// The same of all groups of some cells.
+template <bool Weighted, bool Far, bool Adds, class Cells, class X, class T>
+NORMA_NOINLINE void backward_map_cells(const Cells& cells, index_t n, X dy, X x, X dx, const Coefficients<T>& c, const DxCoefficients<T>& d,
+                                       const ElementWeight<T>& weights, const FarMemory& far) {
+  cells.each_group([&](auto group, index_t cell) __attribute__((always_inline)) {
+    backward_map<Weighted, Far, Adds>(group, n, dy.of(group, cell), x.of(group, cell), dx.of(group, cell), c.from(cell), d.from(cell),
+                                      weights, far);
+  });
 }
 
 }  // namespace norma::inline NORMA_ISA_NAMESPACE

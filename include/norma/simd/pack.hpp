@@ -238,6 +238,13 @@ NORMA_INLINE void store_streaming(T* p, const Pack<T>& v) {
 #endif
 }
 
+/// Asks for the cache line `bytes` behind p, for the second-level cache. Where no memory is, nothing happens.
+NORMA_INLINE void prefetch(const void* p, index_t bytes) {
+#if defined(__GNUC__)
+  __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(p) + static_cast<std::uintptr_t>(bytes)), 0, 2);
+#endif
+}
+
 /// Orders streaming stores before whatever tells another thread that they are done.
 NORMA_INLINE void streaming_fence() {
 #if defined(__AVX__)
