@@ -1,7 +1,7 @@
 # The numeric tests, compiled with NORMA_ARCH: a GoogleTest program for each folder of unit tests, and one of the properties of all subjects.
 
 option(NORMA_TEST_EACH_CASE "Each case of a test program is a CTest case of its own; off: each suite (each property of each norm) is one" OFF)
-set(NORMA_TEST_FOLDERS "core;simd;stats;kernels;engine;weights;interop;api;properties" CACHE STRING "Which folders of the numeric tests to build")
+set(NORMA_TEST_FOLDERS "core;simd;stats;kernels;engine;doors;weights;interop;api;properties" CACHE STRING "Which folders of the numeric tests to build")
 
 file(GLOB support_sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/support/*.cpp")
 list(FILTER support_sources EXCLUDE REGEX "/property\\.cpp$")
@@ -35,6 +35,8 @@ endfunction()
 
 set_source_files_properties(${support_sources} PROPERTIES COMPILE_OPTIONS "${NORMA_TEST_KERNEL_OPTIONS}")
 norma_add_subjects(norma_test_subjects)
+# Headers that many files of a program begin with are read once for it. That each header stands alone is build.header_alone's matter.
+target_precompile_headers(norma_test_subjects PRIVATE "support/subject.hpp" <norma/norma.hpp>)
 find_package(TBB CONFIG QUIET)
 
 # norma_add_gtest_program(name source...)
@@ -84,6 +86,13 @@ if("numeric" IN_LIST NORMA_TEST_GROUPS)
     endif()
     if(folder MATCHES "simd|kernels|engine|properties")
       target_compile_options(${target} PRIVATE ${NORMA_TEST_KERNEL_OPTIONS})
+    endif()
+    if(folder STREQUAL "api")
+      target_precompile_headers(${target} PRIVATE <gtest/gtest.h> <norma/norma.hpp>)
+    elseif(folder STREQUAL "properties")
+      target_precompile_headers(${target} PRIVATE <gtest/gtest.h> "support/property.hpp")
+    elseif(folder MATCHES "core|stats|kernels|engine")
+      target_precompile_headers(${target} PRIVATE <gtest/gtest.h>)
     endif()
     norma_register_suites(${target} ${folder}.)
   endforeach()

@@ -12,8 +12,7 @@
 #include <memory>
 #include <vector>
 
-namespace bench {
-namespace {
+namespace bench { namespace {
 
 template <class T>
 norma::TensorView<T> tensor(const Problem& p, T* data) {

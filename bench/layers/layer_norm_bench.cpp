@@ -1,8 +1,7 @@
 // LayerNorm's benchmark cases.
 #include "row_norm_cases.hpp"
 
-namespace bench {
-namespace {
+namespace bench { namespace {
 
 struct LayerNormCases {
   static constexpr const char* name = "LayerNorm";

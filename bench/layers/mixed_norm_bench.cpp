@@ -9,8 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace bench {
-namespace {
+namespace bench { namespace {
 
 template <class T>
 norma::TensorView<T> tensor(const Problem& p, T* data) {

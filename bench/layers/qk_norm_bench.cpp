@@ -14,8 +14,7 @@
 #include <utility>
 #include <vector>
 
-namespace bench {
-namespace {
+namespace bench { namespace {
 
 struct Step {
   norma::QKNorm<float> layer;

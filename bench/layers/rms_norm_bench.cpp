@@ -1,8 +1,7 @@
 // RMSNorm's benchmark cases. oneDNN of the version at hand has none; libtorch's is composed of its operators.
 #include "row_norm_cases.hpp"
 
-namespace bench {
-namespace {
+namespace bench { namespace {
 
 struct RMSNormCases {
   static constexpr const char* name = "RMSNorm";

@@ -8,8 +8,7 @@
 #include <algorithm>
 #include <memory>
 
-namespace bench {
-namespace {
+namespace bench { namespace {
 
 using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 

@@ -8,8 +8,7 @@
 #include <cmath>
 #include <memory>
 
-namespace bench {
-namespace {
+namespace bench { namespace {
 
 /// The layer and what it saves; its gradient buffer is brought to dx afterwards.
 struct Step {

@@ -11,8 +11,7 @@
 
 #include "api/layers.hpp"
 
-namespace norma_test {
-namespace {
+namespace norma_test { namespace {
 
 using norma::LayerNorm;
 using norma::RMSNorm;

@@ -7,8 +7,7 @@
 #include "api/layers.hpp"
 #include "support/ranks.hpp"
 
-namespace norma_test {
-namespace {
+namespace norma_test { namespace {
 
 using norma::BatchRenorm;
 using norma::RenormLimits;

@@ -5,8 +5,7 @@
 
 #include "api/layers.hpp"
 
-namespace norma_test {
-namespace {
+namespace norma_test { namespace {
 
 using norma::BatchNorm;
 using norma::Extents;

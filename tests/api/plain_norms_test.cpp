@@ -9,8 +9,7 @@
 
 #include "api/layers.hpp"
 
-namespace norma_test {
-namespace {
+namespace norma_test { namespace {
 
 using norma::BatchNorm;
 using norma::TensorView;

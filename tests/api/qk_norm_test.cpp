@@ -3,8 +3,7 @@
 
 #include "api/layers.hpp"
 
-namespace norma_test {
-namespace {
+namespace norma_test { namespace {
 
 using norma::QKForm;
 using norma::QKNorm;

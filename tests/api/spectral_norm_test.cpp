@@ -7,8 +7,7 @@
 
 #include "api/layers.hpp"
 
-namespace norma_test {
-namespace {
+namespace norma_test { namespace {
 
 Eigen::MatrixXd random_matrix(Eigen::Index rows, Eigen::Index columns, std::uint64_t seed) {
   const std::vector<double> values = random_values<double>(static_cast<std::size_t>(rows * columns), seed);

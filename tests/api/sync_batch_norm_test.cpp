@@ -8,8 +8,7 @@
 #include "api/layers.hpp"
 #include "support/ranks.hpp"
 
-namespace norma_test {
-namespace {
+namespace norma_test { namespace {
 
 /// The least a communicator can be.
 struct Mine {

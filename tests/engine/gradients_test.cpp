@@ -92,4 +92,16 @@ TEST(ScatterGradient, AddsToWhatElementsShareAtStridesOfItsOwn) {
   EXPECT_EQ(scattered({axis(6, -1)}, Doubles(7, 0), 5), (Doubles{6, 5, 4, 3, 2, 1, 0})) << "backwards";
 }
 
+// One parameter that all elements share: the sum of many loses no more digits than that of a few.
+TEST(Scatter, ManyThatShareAParameter) {
+  const index_t n = 100000;
+  std::vector<double> partial(static_cast<std::size_t>(n), 0.1);
+  std::vector<double> gradient(1, 0.5);
+  norma::AxisList averaged;
+  averaged.count = 1;
+  averaged.axis[0] = {n, {}};
+  norma::scatter_to(averaged, norma::stream_bias_grad, partial.data(), gradient.data());
+  EXPECT_NEAR(gradient[0], 0.5 + 0.1 * static_cast<double>(n), 4e-12) << "4 eps of the sum; one after the other loses 20,000";
+}
+
 }  // namespace

@@ -11,8 +11,7 @@
 #include "support/compare.hpp"
 #include "support/run.hpp"
 
-namespace norma_test {
-namespace {
+namespace norma_test { namespace {
 
 static_assert(norma::Executor<norma::TBB>);
 static_assert(norma::Executor<decltype(norma::tbb(std::declval<oneapi::tbb::task_arena&>()).with(norma::Streaming::always))>);

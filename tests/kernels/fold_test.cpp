@@ -1,8 +1,7 @@
 // fold: sums in the promised order, whatever the group, for every length; backward sums and gradients exact on integers.
 #include "kernels/groups.hpp"
 
-namespace norma_test {
-namespace {
+namespace norma_test { namespace {
 
 template <class T>
 class FoldGroups : public testing::Test {};

@@ -3,8 +3,7 @@
 
 #include "kernels/groups.hpp"
 
-namespace norma_test {
-namespace {
+namespace norma_test { namespace {
 
 template <class T>
 class Groups : public testing::Test {};

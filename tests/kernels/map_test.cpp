@@ -1,12 +1,13 @@
 // map: exact on integers for every group, length and place of the result; nothing beside it is touched.
 #include "kernels/groups.hpp"
 
-namespace norma_test {
-namespace {
+namespace norma_test { namespace {
 
 template <class T>
 class MapGroups : public testing::Test {};
 TYPED_TEST_SUITE(MapGroups, Elements);
+
+constexpr norma::PerElement both = norma::PerElement::weight_and_bias;
 
 /// Memory far away: inputs are asked for ahead, also where there is none.
 template <bool Far>
@@ -15,17 +16,18 @@ norma::FarMemory far_of() {
 }
 
 /// y at forbidden pages, so that a store beyond it faults; in_place: over x.
-template <bool Affine, bool Far, class T, class Group>
+template <norma::PerElement Parameters, bool Far, class T, class Group>
 void check_forward(const Group& group, index_t n, bool in_place, bool weight_advances) {
   const Sets<T, Group> x(group, n, 10, small_integers<T>), apart(group, n, 20, small_integers<T>);
   const Sets<T, Group>& y = in_place ? x : apart;
-  const PerElement<T> weight(n, weight_advances, 30), bias(n, !weight_advances, 40);
+  constexpr bool weighted = Parameters != norma::PerElement::nothing, biased = Parameters == norma::PerElement::weight_and_bias;
+  const PerElement<T> weight(n, weight_advances, 30), bias(n, biased && !weight_advances, 40);
   const Coefficients<T> c;
-  norma::map<Affine, Far>(group, n, x.tensor(), y.tensor(), c.forward(), weight.plus(T(0.5)), bias.plus(T(0)), far_of<Far>());
+  norma::map<Parameters, Far>(group, n, x.tensor(), y.tensor(), c.forward(), weight.plus(T(0.5)), bias.plus(T(0)), far_of<Far>());
   for (index_t s = 0; s < x.count; ++s) {
     for (index_t i = 0; i < n; ++i) {
       const T x_hat = c.x_hat(x.at(s, i), s);
-      ASSERT_EQ(y.now(s, i), Affine ? x_hat * (weight.at(i) + T(0.5)) + bias.at(i) : x_hat) << "set " << s << " at " << i << " of " << n;
+      ASSERT_EQ(y.now(s, i), weighted ? x_hat * (weight.at(i) + T(0.5)) + bias.at(i) : x_hat) << "set " << s << " at " << i << " of " << n;
     }
   }
 }
@@ -34,10 +36,10 @@ TYPED_TEST(MapGroups, ForwardIsExactOnIntegersInPlaceToo) {
   for_each_group<TypeParam>([](const auto& group) {
     for (index_t n = 0; n <= 2 * norma::lanes<TypeParam> + 5; ++n) {
       for (const bool in_place : {false, true}) {
-        check_forward<true, true, TypeParam>(group, n, in_place, true);
-        check_forward<true, false, TypeParam>(group, n, in_place, false);
-        check_forward<false, true, TypeParam>(group, n, in_place, true);
-        check_forward<false, false, TypeParam>(group, n, in_place, true);
+        check_forward<both, true, TypeParam>(group, n, in_place, true);
+        check_forward<both, false, TypeParam>(group, n, in_place, false);
+        check_forward<norma::PerElement::weight, false, TypeParam>(group, n, in_place, true);
+        check_forward<norma::PerElement::nothing, true, TypeParam>(group, n, in_place, true);
       }
     }
   });
@@ -80,8 +82,8 @@ TYPED_TEST(MapGroups, StreamingStoresTheSame) {
   for (index_t i = 0; i < n; ++i) x[i] = static_cast<TypeParam>(i % 7);
   using Group = norma::Rows<TypeParam, 1>;
   const typename Group::template Of<TypeParam> from{{x}}, to{{y}}, past_the_cache{{streamed}};
-  norma::map<false, false>(Group(), n, from, to, c.forward(), {}, {}, {});
-  norma::map<false, true>(Group(), n, from, past_the_cache, c.forward(), {}, {}, {true, {}});
+  norma::map<norma::PerElement::nothing, false>(Group(), n, from, to, c.forward(), {}, {}, {});
+  norma::map<norma::PerElement::nothing, true>(Group(), n, from, past_the_cache, c.forward(), {}, {}, {true, {}});
   norma::streaming_fence();
   for (index_t i = 0; i < n; ++i) ASSERT_EQ(streamed[i], y[i]);
 }

@@ -7,6 +7,8 @@
 
 namespace {
 
+using norma::index_t;
+
 TEST(Stage, GathersScalesAndWidens) {
   const std::vector<float> source = {1, 2, 3, 4, 5, 6, 7, 8};
   double tile[4];
@@ -23,6 +25,23 @@ TEST(Stage, ScattersAndRounds) {
   std::vector<float> target(7, 9);
   norma::unstage_run(target.data() + 6, -2, tile, 3);
   EXPECT_EQ(target, (std::vector<float>{9, 9, 3, 9, -2, 9, 1}));
+}
+
+TEST(Gather, NumbersFromTheirPlacesAndARegisterFilled) {
+  float numbers[64];
+  for (int i = 0; i < 64; ++i) numbers[i] = static_cast<float>(i) + 0.5f;
+  for (const index_t stride : {index_t{1}, index_t{-1}, index_t{0}, index_t{2}}) {
+    for (index_t n = 0; n <= 19; ++n) {
+      index_t place[19];
+      for (index_t i = 0; i < n; ++i) place[i] = i < 11 ? i + 3 : 25 - i;  // side by side at first
+      alignas(64) double column[32];
+      for (double& c : column) c = -1;
+      const float* const source = stride < 0 ? numbers + 40 : numbers;
+      norma::gather(source, stride, place, n, column);
+      for (index_t i = 0; i < n; ++i) EXPECT_EQ(column[i], static_cast<double>(source[place[i] * stride])) << i << " of " << n;
+      for (index_t i = n; i % norma::pack_size<double> != 0; ++i) EXPECT_EQ(column[i], 0) << "a register is filled";
+    }
+  }
 }
 
 }  // namespace

@@ -11,8 +11,7 @@
 #include "support/cases.hpp"
 #include "support/compare.hpp"
 
-namespace norma_test {
-namespace {
+namespace norma_test { namespace {
 
 const norma::MpiCommunicator& world() {
   static const norma::MpiCommunicator comm = norma::mpi(MPI_COMM_WORLD);

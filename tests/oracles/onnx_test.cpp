@@ -10,8 +10,7 @@
 #include "oracles/onnx_reader.hpp"
 #include "support/compare.hpp"
 
-namespace norma_test {
-namespace {
+namespace norma_test { namespace {
 
 const std::filesystem::path nodes = NORMA_ONNX_NODE_TESTS;
 

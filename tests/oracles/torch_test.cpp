@@ -16,8 +16,7 @@
 #include "support/cases.hpp"
 #include "support/compare.hpp"
 
-namespace norma_test {
-namespace {
+namespace norma_test { namespace {
 
 // --- Between values and torch's tensors -------------------------------------------------------------------------------------------------
 

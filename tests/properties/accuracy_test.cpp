@@ -4,8 +4,7 @@
 
 #include "support/property.hpp"
 
-namespace norma_test {
-namespace {
+namespace norma_test { namespace {
 
 /// Data of any mean, scale and layout.
 NORMA_PROPERTY(Accuracy) {

@@ -1,8 +1,7 @@
 // Property 5: in place equals out of place, bit for bit; nothing else is written; gradients accumulate; what is absent is not needed.
 #include "support/property.hpp"
 
-namespace norma_test {
-namespace {
+namespace norma_test { namespace {
 
 void check_in_place(const Subject& subject, const Types& t, const Setting& s, const Where& where) {
   const Data data = random_data(subject, t, s, 21, 3);

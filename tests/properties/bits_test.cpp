@@ -4,8 +4,7 @@
 
 #include "support/property.hpp"
 
-namespace norma_test {
-namespace {
+namespace norma_test { namespace {
 
 /// Every result with every executor, or the first of them, equals the one without.
 void check_executors(const Subject& subject, const Types& t, const Setting& s, const Where& where, std::size_t of_pools = 4) {

@@ -4,8 +4,7 @@
 
 #include "support/property.hpp"
 
-namespace norma_test {
-namespace {
+namespace norma_test { namespace {
 
 enum class Pass { infer, train, backward, frozen };
 using Passes = std::vector<Pass>;

@@ -2,8 +2,7 @@
 #include "support/exact_data.hpp"
 #include "support/property.hpp"
 
-namespace norma_test {
-namespace {
+namespace norma_test { namespace {
 
 constexpr std::size_t sets = 6;
 

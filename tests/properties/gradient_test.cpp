@@ -4,8 +4,7 @@
 #include "support/finite_differences.hpp"
 #include "support/property.hpp"
 
-namespace norma_test {
-namespace {
+namespace norma_test { namespace {
 
 /// Steep sets would want a step of their own: eps bounds them all. r and d of BatchRenorm, constants of backward, are made so by running
 /// statistics far beyond the limits.

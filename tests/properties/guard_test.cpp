@@ -1,8 +1,7 @@
 // Property 7: inaccessible pages right before and behind every tensor; a read or write outside ends the process.
 #include "support/property.hpp"
 
-namespace norma_test {
-namespace {
+namespace norma_test { namespace {
 
 void check_guarded(const Subject& subject, const Types& t, const Setting& s, Layout layout) {
   const Data data = random_data(subject, t, s, 31);

@@ -4,8 +4,7 @@
 
 #include "support/property.hpp"
 
-namespace norma_test {
-namespace {
+namespace norma_test { namespace {
 
 using Check = void (*)(const Subject& subject, const Types& t, std::ptrdiff_t length);
 

@@ -3,8 +3,7 @@
 
 #include "support/property.hpp"
 
-namespace norma_test {
-namespace {
+namespace norma_test { namespace {
 
 /// True if the averaged axes follow each other in memory as they do in row-major order, in either direction: then the sums run in the
 /// same order of indices and the bits are promised.

@@ -8,8 +8,7 @@
 #include "support/cases.hpp"
 #include "support/run.hpp"
 
-namespace norma_test {
-namespace {
+namespace norma_test { namespace {
 
 /// FNV-1a over the bits; every NaN counts as the same.
 std::uint64_t hash(const Values& values) {

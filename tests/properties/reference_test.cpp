@@ -1,8 +1,7 @@
 // Property 1: forward and backward against the reference: by length, shape, layout, options and element types.
 #include "support/property.hpp"
 
-namespace norma_test {
-namespace {
+namespace norma_test { namespace {
 
 void check(const Subject& subject, const Types& t, const Setting& s, const std::vector<Plan>& plans, std::uint64_t seed) {
   SCOPED_TRACE(case_name(t, s));

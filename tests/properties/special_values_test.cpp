@@ -6,8 +6,7 @@
 
 #include "support/property.hpp"
 
-namespace norma_test {
-namespace {
+namespace norma_test { namespace {
 
 const std::vector<std::ptrdiff_t>& some_lengths() {
   static const std::vector<std::ptrdiff_t> lengths = {1, 2, 3, 15, 16, 17, 32, 33, 64, 127, 255, 257, 768, 1000, 1025, 8193, 20000};

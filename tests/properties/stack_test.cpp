@@ -5,8 +5,7 @@
 
 #include "support/property.hpp"
 
-namespace norma_test {
-namespace {
+namespace norma_test { namespace {
 
 void* run_function(void* f) {
   (*static_cast<const std::function<void()>*>(f))();

@@ -5,8 +5,7 @@
 #include "support/counting_new.hpp"
 #include "support/property.hpp"
 
-namespace norma_test {
-namespace {
+namespace norma_test { namespace {
 
 // --- Running statistics and training ----------------------------------------------------------------------------------------------------
 

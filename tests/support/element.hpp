@@ -46,7 +46,9 @@ inline constexpr Types all_f32{Element::f32, Element::f32, Element::f32}, all_f6
 
 inline std::string name_of(const Types& t) {
   if (t.same()) return name_of(t.x);
-  return std::string(name_of(t.x)) + "_to_" + name_of(t.y) + "_by_" + name_of(t.parameter);
+  std::string name = name_of(t.x);
+  for (const char* const part : {"_to_", name_of(t.y), "_by_", name_of(t.parameter)}) name += part;
+  return name;
 }
 
 /// The same number to the bit; any NaN is any other.

@@ -9,7 +9,7 @@
 
 #include <norma/core/extents.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// Elements of a trivial type T. resize() keeps the memory when it is large enough and leaves the elements unspecified otherwise.
 template <class T>
@@ -86,4 +86,4 @@ class Buffer {
   index_t capacity_ = 0;
 };
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -20,7 +20,7 @@ concept Communicator = requires(const std::remove_cvref_t<C>& c, std::span<const
 
 }  // namespace norma
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// A communicator seen through plain pointers, so that layers are compiled once and not once per transport.
 class CommunicatorRef {
@@ -45,4 +45,4 @@ class CommunicatorRef {
   int size_;
 };
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

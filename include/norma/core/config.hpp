@@ -70,9 +70,9 @@
 #define NORMA_ISA_NAMESPACE NORMA_JOIN(NORMA_ISA, _no_exceptions)
 #endif
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// Name of the instruction set this translation unit's kernels are compiled for ("sse2", "avx2_fma", "avx512", ...).
 constexpr const char* instruction_set() noexcept { return NORMA_TEXT(NORMA_ISA); }
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -28,7 +28,7 @@ NORMA_INLINE void set_error_handler(ErrorHandler handler) noexcept { current_err
 
 }  // namespace norma
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// A list of integers in a message, printed as "(2, 3, 4)".
 struct IntegerList {
@@ -82,4 +82,4 @@ inline double checked_eps(const char* layer, double eps) {
   return eps;
 }
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -48,7 +48,7 @@ inline constexpr Sequential sequential{};
 
 }  // namespace norma
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// An executor seen through plain pointers, so that the engine is compiled once and not once per executor and call.
 class ExecutorRef {
@@ -87,4 +87,4 @@ class ExecutorRef {
   bool inline_ = false;
 };
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

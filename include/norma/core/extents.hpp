@@ -85,7 +85,7 @@ class Extents {
 
 }  // namespace norma
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 inline void append_part(std::string& text, const Extents& list) { append_part(text, IntegerList{list.begin(), list.size()}); }
 
@@ -95,4 +95,4 @@ NORMA_INLINE constexpr int checked_axis(const char* who, index_t axis, int rank)
   return static_cast<int>(axis < 0 ? axis + rank : axis);
 }
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -8,7 +8,7 @@
 #include <norma/engine/sums_table.hpp>
 #include <norma/engine/sweep.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// What a norm changed between its statistics and its map, per set: y = (x_hat * gain + shift) * weight + bias. Null pointers: nothing.
 struct Reshape {
@@ -212,4 +212,4 @@ class Backward {
   MapSweep map_;
 };
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -4,7 +4,7 @@
 #include <norma/engine/backward.hpp>
 #include <norma/engine/forward_call.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// Whether a backward replaces dx or adds to it.
 enum class Result : unsigned char { replaced, added };
@@ -242,4 +242,4 @@ void normalize_operands_backward(const ExecutorRef& executor, const Statistic& s
   if (bias_grad.present()) scatter_gradient(call.sums.axes, stream_bias_grad, call.sums.dy, bias_grad, 0);
 }
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

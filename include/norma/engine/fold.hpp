@@ -5,7 +5,7 @@
 #include <norma/engine/sweep.hpp>
 #include <norma/simd/convert.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// Moments of cells, a column each: m2 about pivot + mean, where pivot is near the mean. Uncentred statistics leave both 0.
 template <class A>
@@ -121,4 +121,4 @@ NORMA_NOINLINE void fold_cells(bool centred, const FoldedTile<A>& tile, index_t 
   }
 }
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

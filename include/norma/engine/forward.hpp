@@ -7,7 +7,7 @@
 #include <norma/engine/merge.hpp>
 #include <norma/engine/piece.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// What all pieces of a forward share.
 struct ForwardCall {
@@ -58,7 +58,11 @@ class Forward {
     for (index_t first = 0; first < piece.sets; first += some_sets) {
       const index_t n = piece.sets - first < some_sets ? piece.sets - first : some_sets;
       piece.places(layout_, first, n, place);
-      for (index_t i = 0; i < n; ++i) table.put(first + i, given[place[i]]);
+      given.read(place, n, table.high + first, table.second + first);
+      for (index_t s = first; s < first + n; s += pack_size<double>) {
+        store(table.low + s, Pack<double>(0.0));
+        store(table.rstd + s, given.statistic.rstd(load(table.second + s), 0.0));
+      }
     }
   }
   /// Statistics of a piece's sets go to their places.
@@ -108,7 +112,7 @@ class Forward {
         const index_t n = layout_.set_size - i < block_length ? layout_.set_size - i : block_length;
         scaled.each_cells(tile.tile, 0, 1, i, n, A(1), false, [&](const auto&, auto& tensor, index_t) {
           for (index_t e = 0; e < n; ++e) {
-            const double magnitude = std::fabs(static_cast<double>(tensor[0].first[e]));
+            const double magnitude = std::fabs(static_cast<double>(tensor[0].of_cell(0)[e]));
             if (!(magnitude <= largest[set])) largest[set] = magnitude;
           }
         });
@@ -163,11 +167,13 @@ class Forward {
     alignas(64) double weight[some_sets], bias[some_sets];
   };
   void read_parameters(const index_t* at_weight, const index_t* at_bias, const double* shift, index_t n, Parameters& p) const {
-    for (index_t i = 0; i < n; ++i) {
-      p.weight[i] = weight_.value(at_weight[i]) + call_.weight_offset;
-      p.bias[i] = shift == nullptr ? bias_.value(at_bias[i]) : std::fma(shift[i], p.weight[i], bias_.value(at_bias[i]));
+    weight_.values(at_weight, n, p.weight);
+    bias_.values(at_bias, n, p.bias);
+    for (index_t i = 0; i < n; i += pack_size<double>) {
+      const Pack<double> weight = load(p.weight + i) + Pack<double>(call_.weight_offset);
+      store(p.weight + i, weight);
+      if (shift != nullptr) store(p.bias + i, fma(load(shift + i), weight, load(p.bias + i)));
     }
-    for (index_t i = n; i < padded_sets(n); ++i) p.weight[i] = p.bias[i] = 0;
   }
 
   /// Coefficients of all sets of a table, where the cells of a set share weight and bias, or have numbers per element.
@@ -244,6 +250,7 @@ class Forward {
     const index_t size = layout_.set_size;
     const FarMemory far{call_.streaming && sweep.lines_up(tile, 1), {sweep.ahead(0, 2)}};  // the next tile has been folded already
     const bool together = sweep.together(tile, size, 1);
+    const PerElement per_element = !affine_ ? PerElement::nothing : bias_.constant() ? PerElement::weight : PerElement::weight_and_bias;
     const index_t step = sweep.step(count, size, affine_ && !(weight_.in_place() && bias_.in_place()));
     for (index_t begin = 0, end; begin < count; begin = end) {
       end = ParameterRuns<2>::end(parameters, begin, count);
@@ -258,9 +265,9 @@ class Forward {
         sweep.each_cells(
             tile, begin, end, i, n, scale,
             together, [&](const auto& cells, auto& tensor, index_t first_cell) __attribute__((always_inline)) {
-              with_bool(affine_, [&](auto affine) {
+              with_per_element(per_element, [&](auto kind) {
                 with_bool(far.present(), [&](auto is_far) {
-                  norma::map_cells<affine.value, is_far.value>(cells, n, tensor[0], tensor[1], c.from(first_cell), weight, bias, far);
+                  norma::map_cells<kind.value, is_far.value>(cells, n, tensor[0], tensor[1], c.from(first_cell), weight, bias, far);
                 });
               });
             });
@@ -281,4 +288,4 @@ class Forward {
   MapSweep map_;
 };
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

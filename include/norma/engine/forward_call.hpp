@@ -6,7 +6,23 @@
 #include <norma/engine/forward.hpp>
 #include <norma/engine/plan.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
+
+/// Outputs of so many bytes bypass the cache. Measured: 1.06 times as fast at 16 and 32 MB, 1.6 at 64 MB; below, a reader would miss them.
+inline constexpr index_t streaming_threshold = index_t{16} << 20;
+
+inline bool streams_output(Streaming policy, const Operand& output, index_t bytes, const Operand& x, const Operand& dy) {
+  if (policy == Streaming::never || output.data == x.data || output.data == dy.data) return false;
+  return policy == Streaming::always || bytes >= streaming_threshold;
+}
+
+/// The same for `output` as the stream that is written, y or dx; an absent one streams nothing.
+template <class T>
+inline bool streams_output(const ExecutorRef& executor, const Operands& operands, const TensorView<T>& output) {
+  const index_t bytes = output.size() * static_cast<index_t>(sizeof(T));
+  return output.data() != nullptr &&
+         streams_output(executor.streaming(), operands[stream_y], bytes, operands[stream_x], operands[stream_dy]);
+}
 
 /// Sets for which every task has memory on its stack.
 inline constexpr index_t sets_on_stack = 128;
@@ -161,4 +177,4 @@ void normalize_operands(const ExecutorRef& executor, const Statistic& statistic,
                  });
 }
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

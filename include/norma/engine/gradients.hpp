@@ -5,7 +5,7 @@
 #include <norma/kernels/fold.hpp>
 #include <norma/simd/convert.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// Sets of one gradient group that share a slot. Slots are summed independently and combined in order, so neither their number nor their
 /// borders may depend on threads.
@@ -118,6 +118,18 @@ struct CellSums {
   }
 };
 
+/// of(first) + ... + of(last - 1) by halves: no sum has many terms, however many there are.
+template <class Of>
+inline double tree_sum(index_t first, index_t last, const Of& of) {
+  if (last - first > 16) {
+    const index_t middle = first + (last - first) / 2;
+    return tree_sum(first, middle, of) + tree_sum(middle, last, of);
+  }
+  double sum = of(first);
+  for (index_t i = first + 1; i < last; ++i) sum += of(i);
+  return sum;
+}
+
 /// Adds `partial`, one number per element of a set in the order of `averaged`, to the gradient; elements that share a parameter are summed
 /// in double first.
 template <class P>
@@ -149,8 +161,7 @@ inline void scatter_to(const AxisList& averaged, Stream stream, const double* pa
   const index_t parameters = varying.size(), sharing = shared.size();
   for (index_t p = 0; p < parameters; ++p) {
     const double* from = partial + varying.offset(stream_x, p);
-    double sum = from[0];
-    for (index_t e = 1; e < sharing; ++e) sum += from[shared.offset(stream_x, e)];
+    const double sum = tree_sum(0, sharing, [&](index_t e) { return from[shared.offset(stream_x, e)]; });
     P& to = gradient[varying.offset(stream_y, p)];
     to = static_cast<P>(static_cast<double>(to) + sum);
   }
@@ -161,4 +172,4 @@ inline void scatter_gradient(const AxisList& averaged, Stream stream, const doub
   with_element_type(gradient.type, [&]<class P>(P*) { scatter_to(averaged, stream, partial, static_cast<P*>(gradient.data) + offset); });
 }
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -3,7 +3,7 @@
 
 #include <norma/engine/piece.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// What of a call a hook must see at once: nothing where there is none, any sets, all channels of a sample, all samples of a channel, all.
 enum class Span : unsigned char { none, sets, sample, channels, call };
@@ -26,4 +26,4 @@ struct Hook {
   void operator()(Table& table, const Piece& piece) const { run(context, table, piece); }
 };
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -9,7 +9,7 @@
 #include <norma/core/scalar.hpp>
 #include <norma/core/tensor_view.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// The tensors one pass walks over together; each is a broadcast view of x's index space.
 enum Stream : int {
@@ -303,4 +303,4 @@ struct Layout {
   }
 };
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -3,7 +3,7 @@
 
 #include <norma/engine/fold.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// Merges the moments of the cells of a tile, n elements each, into the sets that they belong to.
 template <class A>
@@ -39,4 +39,4 @@ inline void merge_cells(const TileMoments<A>& moments, double n, const index_t* 
   }
 }
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -1,10 +1,10 @@
 // Two tensors of one shape, element by element, whatever their layouts: as pairs of contiguous blocks.
 #pragma once
 
-#include <norma/engine/normalize.hpp>
+#include <norma/engine/backward_call.hpp>
 #include <norma/kernels/scale_run.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// Blocks of A in the order of x's memory; staged where a tensor does not lie like that.
 template <class A>
@@ -70,4 +70,4 @@ inline void scale(const ExecutorRef& executor, const TensorView<X>& x, A factor,
   });
 }
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

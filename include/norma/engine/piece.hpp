@@ -5,8 +5,9 @@
 #include <cstddef>
 
 #include <norma/engine/layout.hpp>
+#include <norma/kernels/stage.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// Cells that are swept together at most where each is a row, and where they lie across lanes. Only speed depends on it.
 inline constexpr index_t tile_rows = 16;
@@ -18,14 +19,6 @@ inline constexpr index_t some_sets = 64;
 
 /// Columns of numbers per set reach to whole registers.
 constexpr index_t padded_sets(index_t sets) { return (sets + 15) / 16 * 16; }
-
-/// Whether these are n numbers one behind the other.
-inline bool consecutive(const index_t* number, index_t n) {
-  for (index_t i = 1; i < n; ++i) {
-    if (number[i] != number[0] + i) return false;
-  }
-  return true;
-}
 
 /// How the sets of a piece are numbered in its table.
 enum class Numbering : unsigned char {
@@ -84,4 +77,4 @@ struct TileNumbers {
   }
 };
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

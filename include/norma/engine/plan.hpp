@@ -6,7 +6,7 @@
 #include <norma/engine/hook.hpp>
 #include <norma/engine/roles.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// A part of a call: some samples and some channels of everything. Its layout's sets are numbered sample by sample.
 struct Slice {
@@ -180,4 +180,4 @@ class Plan {
   index_t plane_ = 1, samples_ = 1, channels_ = 1, sample_steps_ = 1, channel_steps_ = 1;
 };
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -5,7 +5,7 @@
 #include <norma/engine/layout.hpp>
 #include <norma/kernels/stage.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 template <class A>
 class SetStream {
@@ -39,6 +39,11 @@ class SetStream {
         type_, [&](auto* type) { return static_cast<A>(static_cast<const std::remove_pointer_t<decltype(type)>*>(data_)[offset]); });
   }
 
+  /// The values of n such sets, in a column.
+  void values(const index_t* offset, index_t n, double* column) const {
+    with_element_type(type_, [&]<class P>(P*) { gather(static_cast<const P*>(data_), 1, offset, n, column); });
+  }
+
   /// Where to put elements from `first` on: the tensor itself, or `tile`, which write() then spreads.
   A* target(index_t offset, index_t first, A* tile) const { return direct_ ? data(offset) + first : tile; }
   NORMA_NOINLINE void write(index_t offset, index_t first, index_t count, const A* tile) const {
@@ -50,7 +55,36 @@ class SetStream {
     });
   }
 
+  /// The same of several sets, `pitch` apart in the tile; neighbours go side by side, in the order of memory.
+  NORMA_NOINLINE void stage_rows(const index_t* offset, index_t rows, index_t first, index_t count, A* tile, index_t pitch, A scale) const {
+    if (!neighbours(offset, rows)) {
+      for (index_t r = 0; r < rows; ++r) stage(offset[r], first, count, tile + r * pitch, scale);
+      return;
+    }
+    const index_t stride = axes_->axis[0].stride[stream_];
+    with_element_type(type_, [&]<class P>(P*) {
+      const P* const source = static_cast<const P*>(data_) + offset[0] + first * stride;
+      for (index_t i = 0; i < count; ++i) {
+        for (index_t r = 0; r < rows; ++r) tile[r * pitch + i] = static_cast<A>(source[i * stride + r]) * scale;
+      }
+    });
+  }
+  NORMA_NOINLINE void unstage_rows(const index_t* offset, index_t rows, index_t first, index_t count, const A* tile, index_t pitch) const {
+    if (!neighbours(offset, rows)) {
+      for (index_t r = 0; r < rows; ++r) write(offset[r], first, count, tile + r * pitch);
+      return;
+    }
+    const index_t stride = axes_->axis[0].stride[stream_];
+    with_element_type(type_, [&]<class P>(P*) {
+      P* const target = static_cast<P*>(data_) + offset[0] + first * stride;
+      for (index_t i = 0; i < count; ++i) {
+        for (index_t r = 0; r < rows; ++r) target[i * stride + r] = static_cast<P>(tile[r * pitch + i]);
+      }
+    });
+  }
+
  private:
+  bool neighbours(const index_t* offset, index_t rows) const { return axes_->count <= 1 && rows > 1 && consecutive(offset, rows); }
   NORMA_NOINLINE void stage(index_t offset, index_t first, index_t count, A* tile, A scale) const {
     each_run(first, count, [&](index_t done, index_t start, index_t stride, index_t length) {
       with_element_type(type_, [&](auto* type) {
@@ -61,8 +95,9 @@ class SetStream {
   /// f(done, offset, stride, length) for each run along the innermost averaged axis.
   template <class F>
   void each_run(index_t first, index_t count, F&& f) const {
-    const index_t inner = axes_->count == 0 ? 1 : axes_->axis[axes_->count - 1].extent;
-    const index_t stride = axes_->count == 0 ? 0 : axes_->axis[axes_->count - 1].stride[stream_];
+    const Axis& innermost = axes_->axis[axes_->count > 1 ? axes_->count - 1 : 0];
+    const index_t inner = innermost.extent, stride = innermost.stride[stream_];
+    if (axes_->count <= 1) return f(0, first * stride, stride, count);
     for (index_t done = 0; done < count;) {
       const index_t left_in_run = inner - (first + done) % inner;
       const index_t length = left_in_run < count - done ? left_in_run : count - done;
@@ -79,4 +114,4 @@ class SetStream {
   bool direct_ = false;
 };
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -5,7 +5,7 @@
 #include <norma/engine/statistics.hpp>
 #include <norma/kernels/coefficients.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// Forward. While cells are folded: `high` the pivot, `low` the mean relative to it, `second` m2, `merged` how many cells went in. Then the
 /// mean as high + low, the second moment, rstd; and in A what the map makes of them.
@@ -134,4 +134,4 @@ inline void make_coefficients(index_t sets, const double* high, const double* lo
   }
 }
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -8,14 +8,7 @@
 #include <norma/stats/moments.hpp>
 #include <norma/stats/statistic.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
-
-/// What normalizing needs to know of one set. The mean has two parts because one T cannot hold it when |mean| >> sigma.
-struct SetStatistics {
-  SplitSum<> mean{0, 0};
-  double rstd = 0;
-  double second = 0;  // variance (population), or mean square
-};
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// Statistics per set in the type of parameters, each as high + low; null pointers where nobody asked.
 struct StatisticArrays {
@@ -103,9 +96,6 @@ inline constexpr A one = A(1);
 template <class A>
 inline constexpr A negative_zero = -A(0);
 
-/// A constant set without eps has rstd = 1 / 0; its x_hat is 0 all the same.
-NORMA_INLINE double finite_rstd(double second, double rstd) { return second == 0 && rstd > std::numeric_limits<double>::max() ? 0 : rstd; }
-
 /// A power of two that brings numbers as large as `largest` near 1, or 1 if there is none such (0, Inf, NaN).
 template <class A>
 inline A scale_to_one(A largest) {
@@ -116,4 +106,4 @@ inline A scale_to_one(A largest) {
   return std::ldexp(A(1), exponent < -most ? most : -exponent);
 }
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

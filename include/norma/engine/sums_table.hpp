@@ -6,7 +6,7 @@
 #include <norma/kernels/coefficients.hpp>
 #include <norma/simd/convert.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 template <class A>
 struct SumsTable {
@@ -91,4 +91,4 @@ struct SumsTable {
   }
 };
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

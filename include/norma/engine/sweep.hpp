@@ -5,7 +5,7 @@
 #include <norma/engine/set_stream.hpp>
 #include <norma/kernels/map.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// In which order the elements of a cell that lies across lanes are summed.
 enum class Order : unsigned char {
@@ -158,21 +158,30 @@ class Sweep {
   }
 
  private:
-  /// Out of line, for only who stages should pay for the memory.
+  /// As many rows at once as the buffers hold. Out of line, for only who stages should pay for the memory.
   template <class F>
   NORMA_NOINLINE void each_staged(const Tile& tile, index_t begin, index_t end, index_t i, index_t n, A scale, F& f) const {
+    const index_t pitch = (n + pack_size<A> - 1) / pack_size<A> * pack_size<A>, most = Length / pitch;
+    index_t place[tile_rows];
+    for (index_t r = 0; r < tile_rows; ++r) place[r] = r * pitch;
     typename RowCells<A>::template Of<A> tensor[S];
-    static constexpr index_t start_of_buffer = 0;
     alignas(64) A buffer[S][Length];
-    for (index_t r = begin; r < end; ++r) {
+    for (index_t r = begin, rows; r < end; r += rows) {
+      rows = end - r < most ? end - r : most;
       for (std::size_t s = 0; s < S; ++s) {
-        tensor[s] = {reads_outputs_ || s < Outputs
-                         ? const_cast<A*>(stream_[s].read(tile.offset[s][r], i, n, buffer[s], s == 0 ? scale : A(1)))
-                         : stream_[s].target(tile.offset[s][r], i, buffer[s]),
-                     &start_of_buffer};
+        const index_t* const offset = tile.offset[s] + r;
+        const A scale_of_stream = s == 0 ? scale : A(1);
+        if (stream_[s].direct() && scale_of_stream == A(1)) {
+          tensor[s] = {stream_[s].data(i), offset};
+          continue;
+        }
+        tensor[s] = {buffer[s], place};
+        if (reads_outputs_ || s < Outputs) stream_[s].stage_rows(offset, rows, i, n, buffer[s], pitch, scale_of_stream);
       }
-      f(RowCells<A>{1, false}, tensor, r);
-      for (std::size_t s = Outputs; s < S; ++s) stream_[s].write(tile.offset[s][r], i, n, tensor[s].first);
+      f(RowCells<A>{rows, false}, tensor, r);
+      for (std::size_t s = Outputs; s < S; ++s) {
+        if (!stream_[s].direct()) stream_[s].unstage_rows(tile.offset[s] + r, rows, i, n, buffer[s], pitch);
+      }
     }
   }
 
@@ -258,9 +267,10 @@ class ElementStream {
     return {memory, 0, added};
   }
   double value(index_t offset) const { return static_cast<double>(stream_.value(offset)); }
+  void values(const index_t* offset, index_t n, double* column) const { stream_.values(offset, n, column); }
 
  private:
   SetStream<A> stream_;
 };
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

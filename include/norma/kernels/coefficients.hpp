@@ -3,7 +3,7 @@
 
 #include <norma/simd/pack.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// Forward: y = (x - mean) * rstd + shift, and what is made of that element by element. One number per set in each array. `shift` carries
 /// the part of the mean that one T cannot hold. Where a set has one weight and one bias they are in rstd and shift.
@@ -31,4 +31,4 @@ NORMA_INLINE Pack<T> x_hat(const Pack<T>& x, const Pack<T>& mean, const Pack<T>&
   return fma(x - mean, rstd, shift);
 }
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -8,7 +8,7 @@
 #include <norma/simd/convert.hpp>
 #include <norma/stats/terms.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 template <std::size_t Sums, int J, class T>
 using GroupSums = Pack<T>[Sums][static_cast<std::size_t>(J)];
@@ -200,4 +200,4 @@ NORMA_NOINLINE void backward_sum_cells(const Cells& cells, bool one_chain, index
   });
 }
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

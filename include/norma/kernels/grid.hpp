@@ -4,7 +4,7 @@
 #include <norma/core/extents.hpp>
 #include <norma/simd/lane_sum.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// Elements summed in T before the lanes are folded and added up in double.
 inline constexpr index_t block_length = 1024;
@@ -31,4 +31,4 @@ NORMA_INLINE constexpr int lanes_left(index_t remaining) {
   return remaining <= 0 ? 0 : remaining >= W ? W : static_cast<int>(remaining);
 }
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -3,7 +3,7 @@
 
 #include <norma/kernels/grid.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// Every register of a step is full.
 struct Full {};
@@ -214,10 +214,11 @@ struct RowCells {
   struct Of {
     U* first;
     const index_t* offset;  ///< of each cell
+    NORMA_INLINE U* of_cell(index_t cell) const { return first + offset[cell]; }
     template <int R>
     NORMA_INLINE typename Rows<T, R>::template Of<U> of(const Rows<T, R>&, index_t cell) const {
       typename Rows<T, R>::template Of<U> group;
-      for (int r = 0; r < R; ++r) group.row[r] = first + offset[cell + r];
+      for (int r = 0; r < R; ++r) group.row[r] = of_cell(cell + r);
       return group;
     }
   };
@@ -244,9 +245,10 @@ struct LaneCells {
   struct Of {
     U* first;
     index_t stride;
+    NORMA_INLINE U* of_cell(index_t cell) const { return first + cell; }
     template <int K>
     NORMA_INLINE typename Lanes<T, K>::template Of<U> of(const Lanes<T, K>&, index_t cell) const {
-      return {first + cell, stride};
+      return {of_cell(cell), stride};
     }
   };
   template <class F>
@@ -258,4 +260,4 @@ struct LaneCells {
   }
 };
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -3,7 +3,7 @@
 
 #include <norma/kernels/fold.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// A store that straddles cache lines costs twice: a single row begins with as many elements as lie before its first aligned register.
 template <class T, int R, class Y>
@@ -48,12 +48,24 @@ NORMA_INLINE void store_result(const Mask& mask, int part, T* p, const Pack<T>& 
   store(mask, part, p, v);
 }
 
-/// y = (x - mean) * rstd + shift; if Affine, y = that * weight + bias with numbers per element. y may be exactly x. To bypass the cache
+/// Which parameters of a forward are numbers per element. With a weight alone, the bias is one number.
+enum class PerElement : unsigned char { nothing, weight, weight_and_bias };
+
+/// Calls f with one of them as a constant.
+template <class F>
+NORMA_INLINE void with_per_element(PerElement p, F&& f) {
+  if (p == PerElement::nothing) return f(std::integral_constant<PerElement, PerElement::nothing>());
+  if (p == PerElement::weight) return f(std::integral_constant<PerElement, PerElement::weight>());
+  f(std::integral_constant<PerElement, PerElement::weight_and_bias>());
+}
+
+/// y = (x - mean) * rstd + shift, and that * weight + bias where these are numbers per element. y may be exactly x. To bypass the cache
 /// wants what is stored in whole registers aligned to them.
-template <bool Affine, bool Far, class Group, class X, class T>
+template <PerElement Parameters, bool Far, class Group, class X, class T>
 NORMA_INLINE void map(const Group& group, index_t n, X x, X y, const Coefficients<T>& c, const ElementWeight<T>& weights,
                       const ElementWeight<T>& biases, const FarMemory& far) {
   constexpr int J = Group::registers, E = Group::elements;
+  constexpr bool weighted = Parameters != PerElement::nothing, biased = Parameters == PerElement::weight_and_bias;
   Pack<T> mean[J], rstd[J], shift[J];
   unroll<J>([&](auto j) __attribute__((always_inline)) {
     mean[j] = Group::of_set(c.mean, j);
@@ -63,33 +75,35 @@ NORMA_INLINE void map(const Group& group, index_t n, X x, X y, const Coefficient
   const Pack<T> offset(weights.offset);
   const T *const of_weight = weights.numbers, *const of_bias = biases.numbers;  // copies: a store could change them through a reference
   const index_t weight_step = weights.step, bias_step = biases.step;
+  Pack<T> one_bias(T(0));
+  if constexpr (weighted && !biased) one_bias = Pack<T>(*of_bias);
   group.each_step_of_map(
       n, head_of(group, y, n), apart(group, x, y), [&](index_t t, auto mask) __attribute__((always_inline)) {
         if constexpr (Far) read_ahead<T, Group>(x, t, far.ahead[0]);
         Pack<T> weight[E], bias[E];
-        if constexpr (Affine) {
+        if constexpr (weighted) {
           unroll<E>([&](auto e) __attribute__((always_inline)) {
             if (!has<T>(mask, e)) return;
             weight[e] = group.of_element(mask, of_weight, weight_step, t, e) + offset;
-            bias[e] = group.of_element(mask, of_bias, bias_step, t, e);
+            bias[e] = biased ? group.of_element(mask, of_bias, bias_step, t, e) : one_bias;
           });
         }
         unroll<J>([&](auto j) __attribute__((always_inline)) {
           constexpr int part = Group::part(j);
           if (!has<T>(mask, part)) return;
           Pack<T> v = x_hat(load<T>(mask, part, x.at(j, t)), mean[j], rstd[j], shift[j]);
-          if constexpr (Affine) v = fma(v, weight[Group::element(j)], bias[Group::element(j)]);
+          if constexpr (weighted) v = fma(v, weight[Group::element(j)], bias[Group::element(j)]);
           store_result<Far>(mask, part, y.at(j, t), v, far);
         });
       });
 }
 
 /// The same of all groups of some cells.
-template <bool Affine, bool Far, class Cells, class X, class T>
+template <PerElement Parameters, bool Far, class Cells, class X, class T>
 NORMA_NOINLINE void map_cells(const Cells& cells, index_t n, X x, X y, const Coefficients<T>& c, const ElementWeight<T>& weights,
                               const ElementWeight<T>& biases, const FarMemory& far) {
   cells.each_group([&](auto group, index_t cell) __attribute__((always_inline)) {
-    map<Affine, Far>(group, n, x.of(group, cell), y.of(group, cell), c.from(cell), weights, biases, far);
+    map<Parameters, Far>(group, n, x.of(group, cell), y.of(group, cell), c.from(cell), weights, biases, far);
   });
 }
 
@@ -147,4 +161,4 @@ NORMA_NOINLINE void backward_map_cells(const Cells& cells, index_t n, X dy, X x,
   });
 }
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

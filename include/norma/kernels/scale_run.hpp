@@ -3,7 +3,7 @@
 
 #include <norma/kernels/group.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// y[i] = x[i] * factor, or y[i] += x[i] * factor. y may be exactly x. Streaming wants y aligned to 64 bytes.
 template <bool Stream, bool Adds, class T>
@@ -33,4 +33,4 @@ void scale_block(bool stream, bool adds, const T* x, T* y, index_t n, T factor) 
   with_bool(stream, [&](auto streams) { scale_run<streams.value, false>(x, y, n, factor); });
 }
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -2,11 +2,10 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 
-#include <norma/engine/plane_layer.hpp>
+#include <norma/doors/plane_layer.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 struct BatchInstanceNormName {
   static constexpr const char* layer = "BatchInstanceNorm";
@@ -52,22 +51,14 @@ class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchSets<Batc
     Base::zero_grad();
     gate_grad_.fill(T(0));
   }
-  template <class F>
-  void for_each_parameter(F&& f) {
-    visit_parameters(*this, f);
-  }
-  template <class F>
-  void for_each_parameter(F&& f) const {
-    visit_parameters(*this, f);
-  }
 
  private:
   friend Base;
 
-  template <class Self, class F>
-  static void visit_parameters(Self& self, F& f) {
-    Base::visit_parameters(self, f);
-    f(std::string_view("gate"), self.gate(), self.gate_grad());
+  template <class Self, class Visit>
+  static void visit_parameters(Self& self, Visit& visit) {
+    Base::visit_parameters(self, visit);
+    visit(std::string_view("gate"), self.gate(), self.gate_grad());
   }
 
   template <class X, class Y>
@@ -84,14 +75,15 @@ class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchSets<Batc
       const index_t of_slice = piece.sets_per_sample;
       for (index_t i = 0; i < of_slice; ++i) {
         const index_t c = piece.place(i);
-        const SetStatistics batch = running ? this->running()[c] : merged_planes(forward, this->statistic(), i, of_slice, samples);
+        const SetStatistics batch =
+            running ? this->running()[c]
+                    : merged(this->statistic(), samples, [&](index_t n) { return forward.statistics(n * of_slice + i); });
         const double gate = static_cast<double>(gate_.data()[c]);
         for (index_t n = 0; n < samples; ++n) {
           // The slope is the sum of both halves'; the shift is how far the batch half is from the instance's centre.
           const SetStatistics own = forward.statistics(n * of_slice + i);
           const double batch_slope = mul(gate, batch.rstd), own_slope = mul(1 - gate, own.rstd);
-          const double apart = ((own.mean.high - batch.mean.high) + own.mean.low) - batch.mean.low;
-          forward.reshape(n * of_slice + i, batch_slope + own_slope, mul(batch_slope, apart));
+          forward.reshape(n * of_slice + i, batch_slope + own_slope, mul(batch_slope, distance(batch.mean, own.mean)));
         }
         if (table == nullptr) continue;
         double* const of_channel = table + 3 * c;
@@ -163,4 +155,4 @@ class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchSets<Batc
   Buffer<T> gate_, gate_grad_;
 };
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

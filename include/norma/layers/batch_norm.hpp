@@ -1,10 +1,10 @@
 // BatchNorm: mean and variance of each channel over the batch and all positions (Ioffe, Szegedy 2015, arXiv 1502.03167).
 #pragma once
 
-#include <norma/engine/tracking_norm.hpp>
-#include <norma/engine/view_norm.hpp>
+#include <norma/doors/batch_layer.hpp>
+#include <norma/doors/view_norm.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// Views of inference with given statistics, both wanted: mean and variance (C). weight and bias: (C), or x's rank with 1 where they
 /// repeat.
@@ -52,7 +52,13 @@ struct BatchNormFrozenBackwardViews {
 
 struct BatchNormSpec {
   template <Parameter T>
+  using Views = BatchNormViews<T>;
+  template <Parameter T>
+  using TrainingViews = BatchNormTrainingViews<T>;
+  template <Parameter T>
   using BackwardViews = BatchNormBackwardViews<T>;
+  template <Parameter T>
+  using FrozenBackwardViews = BatchNormFrozenBackwardViews<T>;
   static constexpr const char* layer = "BatchNorm";
   static constexpr int least_rank = 2;
 
@@ -66,6 +72,55 @@ struct BatchNormSpec {
     return roles(x);
   }
   static void check_training(const Extents& x) { check_more_than_one_value(layer, x); }
+
+  /// ShapeError unless mean and variance are there, one value per channel each.
+  template <class T>
+  static GivenStatistics checked_statistics(const Extents& x, const OptionalView<const T>& mean, const OptionalView<const T>& variance,
+                                            double eps) {
+    check_channel_rank(layer, x, least_rank);
+    if ((!mean.has_value() || !variance.has_value()) && x[1] > 0) raise_shape_error(layer, ": mean and variance are both wanted here");
+    check_per_channel(layer, "mean", *mean, x[1]);
+    check_per_channel(layer, "variance", *variance, x[1]);
+    return given_statistics(*mean, *variance, eps);
+  }
+
+  template <class X, class Y, class P>
+  static void infer(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, const BatchNormViews<P>& options) {
+    const GivenStatistics given = checked_statistics<P>(x.extents(), options.mean, options.variance, checked_eps(layer, options.eps));
+    check_forward(layer, x, y);
+    apply_statistics<P>(executor, batch_roles(x.rank()), x, y, view_operands<BatchNormSpec>(x.extents(), channel_axis, options), given);
+  }
+  template <class X, class Y, class P>
+  static void train(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<P>& saved,
+                    const BatchNormTrainingViews<P>& options) {
+    const Roles sets = roles(x.extents());
+    check_forward(layer, x, y);
+    if (options.running_mean.has_value() != options.running_var.has_value()) {
+      raise_shape_error(layer, ": running_mean and running_var are wanted both or not at all");
+    }
+    if (options.running_mean.has_value()) {
+      check_per_channel(layer, "running_mean", *options.running_mean, x.extent(1));
+      check_per_channel(layer, "running_var", *options.running_var, x.extent(1));
+    }
+    check_training(x.extents());
+    const Statistic statistic{Statistic::Kind::deviation, checked_eps(layer, options.eps)};
+    check_momentum(layer, options.momentum);
+    const AffineOperands affine = view_operands<BatchNormSpec>(x.extents(), channel_axis, options);
+    normalize<P>(executor, statistic, sets, x, y, affine, &saved);
+    if (options.running_mean.has_value() && x.size() > 0) {
+      const RunningStep step = RunningStep::of(options.momentum, StatsConvention::torch, 1);
+      update_running_of(saved, x.extents(), sets, step, *options.running_mean, *options.running_var);
+    }
+    saved.commit(layer, x.extents(), sets.signature(), statistic);
+  }
+  template <class DY, class X, class DX, class P>
+  static void infer_backward(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx,
+                             const BatchNormFrozenBackwardViews<P>& options) {
+    const GivenStatistics given = checked_statistics<P>(x.extents(), options.mean, options.variance, checked_eps(layer, options.eps));
+    check_frozen_backward(layer, dy, x, dx);
+    apply_statistics_backward<P>(executor, batch_roles(x.rank()), dy, x, dx,
+                                 view_operands<BatchNormSpec>(x.extents(), channel_axis, options), given, x.extent(1));
+  }
 };
 
 /// torch.nn.BatchNorm's options and defaults. momentum std::nullopt: the cumulative average of all batches.
@@ -93,104 +148,15 @@ class BatchNorm : public TrackingNorm<BatchNormSpec, T> {
                                         .convention = options.convention}) {}
 };
 
-/// ShapeError unless mean and variance are there, one value per channel each.
-template <class T>
-inline GivenStatistics checked_statistics(const Extents& x, const OptionalView<const T>& mean, const OptionalView<const T>& variance,
-                                          double eps) {
-  constexpr const char* layer = BatchNormSpec::layer;
-  check_channel_rank(layer, x, BatchNormSpec::least_rank);
-  if ((!mean.has_value() || !variance.has_value()) && x[1] > 0) raise_shape_error(layer, ": mean and variance are both wanted here");
-  check_per_channel(layer, "mean", *mean, x[1]);
-  check_per_channel(layer, "variance", *variance, x[1]);
-  return given_statistics(*mean, *variance, eps);
-}
-
-/// BatchNorm on views you own.
-struct BatchNormFunction {
-  /// Inference: batch_norm(x, y, {.mean = m, .variance = v, ...}). Allocates nothing; y may be exactly x.
-  template <Executor E, class X, class Y>
-  void operator()(const E& executor, X&& x, Y&& y, const BatchNormViews<ParameterOf<X>>& options) const {
-    infer(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), options);
-  }
-  template <class X, class Y>
-    requires(!Executor<X>)
-  void operator()(X&& x, Y&& y, const BatchNormViews<ParameterOf<X>>& options) const {
-    (*this)(sequential, x, std::forward<Y>(y), options);
-  }
-  /// Training forward: batch_norm(x, y, saved, {.running_mean = m, .running_var = v, ...}).
-  template <Executor E, class X, class Y>
-  void operator()(const E& executor, X&& x, Y&& y, Saved<ParameterOf<X>>& saved,
-                  const BatchNormTrainingViews<ParameterOf<X>>& options = {}) const {
-    train(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), saved, options);
-  }
-  template <class X, class Y>
-    requires(!Executor<X>)
-  void operator()(X&& x, Y&& y, Saved<ParameterOf<X>>& saved, const BatchNormTrainingViews<ParameterOf<X>>& options = {}) const {
-    (*this)(sequential, x, std::forward<Y>(y), saved, options);
-  }
-
- private:
-  template <class X, class Y, class P>
-  static void infer(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, const BatchNormViews<P>& options) {
-    const GivenStatistics given =
-        checked_statistics<P>(x.extents(), options.mean, options.variance, checked_eps(BatchNormSpec::layer, options.eps));
-    check_forward(BatchNormSpec::layer, x, y);
-    apply_statistics<P>(executor, batch_roles(x.rank()), x, y, view_operands<BatchNormSpec>(x.extents(), channel_axis, options), given);
-  }
-  template <class X, class Y, class P>
-  static void train(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<P>& saved,
-                    const BatchNormTrainingViews<P>& options) {
-    using F = BatchNormSpec;
-    const Roles roles = F::roles(x.extents());
-    check_forward(F::layer, x, y);
-    if (options.running_mean.has_value() != options.running_var.has_value()) {
-      raise_shape_error(F::layer, ": running_mean and running_var are wanted both or not at all");
-    }
-    if (options.running_mean.has_value()) {
-      check_per_channel(F::layer, "running_mean", *options.running_mean, x.extent(1));
-      check_per_channel(F::layer, "running_var", *options.running_var, x.extent(1));
-    }
-    F::check_training(x.extents());
-    const Statistic statistic{Statistic::Kind::deviation, checked_eps(F::layer, options.eps)};
-    check_momentum(F::layer, options.momentum);
-    const AffineOperands affine = view_operands<F>(x.extents(), channel_axis, options);
-    normalize<P>(executor, statistic, roles, x, y, affine, &saved);
-    if (options.running_mean.has_value() && x.size() > 0) {
-      const RunningStep step = RunningStep::of(options.momentum, StatsConvention::torch, 1);
-      update_running_of(saved, x.extents(), roles, step, *options.running_mean, *options.running_var);
-    }
-    saved.commit(F::layer, x.extents(), roles.signature(), statistic);
-  }
-};
-inline constexpr BatchNormFunction batch_norm{};
+/// BatchNorm on views you own. Inference: batch_norm(x, y, {.mean = m, .variance = v, ...}); it allocates nothing. Training forward:
+/// batch_norm(x, y, saved, {.running_mean = m, .running_var = v, ...}). y may be exactly x.
+inline constexpr ViewForward<BatchNormSpec> batch_norm{};
 
 /// batch_norm_backward(dy, x, saved, dx, options), after the training forward.
 inline constexpr ViewBackward<BatchNormSpec> batch_norm_backward{};
 
 /// batch_norm_backward_frozen(dy, x, dx, {.mean = m, .variance = v, ...}): backward of inference, where the statistics are constants.
 /// dx = ... unless absent, and it may be exactly dy or x; gradients += ...; allocates a few numbers per channel.
-struct BatchNormBackwardFrozenFunction {
-  template <Executor E, class DY, class X, class DX>
-  void operator()(const E& executor, DY&& dy, X&& x, DX&& dx, const BatchNormFrozenBackwardViews<ParameterOf<X>>& options) const {
-    run(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(std::forward<DX>(dx)), options);
-  }
-  template <class DY, class X, class DX>
-    requires(!Executor<DY>)
-  void operator()(DY&& dy, X&& x, DX&& dx, const BatchNormFrozenBackwardViews<ParameterOf<X>>& options) const {
-    (*this)(sequential, dy, x, std::forward<DX>(dx), options);
-  }
+inline constexpr ViewFrozenBackward<BatchNormSpec> batch_norm_backward_frozen{};
 
- private:
-  template <class DY, class X, class DX, class P>
-  static void run(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx,
-                  const BatchNormFrozenBackwardViews<P>& options) {
-    const GivenStatistics given =
-        checked_statistics<P>(x.extents(), options.mean, options.variance, checked_eps(BatchNormSpec::layer, options.eps));
-    check_frozen_backward(BatchNormSpec::layer, dy, x, dx);
-    apply_statistics_backward<P>(executor, batch_roles(x.rank()), dy, x, dx,
-                                 view_operands<BatchNormSpec>(x.extents(), channel_axis, options), given, x.extent(1));
-  }
-};
-inline constexpr BatchNormBackwardFrozenFunction batch_norm_backward_frozen{};
-
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include <norma/engine/shared_layer.hpp>
+#include <norma/doors/shared_layer.hpp>
 
 namespace norma {
 
@@ -37,7 +37,7 @@ struct RenormSchedule {
 
 }  // namespace norma
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 struct BatchRenormName {
   static constexpr const char* layer = "BatchRenorm";
@@ -129,4 +129,4 @@ class BatchRenorm : public SharedBatchLayer<BatchRenorm<T>, BatchSets<BatchRenor
   RenormSchedule schedule_;
 };
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -1,10 +1,11 @@
 // fold_batch_norm: inference BatchNorm disappears into the convolution or linear layer before it.
 #pragma once
 
+#include <norma/core/execution.hpp>
 #include <norma/core/view.hpp>
-#include <norma/engine/channel_norm.hpp>
+#include <norma/doors/parameters.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// axis: the output channels of the weight; 0 for linear layers and convolutions, 1 for transposed convolutions.
 struct FoldBatchNormOptions {
@@ -51,4 +52,4 @@ inline void fold_batch_norm(W&& weight, B&& bias, const Norm& bn, const FoldBatc
   apply_statistics<P>(sequential, Roles(0), b, b, affine, GivenStatistics(bn.eps(), mean.data(), 1, variances, divides ? 1 : 0));
 }
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

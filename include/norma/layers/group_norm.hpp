@@ -1,10 +1,10 @@
 // GroupNorm: mean and variance over the channels of a group and all positions of a sample (Wu, He 2018, arXiv 1803.08494).
 #pragma once
 
-#include <norma/engine/channel_norm.hpp>
-#include <norma/engine/view_norm.hpp>
+#include <norma/doors/plain_layer.hpp>
+#include <norma/doors/view_norm.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// Views of the free functions. groups must divide the channels of x (N, C, ...). weight and bias: (C), or x's rank with 1 where they
 /// repeat, e.g. (N, C, 1, 1) for adaptive GroupNorm.
@@ -63,52 +63,26 @@ struct GroupNormOptions {
 /// Normalizes (N, C, ...) over each group of C / groups neighbouring channels and all positions; weight and bias have C elements. The same
 /// in training and inference. One value per set gives exactly the bias. T: float or double.
 template <Parameter T>
-class GroupNorm : public AffineParameters<T>, public LayerCalls<GroupNorm<T>, T> {
+class GroupNorm : public PlainLayer<GroupNorm<T>, GroupNormSpec, T> {
  public:
   GroupNorm(index_t groups, index_t channels, const GroupNormOptions& options = {})
-      : AffineParameters<T>({checked_channel_count(GroupNormSpec::layer, channels)}, options.affine, options.affine && options.bias,
-                            options.unit_offset),
-        statistic_{Statistic::Kind::deviation, checked_eps(GroupNormSpec::layer, options.eps)},
+      : PlainLayer<GroupNorm<T>, GroupNormSpec, T>({Statistic::Kind::deviation, checked_eps(GroupNormSpec::layer, options.eps)},
+                                                   {checked_channel_count(GroupNormSpec::layer, channels)}, options.affine,
+                                                   options.affine && options.bias, options.unit_offset),
         groups_(groups) {
     GroupNormSpec::check_split(groups, channels);
   }
 
   index_t groups() const { return groups_; }
-  double eps() const { return statistic_.eps; }
 
  private:
-  friend LayerCalls<GroupNorm<T>, T>;
+  friend PlainLayer<GroupNorm<T>, GroupNormSpec, T>;
 
-  template <class X, class Y>
-  void infer(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y) const {
-    run(executor, x, y, nullptr);
-  }
-  template <class X, class Y>
-  void train(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
-    const Roles roles = run(executor, x, y, &saved);
-    saved.commit(GroupNormSpec::layer, x.extents(), roles.signature(), statistic_);
-  }
-  template <class X, class Y>
-  Roles run(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>* saved) const {
-    const Roles roles = checked_roles(x.extents());
-    check_forward(GroupNormSpec::layer, x, y);
-    normalize<T>(executor, statistic_, roles, x, y, this->operands(GroupNormSpec::layer, x.extents(), channel_axis), saved);
-    return roles;
-  }
-  template <class DY, class X, class DX>
-  void train_backward(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved,
-                      const TensorView<DX>& dx) {
-    const Roles roles = checked_roles(x.extents());
-    check_backward(GroupNormSpec::layer, dy, x, saved, dx, roles);
-    normalize_backward<T>(executor, statistic_, roles, dy, x, saved, dx,
-                          this->operands_with_gradients(GroupNormSpec::layer, x.extents(), channel_axis));
-  }
-  Roles checked_roles(const Extents& x) const {
+  NormAxes axes_of(const Extents& x) const {
     check_channels(GroupNormSpec::layer, x, 2, this->parameter_shape()[0]);
-    return GroupNormSpec::roles(x, groups_);
+    return {GroupNormSpec::roles(x, groups_), channel_axis};
   }
 
-  Statistic statistic_;
   index_t groups_;
 };
 
@@ -119,4 +93,4 @@ inline constexpr ViewForward<GroupNormSpec> group_norm{};
 /// group_norm_backward(dy, x, saved, dx, options), after the training forward.
 inline constexpr ViewBackward<GroupNormSpec> group_norm_backward{};
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -1,10 +1,10 @@
 // InstanceNorm: mean and variance over the positions of each sample and channel (Ulyanov, Vedaldi, Lempitsky 2016, arXiv 1607.08022).
 #pragma once
 
-#include <norma/engine/tracking_norm.hpp>
-#include <norma/engine/view_norm.hpp>
+#include <norma/doors/batch_layer.hpp>
+#include <norma/doors/view_norm.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// Views of the free functions. weight and bias: (C), or x's rank with 1 where they repeat, e.g. (N, C, 1, 1) for AdaIN.
 template <Parameter T>
@@ -75,4 +75,4 @@ inline constexpr ViewForward<InstanceNormSpec> instance_norm{};
 /// instance_norm_backward(dy, x, saved, dx, options), after the training forward.
 inline constexpr ViewBackward<InstanceNormSpec> instance_norm_backward{};
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

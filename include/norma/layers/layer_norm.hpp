@@ -2,10 +2,10 @@
 // 1607.06450).
 #pragma once
 
-#include <norma/engine/row_norm.hpp>
-#include <norma/engine/view_norm.hpp>
+#include <norma/doors/row_norm.hpp>
+#include <norma/doors/view_norm.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// Views of the free functions. weight and bias: x's extents along axes (in x's order), or x's rank with 1 where they repeat.
 template <Parameter T>
@@ -65,4 +65,4 @@ inline constexpr ViewForward<LayerNormSpec> layer_norm{};
 /// layer_norm_backward(dy, x, saved, dx, options), after the training forward.
 inline constexpr ViewBackward<LayerNormSpec> layer_norm_backward{};
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -2,9 +2,9 @@
 // WeightNorm.
 #pragma once
 
-#include <norma/engine/tracking_norm.hpp>
+#include <norma/doors/batch_layer.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 struct MeanOnlySpec {
   static constexpr const char* layer = "MeanOnlyBatchNorm";
@@ -38,4 +38,4 @@ class MeanOnlyBatchNorm : public TrackingNorm<MeanOnlySpec, T> {
                                        .momentum = options.momentum}) {}
 };
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -2,9 +2,9 @@
 // with RMSNorm or LayerNorm per head as in today's models).
 #pragma once
 
-#include <norma/engine/query_key_calls.hpp>
+#include <norma/doors/query_key_calls.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// rms: x / sqrt(mean(x^2) + eps) * weight. layer: LayerNorm with weight and bias. l2: the paper's k / sqrt(sum(k^2) + eps) and
 /// scale * q / sqrt(sum(q^2) + eps), whose products are the logits with nothing more.
@@ -124,4 +124,4 @@ class QKNorm : public QueryKeyCalls<QKNorm<T>, T> {
   Side q_, k_;
 };
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

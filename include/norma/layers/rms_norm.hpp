@@ -1,10 +1,10 @@
 // RMSNorm: y = x / sqrt(mean(x^2) + eps) * weight (+ bias), over any axes (Zhang, Sennrich 2019, arXiv 1910.07467).
 #pragma once
 
-#include <norma/engine/row_norm.hpp>
-#include <norma/engine/view_norm.hpp>
+#include <norma/doors/row_norm.hpp>
+#include <norma/doors/view_norm.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// Views of the free functions. weight and bias: x's extents along axes (in x's order), or x's rank with 1 where they repeat.
 template <Parameter T>
@@ -68,4 +68,4 @@ inline constexpr ViewForward<RMSNormSpec> rms_norm{};
 /// rms_norm_backward(dy, x, saved, dx, options), after the training forward.
 inline constexpr ViewBackward<RMSNormSpec> rms_norm_backward{};
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -1,9 +1,9 @@
 // SyncBatchNorm: BatchNorm over the batches of all processes; what travels is a table of 2 C + 2 numbers forward and 2 C + 1 backward.
 #pragma once
 
-#include <norma/engine/shared_layer.hpp>
+#include <norma/doors/shared_layer.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 struct SyncBatchNormName {
   static constexpr const char* layer = "SyncBatchNorm";
@@ -57,4 +57,4 @@ class SyncBatchNorm : public SharedBatchLayer<SyncBatchNorm<T>, BatchSets<SyncBa
   Reshape reshape(const double*) const { return {}; }
 };
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -3,7 +3,7 @@
 
 #include <norma/simd/pack.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// `value` as a T. GCC 12 takes a vector of doubles that went to float and back for the vector itself, and with it what was rounded away;
 /// the empty statement hides the rounding from it.
@@ -70,4 +70,4 @@ NORMA_INLINE void store_doubles(T* p, const Pack<double>& v) {
   }
 }
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -3,7 +3,7 @@
 
 #include <norma/simd/pack.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// A reduction over T runs in 32 float or 16 double lanes, whatever the hardware has: element i goes to lane i mod lanes<T>.
 template <class T>
@@ -108,4 +108,4 @@ NORMA_INLINE void fold_trees(const LaneSum<T> (&sums)[R], double* out) {
   for (std::size_t r = 0; r < R; ++r) out[r] = static_cast<double>(fold_tree(sums[r]));
 }
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

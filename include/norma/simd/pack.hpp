@@ -10,7 +10,7 @@
 
 #include <norma/core/extents.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// xsimd's register of the widest instruction set this translation unit may use; load, store, + - * / < come with it.
 template <class T>
@@ -252,4 +252,4 @@ NORMA_INLINE void streaming_fence() {
 #endif
 }
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

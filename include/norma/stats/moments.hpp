@@ -3,7 +3,7 @@
 
 #include <norma/simd/pack.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// What a set of numbers says of itself: how many, their mean, and m2, the sum of squared deviations from that mean. V is a double, or a
 /// Pack<double> for several sets of one count at a time.
@@ -48,4 +48,4 @@ NORMA_INLINE SplitSum<V> two_sum(const V& a, const V& b) {
   return {high, (a - (high - b_seen)) + (b - b_seen)};
 }
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

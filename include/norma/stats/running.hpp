@@ -19,7 +19,7 @@ enum class StatsConvention : unsigned char {
 
 }  // namespace norma
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// ShapeError if momentum is NaN.
 inline void check_momentum(const char* layer, const std::optional<double>& momentum) {
@@ -52,4 +52,4 @@ struct RunningStep {
   }
 };
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -6,7 +6,7 @@
 
 #include <norma/core/config.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// exp(l_k) / sum_j exp(l_j) in double; logits of any size overflow nothing.
 template <class T, std::size_t N>
@@ -19,4 +19,4 @@ inline std::array<double, N> softmax(const std::array<T, N>& logits) {
   return result;
 }
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -1,9 +1,11 @@
 // What a norm makes of the moments of a set: a value, so that one engine serves all of them.
 #pragma once
 
-#include <norma/simd/pack.hpp>
+#include <limits>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+#include <norma/stats/moments.hpp>
+
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// The second moment m of a set (about its mean where the kind is centred, about 0 where it is not) becomes rstd, the factor that
 /// x - mean, or x, is multiplied with.
@@ -51,4 +53,14 @@ struct Statistic {
   }
 };
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+/// A constant set without eps has rstd = 1 / 0; its x_hat is 0 all the same.
+NORMA_INLINE double finite_rstd(double second, double rstd) { return second == 0 && rstd > std::numeric_limits<double>::max() ? 0 : rstd; }
+
+/// What normalizing needs to know of one set. The mean has two parts because one T cannot hold it when |mean| >> sigma.
+struct SetStatistics {
+  SplitSum<> mean{0, 0};
+  double rstd = 0;
+  double second = 0;  // variance (population), or mean square
+};
+
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -3,7 +3,7 @@
 
 #include <norma/simd/pack.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// sum x: finds the pivot of a set.
 struct SumTerm {
@@ -45,4 +45,4 @@ struct SquareTerm {
   }
 };
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

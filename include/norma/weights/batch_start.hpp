@@ -2,9 +2,9 @@
 // section 3).
 #pragma once
 
-#include <norma/engine/normalize.hpp>
+#include <norma/doors/normalize.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// g /= sigma, bias = -mean / sigma for each channel of the pre-activations t (N, C, spatial...), C = g.size(); a constant channel keeps
 /// its g and has bias = -mean. ShapeError names `layer`. Takes memory for as many elements as t has.
@@ -29,4 +29,4 @@ inline void start_from_batch(const char* layer, std::span<T> g, const TensorView
   }
 }
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -8,7 +8,7 @@
 #include <norma/core/buffer.hpp>
 #include <norma/weights/random_direction.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// Owns u and v, unit vectors always, of the rows and columns of a matrix that others own: a row-major weight with axis `dim` first and
 /// the other axes, in order, as columns. The products are Eigen's.
@@ -127,4 +127,4 @@ class PowerIteration {
   Buffer<T> u_, v_, next_;
 };
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

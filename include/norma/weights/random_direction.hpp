@@ -7,7 +7,7 @@
 
 #include <norma/core/config.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 class RandomDirection {
  public:
@@ -39,4 +39,4 @@ class RandomDirection {
   std::uint64_t state_;
 };
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

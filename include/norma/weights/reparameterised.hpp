@@ -4,9 +4,10 @@
 #include <vector>
 
 #include <norma/core/view.hpp>
+#include <norma/doors/saved.hpp>
 #include <norma/engine/paired_blocks.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// The public calls. Layer gives `infer`, `train` and `train_backward` on views that have been checked, and its `name`.
 template <class Layer, class T>
@@ -87,4 +88,4 @@ class Reparameterised {
   AxisSet axes_;
 };
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

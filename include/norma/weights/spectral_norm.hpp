@@ -4,7 +4,7 @@
 #include <norma/weights/power_iteration.hpp>
 #include <norma/weights/reparameterised.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// dim: the axis of W's rows (0; 1 for transposed convolutions), which may count from the back. eps: a product of u or v with W whose
 /// length is at most eps * min(1, the largest |element| of W) counts as zero. legacy_names: those of torch.nn.utils.spectral_norm.
@@ -142,4 +142,4 @@ class SpectralNorm : public Reparameterised<SpectralNorm<T>, T> {
   Buffer<T> weight_, weight_grad_;
 };
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

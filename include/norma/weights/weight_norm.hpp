@@ -6,7 +6,7 @@
 #include <norma/weights/batch_start.hpp>
 #include <norma/weights/reparameterised.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// dim: the norm runs over all axes but this one, which may count from the back; std::nullopt: over all axes. legacy_names: the state
 /// names of torch.nn.utils.weight_norm.
@@ -132,4 +132,4 @@ class WeightNorm : public Reparameterised<WeightNorm<T>, T> {
   Buffer<T> g_, g_grad_, v_, v_grad_;
 };
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -1,39 +1,14 @@
-// What the norms of (N, C, spatial...) share: the checks at their door, running statistics, and their use at inference.
+// Running statistics of layers of (N, C, spatial...): what they are, learn, and are at inference.
 #pragma once
 
 #include <limits>
 
+#include <norma/core/view.hpp>
+#include <norma/doors/checks.hpp>
 #include <norma/engine/given.hpp>
-#include <norma/engine/layer.hpp>
 #include <norma/stats/running.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
-
-/// ShapeError unless x is (N, C, ...) of at least this rank.
-inline void check_channel_rank(const char* layer, const Extents& x, int least_rank) {
-  if (x.size() < least_rank) {
-    raise_shape_error(layer, ": x has extents ", x, "; wanted is ", least_rank > 2 ? "(N, C, spatial...)" : "(N, C) or (N, C, spatial...)");
-  }
-}
-
-/// The same for a layer that knows how many channels it has.
-inline void check_channels(const char* layer, const Extents& x, int least_rank, index_t channels) {
-  check_channel_rank(layer, x, least_rank);
-  if (x[1] != channels) raise_shape_error(layer, ": x has extents ", x, " with ", x[1], " channels, the layer has ", channels);
-}
-
-inline index_t checked_channel_count(const char* layer, index_t channels) {
-  if (channels < 0) raise_shape_error(layer, ": ", channels, " channels");
-  return channels;
-}
-
-/// ShapeError unless v, called `name`, is one value per channel.
-template <class T>
-inline void check_per_channel(const char* layer, const char* name, const TensorView<T>& v, index_t channels) {
-  if (v.rank() != 1 || v.extent(0) != channels) {
-    raise_shape_error(layer, ": ", name, " has extents ", v.extents(), "; wanted is one value for each of ", channels, " channels");
-  }
-}
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// Running mean and variance of a layer, and how many batches went in. Variance is absent where a norm has none.
 template <class T>
@@ -117,18 +92,6 @@ inline GivenStatistics given_statistics(const TensorView<const P>& mean, const T
   return GivenStatistics(eps, mean.data(), mean.stride(0), variance.data(), variance.stride(0));
 }
 
-/// How many values a channel has in (N, C, spatial...).
-inline index_t values_per_channel(const Extents& x) {
-  index_t values = x[0];
-  for (int a = 2; a < x.size(); ++a) values *= x[a];
-  return values;
-}
-
-/// One value has no variance to learn from.
-inline void check_more_than_one_value(const char* layer, const Extents& x) {
-  if (values_per_channel(x) == 1) raise_shape_error(layer, ": training wants more than one value per channel, x has extents ", x);
-}
-
 /// update_running for the sets a forward over `roles` has left: the channels of the batch, or of each sample.
 template <class P>
 inline void update_running_of(const Saved<P>& saved, const Extents& x, const Roles& roles, const RunningStep& step,
@@ -137,9 +100,4 @@ inline void update_running_of(const Saved<P>& saved, const Extents& x, const Rol
   update_running(saved, samples, values_per_channel(x) / samples, step, mean, variance);
 }
 
-template <class F>
-inline void check_training(const Extents& x) {
-  if constexpr (requires { F::check_training(x); }) F::check_training(x);
-}
-
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -5,9 +5,10 @@
 
 #include <norma/core/buffer.hpp>
 #include <norma/core/communicator.hpp>
-#include <norma/engine/batch_statistics.hpp>
+#include <norma/engine/set_table.hpp>
+#include <norma/engine/sums_table.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// The text of the ShapeError that check() raises, or none. A rank must not throw before it has told the others, who would wait for it.
 template <class Check>
@@ -124,48 +125,4 @@ class SharedSums {
   mutable RankTable table_;
 };
 
-/// Training forward of a batch norm over all ranks' x. `between` as in normalize_between, with the statistics of all ranks. `error` is that
-/// of this rank's own checks. What saved holds is replaced after the exchange, so that a call that is refused leaves it alone. Returns the
-/// elements of a channel on all ranks; with none, nothing happens.
-template <class P, class X, class Y, class Between>
-inline index_t normalize_shared(const ExecutorRef& executor, const CommunicatorRef& ranks, const char* layer, const std::string& error,
-                                const Statistic& statistic, index_t channels, const TensorView<X>& x, const TensorView<Y>& y,
-                                const AffineOperands& affine, Saved<P>& saved, const Between& between) {
-  SharedMoments shared(layer, ranks, channels);
-  StatisticArrays statistics;
-  const auto exchange = [&] {
-    shared.exchange(error);
-    if (shared.count() == 1) raise_shape_error(layer, ": training wants more than one value per channel, on all ranks together");
-    statistics = saved.prepare(channels, true);
-  };
-  if (!error.empty() || x.size() == 0) {
-    exchange();
-    for (index_t c = 0; c < channels; ++c) statistics.put(c, shared.merged(statistic, c));
-    return shared.count();
-  }
-  const auto merge_then = [&](auto& table, const Piece& piece) {
-    for (index_t c = 0; c < channels; ++c) shared.put(c, table.statistics(c), x.size() / channels);
-    exchange();
-    for (index_t c = 0; c < channels; ++c) table.put(c, shared.merged(statistic, c));
-    between(table, piece);
-  };
-  normalize_between<P>(executor, statistic, batch_roles(x.rank()), x, y, affine, statistics, &saved.scratch(), Span::call, merge_then);
-  return shared.count();
-}
-
-/// Its backward. Parameter gradients += this rank's part.
-template <class P, class DY, class X, class DX>
-inline void normalize_shared_backward(const ExecutorRef& executor, const Statistic& statistic, const TensorView<DY>& dy,
-                                      const TensorView<X>& x, Saved<P>& saved, const TensorView<DX>& dx, const AffineOperands& affine,
-                                      const Reshape& reshape, const SharedSums& sums) {
-  using A = Wider<P, std::remove_const_t<X>>;
-  if (x.size() == 0) {
-    sums.take_part({});
-    return;
-  }
-  const auto exchange = [&](SumsTable<A>& table, const Piece&) { sums(table, statistic); };
-  differentiate<P>(executor, statistic, batch_roles(x.rank()), dy, x, saved.statistics(), saved.scratch(), dx, affine, reshape,
-                   Result::replaced, BackwardHook<A>(Span::call, exchange));
-}
-
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -6,7 +6,7 @@
 #include <norma/core/buffer.hpp>
 #include <norma/engine/statistics.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// Mean and rstd of each statistic set, scratch memory, and the identity of the forward that wrote them. An ordinary value: copy, move,
 /// reuse; from the second step of one shape on nothing is allocated. One Saved serves one backward at a time.
@@ -86,4 +86,4 @@ class Saved {
   Statistic statistic_;
 };
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

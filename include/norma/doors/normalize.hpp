@@ -1,41 +1,20 @@
-// normalize and normalize_backward: the whole of a plain norm between the checked door of its layer and the kernels.
+// From checked views to the engine: normalize and differentiate, with the statistics of x or given ones.
 #pragma once
 
-#include <norma/core/execution.hpp>
+#include <norma/doors/parameters.hpp>
 #include <norma/engine/backward_call.hpp>
-#include <norma/engine/forward_call.hpp>
-#include <norma/engine/saved.hpp>
+#include <norma/engine/given.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
-/// Weight, bias and their gradients as broadcast operands of x; absent ones are skipped. unit_offset: the weight enters as 1 + weight.
-struct AffineOperands {
-  Operand weight;
-  Operand bias;
-  Operand weight_grad;
-  Operand bias_grad;
-  bool unit_offset = false;
-
-  /// What is added to every weight.
-  template <class A>
-  A offset() const {
-    return weight.present() && unit_offset ? A(1) : negative_zero<A>;
-  }
-};
-
-/// Outputs of so many bytes bypass the cache. Measured: 1.06 times as fast at 16 and 32 MB, 1.6 at 64 MB; below, a reader would miss them.
-inline constexpr index_t streaming_threshold = index_t{16} << 20;
-
-inline bool streams_output(Streaming policy, const Operand& output, index_t bytes, const Operand& x, const Operand& dy) {
-  if (policy == Streaming::never || output.data == x.data || output.data == dy.data) return false;
-  return policy == Streaming::always || bytes >= streaming_threshold;
-}
-/// The same for `output` as the stream that is written, y or dx; an absent one streams nothing.
-template <class T>
-inline bool streams_output(const ExecutorRef& executor, const Operands& operands, const TensorView<T>& output) {
-  const index_t bytes = output.size() * static_cast<index_t>(sizeof(T));
-  return output.data() != nullptr &&
-         streams_output(executor.streaming(), operands[stream_y], bytes, operands[stream_x], operands[stream_dy]);
+/// Stands in for an absent weight or bias: one value everywhere. A bias of -0 leaves the sign of a zero alone.
+template <class A>
+inline Operand constant_operand(const A& value, int rank) {
+  Operand operand;
+  operand.data = const_cast<A*>(&value);
+  operand.type = element_type_of<A>;
+  for (int a = 0; a < rank; ++a) operand.strides.push_back(0);
+  return operand;
 }
 
 /// Operands of a forward; absent parameters are stood in for.
@@ -111,4 +90,66 @@ inline void normalize_backward(const ExecutorRef& executor, const Statistic& sta
   differentiate<P>(executor, statistic, roles, dy, x, saved.statistics(), saved.scratch(), dx, affine);
 }
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+/// Forward in which `between(table, piece)` sees the statistics of at least `span` before they are kept in `statistics` and mapped with; it
+/// may replace them (put) or change what is made of them (reshape). x has elements.
+template <class P, class X, class Y, class Between>
+inline void normalize_between(const ExecutorRef& executor, const Statistic& statistic, const Roles& roles, const TensorView<X>& x,
+                              const TensorView<Y>& y, const AffineOperands& affine, const StatisticArrays& statistics,
+                              Buffer<std::byte>* scratch, Span span, const Between& between) {
+  normalize<P>(executor, statistic, roles, x, y, affine, statistics, scratch, ForwardHook<Wider<P, std::remove_const_t<X>>>(span, between));
+}
+
+/// Backward of such a norm: resolve(piece, sum dy, sum dy * x_hat, f) calls f(set, scale, slope, offset) for every set of a piece, which
+/// are planes of (n, c); then dx = dy * scale + (x_hat * slope + offset).
+template <class P, class DY, class X, class DX, class Resolve>
+inline void normalize_between_backward(const ExecutorRef& executor, const Roles& roles, const TensorView<DY>& dy, const TensorView<X>& x,
+                                       const TensorView<DX>& dx, Saved<P>& saved, Span span, const Resolve& resolve) {
+  using A = Wider<P, std::remove_const_t<X>>;
+  const auto hook = [&](SumsTable<A>& table, const Piece& piece) {
+    resolve(piece, table.g, table.g_x_hat, [&](index_t set, double scale, double slope, double offset) {
+      table.scale[set] = static_cast<A>(scale);
+      table.slope[set] = static_cast<A>(slope);
+      table.offset[set] = static_cast<A>(offset);
+    });
+  };
+  differentiate<P>(executor, {}, roles, dy, x, saved.statistics(), saved.scratch(), dx, {}, {}, Result::replaced,
+                   BackwardHook<A>(span, hook));
+}
+
+/// y = (x - mean) / sqrt(variance + eps) * weight + bias. y may be exactly x. Shapes have been checked.
+template <class P, class X, class Y>
+inline void apply_statistics(const ExecutorRef& executor, const Roles& roles, const TensorView<X>& x, const TensorView<Y>& y,
+                             const AffineOperands& affine, const GivenStatistics& given) {
+  using A = Wider<P, std::remove_const_t<X>>;
+  if (x.size() == 0) return;
+  const Operands operands = forward_operands<A>(x, y, affine);
+  apply_statistics_to_operands<A>(executor, roles, x.extents(), operands, affine.template offset<A>(),
+                                  streams_output(executor, operands, y), given);
+}
+
+/// Its backward. dx = ..., weight and bias gradients += ..., each where present. dx may be exactly dy or x. Shapes have been checked.
+template <class P, class DY, class X, class DX>
+inline void apply_statistics_backward(const ExecutorRef& executor, const Roles& roles, const TensorView<DY>& dy, const TensorView<X>& x,
+                                      const TensorView<DX>& dx, const AffineOperands& affine, const GivenStatistics& given, index_t sets) {
+  if (affine.weight_grad.present() || affine.bias_grad.present()) {
+    Saved<P> saved;
+    const StatisticArrays statistics = saved.prepare(sets, true);
+    for (index_t set = 0; set < sets; ++set) statistics.put(set, given[set]);
+    differentiate<P>(executor, given.statistic, roles, dy, x, statistics, saved.scratch(), TensorView<DX>(), affine);
+  }
+  using A = Wider<P, std::remove_const_t<X>>;
+  if (dx.data() == nullptr || x.size() == 0) return;
+  // dx = dy * (rstd * weight) is a forward from dy to dx.
+  static constexpr P no_mean(0);
+  GivenStatistics without_mean = given;
+  without_mean.mean = &no_mean;
+  without_mean.mean_stride = 0;
+  AffineOperands weight;
+  weight.weight = affine.weight;
+  weight.unit_offset = affine.unit_offset;
+  const Operands operands = forward_operands<A>(dy, dx, weight);
+  apply_statistics_to_operands<A>(executor, roles, dy.extents(), operands, weight.template offset<A>(),
+                                  streams_output(executor, operands, dx), without_mean);
+}
+
+}}  // namespace norma::NORMA_ISA_NAMESPACE

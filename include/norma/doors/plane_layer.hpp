@@ -1,10 +1,16 @@
 // PlaneLayer: a batch layer whose statistics are made of those of the planes (n, c), and its doors.
 #pragma once
 
-#include <norma/engine/batch_layer.hpp>
-#include <norma/engine/batch_statistics.hpp>
+#include <norma/doors/batch_layer.hpp>
+#include <norma/stats/mixture.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
+
+/// (N, C) seen as (N, C, 1), so that planes have an axis. An absent tensor stays absent.
+template <class X>
+inline TensorView<X> with_planes(const TensorView<X>& x) {
+  return x.rank() == 2 ? TensorView<X>(x.data(), {x.extent(0), x.extent(1), 1}, {x.stride(0), x.stride(1), 1}) : x;
+}
 
 /// x, y, dy, dx reach Layer with an axis for planes, x with elements. Layer gives
 ///   infer_planes(executor, x, y)                     inference
@@ -17,6 +23,16 @@ class PlaneLayer : public BatchLayer<Layer, F, T> {
  public:
   /// With running statistics, too: inference is no mere scale and shift.
   static constexpr bool inference_takes_statistics = true;
+
+  /// Those of AffineParameters and what Layer has of its own, which its visit_parameters shows.
+  template <class Visit>
+  void for_each_parameter(Visit&& visit) {
+    Layer::visit_parameters(self(), visit);
+  }
+  template <class Visit>
+  void for_each_parameter(Visit&& visit) const {
+    Layer::visit_parameters(static_cast<const Layer&>(*this), visit);
+  }
 
  protected:
   using BatchLayer<Layer, F, T>::BatchLayer;
@@ -63,4 +79,4 @@ class PlaneLayer : public BatchLayer<Layer, F, T> {
   Layer& self() { return static_cast<Layer&>(*this); }
 };
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

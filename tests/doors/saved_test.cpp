@@ -1,7 +1,7 @@
 // Saved: remembers which forward wrote it, and keeps its memory between steps.
 #include <gtest/gtest.h>
 
-#include <norma/engine/saved.hpp>
+#include <norma/doors/saved.hpp>
 
 namespace {
 

@@ -1,9 +1,10 @@
 // Norms whose normalized axes are split over processes (tensor parallelism): every rank holds a shard of each set.
 #pragma once
 
-#include <norma/engine/exchange.hpp>
+#include <norma/doors/normalize.hpp>
+#include <norma/engine/ranks.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// The kept extents of x, which must agree on all ranks before longer tables can travel. ShapeError on all ranks where they do not, or
 /// where one has an `error`.
@@ -72,4 +73,4 @@ inline void normalize_shards_backward(const ExecutorRef& executor, const Communi
                    BackwardHook<A>(Span::call, complete));
 }
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

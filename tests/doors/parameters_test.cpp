@@ -1,7 +1,7 @@
-// Roles: axis sets from lists, and parameters as broadcast views of x.
+// Parameters: axis sets from lists, and parameters as broadcast views of x.
 #include <gtest/gtest.h>
 
-#include <norma/engine/roles.hpp>
+#include <norma/doors/parameters.hpp>
 
 namespace {
 

@@ -1,9 +1,9 @@
 // The calls of a layer with two inputs, queries and keys: their checks, and their passes over both.
 #pragma once
 
-#include <norma/engine/layer.hpp>
+#include <norma/doors/normalize.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// Both are normalized over their last axis by one statistic. Layer gives its `name`, head_dim(), identity() (a number that tells its kinds
 /// apart in a Saved), statistic(), and the parameters of either side: q_operands(extents, axes), k_operands,
@@ -110,4 +110,4 @@ class QueryKeyCalls {
   }
 };
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

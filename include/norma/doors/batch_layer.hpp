@@ -1,9 +1,11 @@
 // BatchLayer: what layers with one mean and variance per channel share: parameters, running statistics, their use at inference, all calls.
 #pragma once
 
-#include <norma/engine/channel_norm.hpp>
+#include <norma/doors/calls.hpp>
+#include <norma/doors/normalize.hpp>
+#include <norma/doors/running_statistics.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// Options that these layers have in common.
 struct BatchLayerOptions {
@@ -138,4 +140,32 @@ class BatchLayer : public AffineParameters<T>, public RunningStatistics<T>, publ
   StatsConvention convention_;
 };
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+/// F as BatchLayer wants it.
+template <class F, Parameter T>
+class TrackingNorm : public BatchLayer<TrackingNorm<F, T>, F, T> {
+ protected:
+  using Base = BatchLayer<TrackingNorm<F, T>, F, T>;
+  using Base::Base;
+
+ private:
+  friend LayerCalls<TrackingNorm<F, T>, T>;
+  friend Base;
+
+  template <class X, class Y>
+  void train(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
+    const Roles roles = this->checked_training(x, y);
+    normalize<T>(executor, this->statistic(), roles, x, y, this->operands(F::layer, x.extents(), channel_axis), &saved);
+    this->learn(saved, x.extents(), roles);
+    saved.commit(F::layer, x.extents(), roles.signature(), this->statistic());
+  }
+  template <class DY, class X, class DX>
+  void train_backward(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved,
+                      const TensorView<DX>& dx) {
+    const Roles roles = this->checked_roles(x.extents());
+    check_backward(F::layer, dy, x, saved, dx, roles);
+    normalize_backward<T>(executor, this->statistic(), roles, dy, x, saved, dx,
+                          this->operands_with_gradients(F::layer, x.extents(), channel_axis));
+  }
+};
+
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -1,10 +1,10 @@
 // RowNorm: the layer over trailing axes, with parameters of their shape.
 #pragma once
 
-#include <norma/engine/layer.hpp>
-#include <norma/engine/shared_rows.hpp>
+#include <norma/doors/plain_layer.hpp>
+#include <norma/doors/shared_rows.hpp>
 
-namespace norma::inline NORMA_ISA_NAMESPACE {
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// normalized_shape, or ShapeError: at least one extent, none negative.
 inline const Extents& checked_normalized_shape(const char* layer, const Extents& shape) {
@@ -23,9 +23,9 @@ inline AxisSet checked_trailing_axes(const char* layer, const Extents& x, const 
   return trailing_axes(x.size(), shape.size());
 }
 
-/// A layer over trailing axes with parameters of their shape. F::layer is its name in messages. T: float or double.
+/// A layer over trailing axes with parameters of their shape. T: float or double.
 template <class F, Parameter T>
-class RowNorm : public AffineParameters<T>, public LayerCalls<RowNorm<F, T>, T>, public SharedCalls<RowNorm<F, T>, T> {
+class RowNorm : public PlainLayer<RowNorm<F, T>, F, T>, public SharedCalls<RowNorm<F, T>, T> {
  public:
   using LayerCalls<RowNorm<F, T>, T>::operator();
   using LayerCalls<RowNorm<F, T>, T>::forward;
@@ -34,39 +34,18 @@ class RowNorm : public AffineParameters<T>, public LayerCalls<RowNorm<F, T>, T>,
   using SharedCalls<RowNorm<F, T>, T>::forward;
   using SharedCalls<RowNorm<F, T>, T>::backward;
 
-  double eps() const { return statistic_.eps; }
-
  protected:
   RowNorm(const Statistic& statistic, const Extents& normalized_shape, bool has_weight, bool has_bias, bool unit_offset)
-      : AffineParameters<T>(checked_normalized_shape(F::layer, normalized_shape), has_weight, has_bias, unit_offset),
-        statistic_(statistic) {}
+      : PlainLayer<RowNorm<F, T>, F, T>(statistic, checked_normalized_shape(F::layer, normalized_shape), has_weight, has_bias,
+                                        unit_offset) {}
 
  private:
-  friend LayerCalls<RowNorm<F, T>, T>;
+  friend PlainLayer<RowNorm<F, T>, F, T>;
   friend SharedCalls<RowNorm<F, T>, T>;
 
-  template <class X, class Y>
-  void infer(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y) const {
-    run(executor, x, y, nullptr);
-  }
-  template <class X, class Y>
-  void train(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
-    const Roles roles = run(executor, x, y, &saved);
-    saved.commit(F::layer, x.extents(), roles.signature(), statistic_);
-  }
-  template <class X, class Y>
-  AxisSet run(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>* saved) const {
-    const AxisSet axes = checked_trailing_axes(F::layer, x.extents(), this->parameter_shape());
-    check_forward(F::layer, x, y);
-    normalize<T>(executor, statistic_, axes, x, y, this->operands(F::layer, x.extents(), axes), saved);
-    return axes;
-  }
-  template <class DY, class X, class DX>
-  void train_backward(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved,
-                      const TensorView<DX>& dx) {
-    const AxisSet axes = checked_trailing_axes(F::layer, x.extents(), this->parameter_shape());
-    check_backward(F::layer, dy, x, saved, dx, axes);
-    normalize_backward<T>(executor, statistic_, axes, dy, x, saved, dx, this->operands_with_gradients(F::layer, x.extents(), axes));
+  NormAxes axes_of(const Extents& x) const {
+    const AxisSet axes = checked_trailing_axes(F::layer, x, this->parameter_shape());
+    return {axes, axes};
   }
 
   // The normalized axes split over processes: this layer has its shard's shape and owns that shard of the parameters.
@@ -79,7 +58,7 @@ class RowNorm : public AffineParameters<T>, public LayerCalls<RowNorm<F, T>, T>,
   void train_shared(const ExecutorRef& executor, const CommunicatorRef& ranks, const TensorView<X>& x, const TensorView<Y>& y,
                     Saved<T>& saved) {
     const Roles roles = run_shared(executor, ranks, x, y, &saved);
-    saved.commit(F::layer, x.extents(), roles.spanning_processes().signature(), statistic_);
+    saved.commit(F::layer, x.extents(), roles.spanning_processes().signature(), this->statistic());
   }
   template <class X, class Y>
   AxisSet run_shared(const ExecutorRef& executor, const CommunicatorRef& ranks, const TensorView<X>& x, const TensorView<Y>& y,
@@ -91,7 +70,7 @@ class RowNorm : public AffineParameters<T>, public LayerCalls<RowNorm<F, T>, T>,
       check_forward(F::layer, x, y);
       affine = this->operands(F::layer, x.extents(), axes);
     });
-    normalize_shards<T>(executor, ranks, F::layer, error, statistic_, axes, x, y, affine, saved);
+    normalize_shards<T>(executor, ranks, F::layer, error, this->statistic(), axes, x, y, affine, saved);
     return axes;
   }
   template <class DY, class X, class DX>
@@ -104,10 +83,8 @@ class RowNorm : public AffineParameters<T>, public LayerCalls<RowNorm<F, T>, T>,
       check_backward(F::layer, dy, x, saved, dx, Roles(axes).spanning_processes());
       affine = this->operands_with_gradients(F::layer, x.extents(), axes);
     });
-    normalize_shards_backward<T>(executor, ranks, F::layer, error, statistic_, axes, dy, x, saved, dx, affine);
+    normalize_shards_backward<T>(executor, ranks, F::layer, error, this->statistic(), axes, dy, x, saved, dx, affine);
   }
-
-  Statistic statistic_;
 };
 
-}  // namespace norma::inline NORMA_ISA_NAMESPACE
+}}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -1,0 +1,58 @@
+// PlainLayer: a layer that does nothing but normalize over some axes.
+#pragma once
+
+#include <norma/doors/calls.hpp>
+#include <norma/doors/normalize.hpp>
+
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
+
+/// What a norm says of x's axes: its sets, and the axes whose extents its parameters have.
+struct NormAxes {
+  Roles roles;
+  AxisSet parameters;
+};
+
+/// F::layer is its name in messages. Layer gives axes_of(extents of x), which throws ShapeError where x does not fit. T: float or double.
+template <class Layer, class F, Parameter T>
+class PlainLayer : public AffineParameters<T>, public LayerCalls<Layer, T> {
+ public:
+  double eps() const { return statistic_.eps; }
+
+ protected:
+  PlainLayer(const Statistic& statistic, const Extents& parameter_shape, bool has_weight, bool has_bias, bool unit_offset)
+      : AffineParameters<T>(parameter_shape, has_weight, has_bias, unit_offset), statistic_(statistic) {}
+
+  const Statistic& statistic() const { return statistic_; }
+
+ private:
+  friend LayerCalls<Layer, T>;
+
+  template <class X, class Y>
+  void infer(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y) const {
+    run(executor, x, y, nullptr);
+  }
+  template <class X, class Y>
+  void train(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
+    const Roles roles = run(executor, x, y, &saved);
+    saved.commit(F::layer, x.extents(), roles.signature(), statistic_);
+  }
+  template <class X, class Y>
+  Roles run(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>* saved) const {
+    const NormAxes axes = static_cast<const Layer&>(*this).axes_of(x.extents());
+    check_forward(F::layer, x, y);
+    normalize<T>(executor, statistic_, axes.roles, x, y, this->operands(F::layer, x.extents(), axes.parameters), saved);
+    return axes.roles;
+  }
+  template <class DY, class X, class DX>
+  void train_backward(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved,
+                      const TensorView<DX>& dx) {
+    const NormAxes axes = static_cast<const Layer&>(*this).axes_of(x.extents());
+    check_backward(F::layer, dy, x, saved, dx, axes.roles);
+    normalize_backward<T>(executor, statistic_, axes.roles, dy, x, saved, dx,
+                          this->operands_with_gradients(F::layer, x.extents(), axes.parameters));
+  }
+
+  Statistic statistic_;
+};
+
+}}  // namespace norma::NORMA_ISA_NAMESPACE
