@@ -3,75 +3,11 @@
 
 #include <bit>
 #include <cstdint>
-#include <initializer_list>
 #include <utility>
 
-#include <norma/core/scalar.hpp>
-#include <norma/core/tensor_view.hpp>
+#include <norma/engine/operands.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
-
-/// The tensors one pass walks over together; each is a broadcast view of x's index space.
-enum Stream : int {
-  stream_x,
-  stream_y,
-  stream_dy,
-  stream_weight,
-  stream_bias,
-  stream_weight_grad,
-  stream_bias_grad,
-  stream_stat,  // statistics, in row-major order of the kept axes
-  stream_sums,  // sums per cell, see CellSums
-  stream_count
-};
-
-/// One bit per stream.
-using StreamSet = unsigned;
-constexpr StreamSet set_of(std::initializer_list<Stream> streams) {
-  StreamSet result = 0;
-  for (const Stream s : streams) result |= 1u << s;
-  return result;
-}
-
-/// A tensor whose element type is known at run time only. `strides` has x's rank, 0 where it broadcasts; no data means absent.
-struct Operand {
-  void* data = nullptr;
-  ElementType type = ElementType::f32;
-  Extents strides;
-
-  Operand() = default;
-  template <class T>
-  explicit Operand(const TensorView<T>& v)
-      : data(const_cast<std::remove_const_t<T>*>(v.data())), type(element_type_of<T>), strides(v.strides()) {}
-
-  bool present() const { return data != nullptr; }
-  /// Another tensor that lies the same.
-  Operand over(const void* other) const {
-    Operand result = *this;
-    result.data = const_cast<void*>(other);
-    return result;
-  }
-  /// The element `offset` elements away.
-  void* at(index_t offset) const {
-    return with_element_type(type, [&](auto* typed) -> void* { return static_cast<decltype(typed)>(data) + offset; });
-  }
-};
-
-struct Operands {
-  Operand of[stream_count];
-  StreamSet present() const {
-    StreamSet result = 0;
-    for (int s = 0; s < stream_count; ++s) result |= StreamSet{of[s].present()} << s;
-    return result;
-  }
-  Operand& operator[](Stream s) { return of[s]; }
-  const Operand& operator[](Stream s) const { return of[s]; }
-  Operands only(std::initializer_list<Stream> streams) const {
-    Operands result;
-    for (const Stream s : streams) result[s] = of[s];
-    return result;
-  }
-};
 
 struct Axis {
   index_t extent;
