@@ -75,7 +75,7 @@ class Sweep {
     }
     if (way_ == Way::lanes) return;
     way_ = rows && !staged ? Way::rows : Way::staged;
-    const index_t fit = near_bytes / (layout.set_size * static_cast<index_t>(sizeof(A))) / 4 * 4;
+    const index_t fit = near_bytes / static_cast<index_t>(sizeof(A)) / layout.set_size / 4 * 4;
     most_ = fit < 4 ? 4 : fit < tile_rows ? fit : tile_rows;
   }
   Way way() const { return way_; }
@@ -132,7 +132,7 @@ class Sweep {
   /// it is near, or that is not one distance.
   index_t ahead(std::size_t s, index_t tiles) const {
     if (way_ != Way::rows || layout_.kept.count != 1) return 0;
-    if (layout_.sets * layout_.set_size * static_cast<index_t>(sizeof(A)) < far_bytes) return 0;
+    if (layout_.sets * layout_.set_size < far_bytes / static_cast<index_t>(sizeof(A))) return 0;
     return layout_.kept.axis[0].stride[stream_[s].stream()] * most_ * tiles * static_cast<index_t>(sizeof(A));
   }
   /// Elements that are swept at once: few where rows of cells are wide, so that rows are read in long pieces.

@@ -21,15 +21,16 @@ NORMA_INLINE void stage_run(T* tile, const Source* source, index_t stride, index
     return;
   }
   index_t i = 0;
-  for (; i + 4 <= count; i += 4, source += 4 * stride) {  // compilers leave it one by one
-    const T a = static_cast<T>(source[0]), b = static_cast<T>(source[stride]), c = static_cast<T>(source[2 * stride]),
-            d = static_cast<T>(source[3 * stride]);
+  for (; i + 4 <= count; i += 4) {  // compilers leave it one by one
+    const Source* const four = source + i * stride;
+    const T a = static_cast<T>(four[0]), b = static_cast<T>(four[stride]), c = static_cast<T>(four[2 * stride]),
+            d = static_cast<T>(four[3 * stride]);
     tile[i] = a;
     tile[i + 1] = b;
     tile[i + 2] = c;
     tile[i + 3] = d;
   }
-  for (; i < count; ++i, source += stride) tile[i] = static_cast<T>(*source);
+  for (; i < count; ++i) tile[i] = static_cast<T>(source[i * stride]);
 }
 
 /// target[i * stride] = tile[i], rounded to the target's type.

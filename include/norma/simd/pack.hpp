@@ -90,18 +90,6 @@ NORMA_INLINE double mul(double a, double b) {
 NORMA_INLINE Pack<double> clear_negative(const Pack<double>& v) { return xsimd::select(v < Pack<double>(0.0), Pack<double>(0.0), v); }
 NORMA_INLINE double clear_negative(double v) { return v < 0 ? 0 : v; }
 
-NORMA_INLINE auto less(const Pack<double>& a, const Pack<double>& b) { return a < b; }
-NORMA_INLINE Pack<double> magnitude(const Pack<double>& v) { return xsimd::abs(v); }
-template <class Mask>
-NORMA_INLINE Pack<double> choose(const Mask& mask, const Pack<double>& yes, const Pack<double>& no) {
-  return xsimd::select(mask, yes, no);
-}
-
-template <class Mask>
-NORMA_INLINE bool all(const Mask& mask) {
-  return xsimd::all(mask);
-}
-
 /// True if a < b in every lane; false where either is NaN.
 NORMA_INLINE bool all_less(const Pack<double>& a, const Pack<double>& b) { return xsimd::all(a < b); }
 
