@@ -61,7 +61,8 @@ TEST_F(TensorViewTest, SizesAndStridesThatNoIndexHolds) {
   const norma::index_t most = norma::largest_index, large = norma::index_t{1} << 40;
   for (const Extents& extents : {Extents{large, large}, Extents{large, large, 0}, Extents{most}, Extents{most, 2, 2}}) {
     expect_shape_error("TensorView", {"not representable"}, [&] { view(extents); });
-    expect_shape_error("TensorView", {"not representable"}, [&] { view(extents, Extents(std::vector<int>(extents.size(), 0))); });
+    expect_shape_error("TensorView", {"not representable"},
+                       [&] { view(extents, Extents(std::vector<int>(static_cast<std::size_t>(extents.size()), 0))); });
   }
   for (const norma::index_t stride : {most, -most - 1, most / 2, -most / 4}) {
     expect_shape_error("TensorView", {"beyond what is representable"}, [&] { view({2, 3}, {1, stride}); });

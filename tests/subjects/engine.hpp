@@ -13,7 +13,11 @@
       const norma::ExecutorRef&, const norma::Statistic&, const norma::Roles&, const norma::Extents&, const norma::Operands&, A, bool,     \
       const norma::StatisticArrays&, norma::Buffer<std::byte>&, const norma::Reshape&, norma::Result, const norma::BackwardHook<A>&);      \
   prefix template void norma::apply_statistics_to_operands<A>(const norma::ExecutorRef&, const norma::Roles&, const norma::Extents&,       \
-                                                              const norma::Operands&, A, bool, const norma::GivenStatistics&);
+                                                              const norma::Operands&, A, bool, const norma::GivenStatistics&);             \
+  prefix template norma::index_t norma::normalize_rows<A>(const norma::DenseRows<A, 2>&, const norma::Statistic&,                          \
+                                                          const norma::StatisticArrays&);                                                  \
+  prefix template void norma::differentiate_rows<A>(const norma::DenseRows<A, 3>&, const norma::Statistic&,                                \
+                                                    const norma::StatisticArrays&, norma::Buffer<std::byte>&, A*, A*);
 
 #ifndef NORMA_TEST_ENGINE_HERE
 NORMA_TEST_INSTANTIATE(extern, float)

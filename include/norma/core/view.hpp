@@ -82,7 +82,11 @@ NORMA_INLINE constexpr auto output_view(T&& t) {
   auto result = norma::view(t);
   using E = typename decltype(result)::element_type;
   static_assert(!std::is_const_v<E>, "norma: an output must be writable; this tensor's elements are const");
-  return TensorView<std::remove_const_t<E>>(const_cast<std::remove_const_t<E>*>(result.data()), result.extents(), result.strides());
+  if constexpr (std::is_const_v<E>) {
+    return TensorView<std::remove_const_t<E>>();  // the sentence above is error enough
+  } else {
+    return result;
+  }
 }
 
 /// A view member of an options struct: takes whatever norma::view takes; a null pointer means absent.

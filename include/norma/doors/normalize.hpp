@@ -2,7 +2,7 @@
 #pragma once
 
 #include <norma/doors/parameters.hpp>
-#include <norma/engine/backward_call.hpp>
+#include <norma/engine/dense_rows.hpp>
 #include <norma/engine/given.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
@@ -28,6 +28,31 @@ inline Operands forward_operands(const TensorView<X>& x, const TensorView<Y>& y,
   return operands;
 }
 
+/// Rows that lie densely: false if x and y do not, or are worth a plan.
+template <class A>
+inline bool normalize_dense_rows(const ExecutorRef& executor, const Statistic& statistic, const Roles& roles, const TensorView<const A>& x,
+                                 const TensorView<A>& y, const AffineOperands& affine, const StatisticArrays& statistics,
+                                 Buffer<std::byte>* scratch) {
+  DenseRows<A, 2> rows;
+  if (executor.streaming() == Streaming::always) return false;
+  if (!rows.find(x.extents(), roles, {&x.strides(), &y.strides()}, {&affine.weight, &affine.bias})) return false;
+  rows.data[0] = const_cast<A*>(x.data());
+  rows.data[1] = y.data();
+  rows.weight = static_cast<const A*>(affine.weight.data);
+  rows.bias = static_cast<const A*>(affine.bias.data);
+  rows.weight_offset = affine.template offset<A>();
+  const index_t done = normalize_rows(rows, statistic, statistics);
+  if (done == rows.rows) return true;
+  const Extents rest{rows.rows - done, rows.size};
+  AffineOperands along_rows = affine;
+  along_rows.weight.strides = along_rows.bias.strides = {0, 1};
+  const Operands operands = forward_operands<A>(TensorView<const A>(x.data() + done * rows.stride[0], rest, {rows.stride[0], 1}),
+                                                TensorView<A>(y.data() + done * rows.stride[1], rest, {rows.stride[1], 1}), along_rows);
+  normalize_operands<A>(executor, statistic, trailing_axes(2, 1), rest, operands, rows.weight_offset, false, statistics.from(done), scratch,
+                        {});
+  return true;
+}
+
 /// y = normalized x over the averaged axes. P is the type of statistics, which are left in the arrays unless those are null; the arithmetic
 /// type is the wider of P and X. Allocates only in `scratch`, if there is one. y may be exactly x. Shapes have been checked.
 template <class P, class X, class Y>
@@ -35,6 +60,9 @@ inline void normalize(const ExecutorRef& executor, const Statistic& statistic, c
                       const TensorView<Y>& y, const AffineOperands& affine, const StatisticArrays& statistics, Buffer<std::byte>* scratch,
                       const ForwardHook<Wider<P, std::remove_const_t<X>>>& hook = {}) {
   using A = Wider<P, std::remove_const_t<X>>;
+  if constexpr (std::is_same_v<std::remove_const_t<X>, A> && std::is_same_v<Y, A>) {
+    if (!hook.present() && normalize_dense_rows<A>(executor, statistic, roles, x, y, affine, statistics, scratch)) return;
+  }
   const Operands operands = forward_operands<A>(x, y, affine);
   if (x.size() == 0) {
     const index_t sets = set_count(x.extents(), roles);
@@ -68,6 +96,28 @@ inline Operands backward_operands(const TensorView<DY>& dy, const TensorView<X>&
   return operands;
 }
 
+/// The backward of rows that lie densely: false if dy, x and dx do not, or are worth a plan.
+template <class A>
+inline bool differentiate_dense_rows(const ExecutorRef& executor, const Statistic& statistic, const Roles& roles,
+                                     const TensorView<const A>& dy, const TensorView<const A>& x, const StatisticArrays& statistics,
+                                     Buffer<std::byte>& scratch, const TensorView<A>& dx, const AffineOperands& affine) {
+  DenseRows<A, 3> rows;
+  if (executor.streaming() == Streaming::always) return false;
+  const Extents& of_dx = dx.data() == nullptr ? x.strides() : dx.strides();
+  if (!rows.find(x.extents(), roles, {&dy.strides(), &x.strides(), &of_dx}, {&affine.weight, &affine.weight_grad, &affine.bias_grad}) ||
+      rows.rows > SlotGrid::flush_interval) {
+    return false;
+  }
+  rows.data[0] = const_cast<A*>(dy.data());
+  rows.data[1] = const_cast<A*>(x.data());
+  rows.data[2] = dx.data();
+  rows.weight = static_cast<const A*>(affine.weight.data);
+  rows.weight_offset = affine.template offset<A>();
+  differentiate_rows(rows, statistic, statistics, scratch, static_cast<A*>(affine.weight_grad.data),
+                     static_cast<A*>(affine.bias_grad.data));
+  return true;
+}
+
 /// dx = ... (or += ...), weight and bias gradients += ..., each where present. dx may be exactly dy or x. Shapes have been checked.
 /// `scratch` grows to what is needed. `reshape` is for norms that are always over cells.
 template <class P, class DY, class X, class DX>
@@ -77,6 +127,12 @@ inline void differentiate(const ExecutorRef& executor, const Statistic& statisti
                           const BackwardHook<Wider<P, std::remove_const_t<X>>>& hook = {}) {
   using A = Wider<P, std::remove_const_t<X>>;
   if (x.size() == 0) return;
+  if constexpr (std::is_same_v<std::remove_const_t<X>, A> && std::is_same_v<std::remove_const_t<DY>, A> && std::is_same_v<DX, A>) {
+    if (result == Result::replaced && !reshape.present() && !hook.present() &&
+        differentiate_dense_rows<A>(executor, statistic, roles, dy, x, statistics, scratch, dx, affine)) {
+      return;
+    }
+  }
   const Operands operands = backward_operands<A>(dy, x, dx, affine);
   const bool streaming = result == Result::replaced && streams_output(executor, operands, dx);
   normalize_operands_backward<A>(executor, statistic, roles, x.extents(), operands, affine.template offset<A>(), streaming, statistics,

@@ -16,6 +16,12 @@ struct MomentColumns {
   A* chunk_pivot;
 };
 
+/// Those of sets, in the columns of their table that wait for them.
+template <class A>
+inline MomentColumns<A> moments_of(const SetTable<A>& table) {
+  return {table.high, table.low, table.second, table.mean};
+}
+
 /// Memory for those of a tile.
 template <class A>
 struct TileMoments {
@@ -58,6 +64,9 @@ struct FoldedTile {
   FoldedTile(const Sweep<A, 1>& sweep_of_x, Order order_of_sums, A scale_of_x = A(1))
       : sweep(sweep_of_x), order(order_of_sums), scale(scale_of_x) {}
 
+  index_t count() const { return tile.count; }
+  bool chain() const { return order == Order::chain && sweep.way() == Way::lanes; }
+
   /// sums[s][r] += the s-th sum of Term over elements [i, i + n) of each cell, n <= block_length, about its pivot.
   template <class Term>
   NORMA_INLINE void add(bool one_chain, index_t i, index_t n, const A* pivots, const std::array<double*, Term::sums>& sums) const {
@@ -70,11 +79,11 @@ struct FoldedTile {
   }
 };
 
-template <class Term, class A>
-NORMA_INLINE void fold_cells_of(const FoldedTile<A>& tile, index_t size, const MomentColumns<A>& columns) {
-  const index_t cells = tile.tile.count;
+template <class Term, class Tile, class A>
+NORMA_INLINE void fold_cells_of(const Tile& tile, index_t size, const MomentColumns<A>& columns) {
+  const index_t cells = tile.count();
   alignas(64) double sums[2][tile_lanes<A>], of_block[2][tile_lanes<A>];
-  const bool chain = tile.order == Order::chain && tile.sweep.way() == Way::lanes;
+  const bool chain = tile.chain();
   const auto add = [&](index_t i, index_t n, double(&to)[2][tile_lanes<A>]) __attribute__((always_inline)) {
     if constexpr (Term::sums == 2) {
       tile.template add<Term>(chain, i, n, columns.chunk_pivot, {to[0], to[1]});
@@ -111,12 +120,12 @@ NORMA_INLINE void fold_cells_of(const FoldedTile<A>& tile, index_t size, const M
 }
 
 /// Moments of the cells of a tile, of `size` elements each.
-template <class A>
-NORMA_NOINLINE void fold_cells(bool centred, const FoldedTile<A>& tile, index_t size, const MomentColumns<A>& columns) {
+template <class Tile, class A>
+NORMA_NOINLINE void fold_cells(bool centred, const Tile& tile, index_t size, const MomentColumns<A>& columns) {
   if (centred) {
     fold_cells_of<CentredTerm>(tile, size, columns);
   } else {
-    for (index_t r = 0; r < padded_sets(tile.tile.count) && r < tile_lanes<A>; ++r) columns.chunk_pivot[r] = A(0);
+    for (index_t r = 0; r < padded_sets(tile.count()) && r < tile_lanes<A>; ++r) columns.chunk_pivot[r] = A(0);
     fold_cells_of<SquareTerm>(tile, size, columns);
   }
 }

@@ -72,12 +72,7 @@ class Forward {
     for (index_t first = 0; first < piece.sets; first += some_sets) {
       const index_t n = piece.sets - first < some_sets ? piece.sets - first : some_sets;
       piece.places(layout_, first, n, place);
-      index_t i = 0;
-      for (; table.scale == nullptr && i + pack_size<double> <= n && consecutive(place + i, pack_size<double>); i += pack_size<double>) {
-        const index_t s = first + i;
-        statistics.put<Pack<double>>(place[i], {load(table.high + s), load(table.low + s)}, load(table.rstd + s), load(table.second + s));
-      }
-      for (; i < n; ++i) statistics.put(place[i], table.unscaled(first + i));
+      table.keep(first, n, place, statistics);
     }
   }
   /// Moments of cells [first, last) of a piece go to their sets; the table has been cleared.
@@ -153,7 +148,7 @@ class Forward {
   void fold_tile(const Piece& piece, SetTable<A>& table, const FoldedTile<A>& tile) const {
     const bool centred = call_.statistic.centred();
     if (is_one_tile(piece, tile.tile.count) && tile.scale == A(1)) {  // its moments are those of the sets
-      return fold_cells(centred, tile, layout_.set_size, {table.high, table.low, table.second, table.mean});
+      return fold_cells(centred, tile, layout_.set_size, moments_of(table));
     }
     TileMoments<A> moments;
     fold_cells(centred, tile, layout_.set_size, moments.columns());

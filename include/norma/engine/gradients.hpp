@@ -35,6 +35,8 @@ struct SlotSums {
   index_t width = 1;
   bool fresh = true;
 
+  /// Runs reach to whole steps of a row.
+  static index_t padded_size(index_t set_size) { return (set_size + lanes<float> - 1) / lanes<float> * lanes<float>; }
   static index_t bytes(index_t set_size, index_t width) {
     return padded_size(set_size) * (2 * width * static_cast<index_t>(sizeof(A)) + 2 * static_cast<index_t>(sizeof(double)));
   }
@@ -61,8 +63,6 @@ struct SlotSums {
   }
 
  private:
-  static index_t padded_size(index_t set_size) { return (set_size + lanes<float> - 1) / lanes<float> * lanes<float>; }
-
   Pack<double> running_sums(index_t i) const {
     if (width == 1) return load_doubles(running.weight + i);
     alignas(64) double sums[pack_size<double>];

@@ -106,6 +106,16 @@ struct SetTable {
     for (index_t s = 0; s < sets; ++s) put(s, unscaled(s));
     scale = nullptr;
   }
+  /// Statistics of sets [first, first + n) go to their places in the arrays.
+  void keep(index_t first, index_t n, const index_t* place, const StatisticArrays& statistics) const {
+    constexpr index_t W = pack_size<double>;
+    index_t i = 0;
+    for (; scale == nullptr && i + W <= n && consecutive(place + i, W); i += W) {
+      const index_t s = first + i;
+      statistics.put<Pack<double>>(place[i], {load(high + s), load(low + s)}, load(rstd + s), load(second + s));
+    }
+    for (; i < n; ++i) statistics.put(place[i], unscaled(first + i));
+  }
   SetStatistics unscaled(index_t set) const {
     const SetStatistics s = statistics(set);
     if (scale == nullptr || scale[set] == 1) return s;

@@ -23,20 +23,10 @@ enum class Way : unsigned char {
   staged  ///< otherwise, or in another type than the arithmetic's: copied block by block
 };
 
-/// True if a store walking from `store` on is a little ahead of a load walking from `load` on in the 12 address bits that processors
-/// compare first: such loads wait for stores they have nothing to do with.
-NORMA_INLINE bool holds_up(const void* store, const void* load) {
-  const std::uintptr_t ahead = (reinterpret_cast<std::uintptr_t>(store) - reinterpret_cast<std::uintptr_t>(load)) % 4096;
-  return ahead - 1 < 256;
-}
-
 /// Columns [0, count), up to a whole register.
 NORMA_INLINE void clear_columns(double* column, index_t count) {
   for (index_t r = 0; r < count; r += pack_size<double>) store(column + r, Pack<double>(0.0));
 }
-
-/// True if p starts a cache line.
-NORMA_INLINE bool lines_up(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 64 == 0; }
 
 /// What rows of one tensor take in a tile at most, unless there are four. Measured: a quarter of that costs a tenth of the time.
 inline constexpr index_t near_bytes = index_t{128} << 10;
@@ -114,19 +104,12 @@ class Sweep {
     return bits % 64 == 0;
   }
 
-  /// Whether rows whose s-th tensor is written go side by side: not where stores straddle cache lines, whose halves then meet in the store
-  /// buffer, nor where the stores of one row hold up the loads of another.
+  /// Whether rows whose s-th tensor is written go side by side.
   bool together(const Tile& tile, index_t size, std::size_t s) const {
-    constexpr index_t R = static_cast<index_t>(interleaved_rows<A>);
-    if (R == 1 || way_ != Way::rows || tile.count < R || size <= 64 || !lines_up(tile, s)) return false;
-    for (std::size_t in = 0; in < Outputs; ++in) {
-      bool others = false;
-      for (index_t i = 0; i < R; ++i) {
-        for (index_t j = 0; j < R; ++j) others = others || (i != j && holds_up(data(tile, s, i), data(tile, in, j)));
-      }
-      if (others && !holds_up(data(tile, s, 0), data(tile, in, 0))) return false;
-    }
-    return true;
+    if (way_ != Way::rows) return false;
+    typename RowCells<A>::template Of<A> tensor[S];
+    for (std::size_t t = 0; t < S; ++t) tensor[t] = {stream_[t].data(0), tile.offset[t]};
+    return rows_go_together<Outputs>(tile.count, size, tensor, s);
   }
   /// How many bytes the rows of a tensor that are `tiles` tiles later lie behind their like: to be asked for where memory is far. 0 where
   /// it is near, or that is not one distance.
@@ -185,7 +168,6 @@ class Sweep {
     }
   }
 
-  const A* data(const Tile& tile, std::size_t s, index_t r) const { return stream_[s].data(tile.offset[s][r]); }
   index_t lane_stride(std::size_t s) const {
     return layout_.averaged.count == 0 ? 0 : layout_.averaged.axis[0].stride[stream_[s].stream()];
   }

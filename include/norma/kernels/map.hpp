@@ -1,6 +1,8 @@
 // map: from elements and the coefficients of their sets to elements, a group at a time; forward and backward.
 #pragma once
 
+#include <cstdint>
+
 #include <norma/kernels/fold.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
@@ -22,6 +24,36 @@ NORMA_INLINE bool apart(const Rows<T, R>&, const X& x, const X& y) {
 template <class T, int K, class X>
 NORMA_INLINE bool apart(const Lanes<T, K>&, const X&, const X&) {
   return false;
+}
+
+/// True if a store walking from `store` on is a little ahead of a load walking from `load` on in the 12 address bits that processors
+/// compare first: such loads wait for stores they have nothing to do with.
+NORMA_INLINE bool holds_up(const void* store, const void* load) {
+  const std::uintptr_t ahead = (reinterpret_cast<std::uintptr_t>(store) - reinterpret_cast<std::uintptr_t>(load)) % 4096;
+  return ahead - 1 < 256;
+}
+
+/// True if p starts a cache line.
+NORMA_INLINE bool lines_up(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 64 == 0; }
+
+/// Whether rows go side by side where tensor `s` is written and the first `Inputs` are read: not where stores straddle cache lines, whose
+/// halves then meet in the store buffer, nor where the stores of one row hold up the loads of another.
+template <std::size_t Inputs, class Rows>
+inline bool rows_go_together(index_t rows, index_t size, const Rows* tensor, std::size_t s) {
+  using T = std::remove_pointer_t<decltype(tensor->first)>;
+  constexpr index_t R = static_cast<index_t>(interleaved_rows<T>);
+  if (R == 1 || rows < R || size <= 64) return false;
+  for (index_t r = 0; r < rows; ++r) {
+    if (!lines_up(tensor[s].of_cell(r))) return false;
+  }
+  for (std::size_t in = 0; in < Inputs; ++in) {
+    bool others = false;
+    for (index_t i = 0; i < R; ++i) {
+      for (index_t j = 0; j < R; ++j) others = others || (i != j && holds_up(tensor[s].of_cell(i), tensor[in].of_cell(j)));
+    }
+    if (others && !holds_up(tensor[s].of_cell(0), tensor[in].of_cell(0))) return false;
+  }
+  return true;
 }
 
 /// What is done about memory that is far: outputs bypass the cache, inputs (x; dy and x) are asked for so many bytes ahead, if not 0.

@@ -1,0 +1,165 @@
+// Dense rows: few sets, each one run of memory in the arithmetic's own type. They go from the door to the kernels without a plan, for that
+// would take longer than they do; their bits are those of a plan.
+#pragma once
+
+#include <norma/engine/backward_call.hpp>
+#include <norma/kernels/scale_run.hpp>
+
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
+
+/// `rows` sets of `size` elements in each of S tensors, a stride apart. Weight and bias lie along a row; null pointers: absent.
+template <class A, std::size_t S>
+struct DenseRows {
+  index_t rows = 1, size = 1;
+  A* data[S] = {};
+  index_t stride[S] = {};
+  const A* weight = nullptr;
+  const A* bias = nullptr;
+  A weight_offset = negative_zero<A>;
+
+  /// Whether these tensors, of x's extents, and parameters lie like that, and are few. What a whole task is worth may as well be planned.
+  bool find(const Extents& x, const Roles& roles, const Extents* const (&strides)[S], std::initializer_list<const Operand*> parameters) {
+    if (roles.planes || roles.groups > 0) return false;
+    int a = x.size();
+    const auto parameters_step = [&](index_t step) {
+      for (const Operand* const p : parameters) {
+        if (p->present() && (p->type != element_type_of<A> || p->strides[a] != step)) return false;
+      }
+      return true;
+    };
+    while (a > 0 && !roles.keeps(a - 1)) {
+      if (x[--a] == 1) continue;
+      for (const Extents* const s : strides) {
+        if ((*s)[a] != size) return false;
+      }
+      if (!parameters_step(size)) return false;
+      size *= x[a];
+    }
+    while (a > 0 && roles.keeps(a - 1)) {
+      if (x[--a] == 1) continue;
+      for (std::size_t s = 0; s < S; ++s) {
+        if (rows == 1) stride[s] = (*strides[s])[a];
+        if ((*strides[s])[a] != stride[s] * rows) return false;
+      }
+      if (!parameters_step(0)) return false;
+      rows *= x[a];
+    }
+    return a == 0 && size > 1 && rows > 0 && rows * size < 2 * Plan::worth_a_task;
+  }
+
+  /// Calls f(tile, first, count) for some rows at a time.
+  template <class F>
+  void each_tile(F&& f) const {
+    Tile tile;
+    for (std::size_t s = 0; s < S; ++s) {
+      for (index_t r = 0; r < tile_rows && r < rows; ++r) tile.offset[s][r] = r * stride[s];
+    }
+    for (index_t first = 0; first < rows; first += tile_rows) {
+      for (std::size_t s = 0; s < S; ++s) tile.tensor[s] = {data[s] + first * stride[s], tile.offset[s]};
+      f(tile, first, rows - first < tile_rows ? rows - first : tile_rows);
+    }
+  }
+
+  using Tensor = typename RowCells<A>::template Of<A>;
+  struct Tile {
+    index_t offset[S][tile_rows];
+    Tensor tensor[S];
+  };
+};
+
+/// Rows of x as fold_cells wants them.
+template <class A>
+struct FoldedRows {
+  typename RowCells<A>::template Of<A> x;
+  index_t rows;
+
+  index_t count() const { return rows; }
+  static constexpr bool chain() { return false; }
+  template <class Term>
+  NORMA_INLINE void add(bool, index_t i, index_t n, const A* pivots, const std::array<double*, Term::sums>& sums) const {
+    using X = typename RowCells<A>::template Of<A>;
+    sum_cells<Term>(RowCells<A>{rows, true}, false, n, X{x.first + i, x.offset}, pivots, sums);
+  }
+};
+
+/// Forward of (x, y). Returns how many rows it has done: others follow a tile with a set whose squares left the range of A.
+template <class A>
+index_t normalize_rows(const DenseRows<A, 2>& rows, const Statistic& statistic, const StatisticArrays& statistics) {
+  alignas(64) std::byte memory[SetTable<A>::bytes(tile_rows)];
+  SetTable<A> table(tile_rows, memory);
+  alignas(64) A ones[lanes<A>];
+  ElementWeight<A> weight{rows.weight, 1, rows.weight_offset}, bias{rows.bias, 1, A(0)};
+  PerElement per_element = rows.bias != nullptr     ? PerElement::weight_and_bias
+                           : rows.weight != nullptr ? PerElement::weight
+                                                    : PerElement::nothing;
+  if (rows.weight == nullptr) {
+    for (A& number : ones) number = A(1);
+    weight = {ones, 0, rows.weight_offset};
+  }
+  if (rows.bias == nullptr) bias = {&negative_zero<A>, 0, A(0)};
+  index_t done = 0;
+  rows.each_tile([&](const auto& tile, index_t first, index_t count) {
+    if (done < first) return;
+    table.start(count);
+    fold_cells(statistic.centred(), FoldedRows<A>{tile.tensor[0], count}, rows.size, moments_of(table));
+    if (!table.finish(statistic, rows.size)) return;
+    index_t place[tile_rows];
+    for (index_t r = 0; r < count; ++r) place[r] = first + r;
+    if (statistics.rstd != nullptr) table.keep(0, count, place, statistics);
+    make_coefficients<A>(count, table.high, table.low, table.rstd, nullptr, nullptr, table.mean, table.factor, table.offset);
+    const RowCells<A> cells{count, rows_go_together<1>(count, rows.size, tile.tensor, 1)};
+    with_per_element(per_element, [&](auto kind) {
+      map_cells<kind.value, false>(cells, rows.size, tile.tensor[0], tile.tensor[1],
+                                   Coefficients<A>{table.mean, table.factor, table.offset}, weight, bias, FarMemory());
+    });
+    done = first + count;
+  });
+  return done;
+}
+
+/// Backward of (dy, x, dx); a null dx is not computed. Gradients, if not null, lie along a row: += ....
+template <class A>
+void differentiate_rows(const DenseRows<A, 3>& rows, const Statistic& statistic, const StatisticArrays& statistics,
+                        Buffer<std::byte>& scratch, A* weight_grad, A* bias_grad) {
+  alignas(64) std::byte memory[SumsTable<A>::bytes(tile_rows)];
+  SumsTable<A> table(tile_rows, memory);
+  const bool gradients = weight_grad != nullptr || bias_grad != nullptr, weighted = rows.weight != nullptr;
+  const ElementWeight<A> weight{rows.weight, 1, rows.weight_offset};
+  GradientRun<A> running;
+  if (gradients) {
+    const index_t padded = SlotSums<A>::padded_size(rows.size);
+    scratch.resize(2 * padded * static_cast<index_t>(sizeof(A)));
+    running.weight = reinterpret_cast<A*>(scratch.data());
+    running.bias = running.weight + padded;
+    for (index_t i = 0; i < 2 * padded; i += pack_size<A>) store(running.weight + i, Pack<A>(A(0)));
+  }
+  rows.each_tile([&](const auto& tile, index_t first, index_t count) {
+    table.start(count);
+    index_t place[tile_rows];
+    for (index_t r = 0; r < count; ++r) place[r] = first + r;
+    table.put_statistics(0, count, place, statistics);
+    const Coefficients<A> c{table.mean, table.factor, table.shift};
+    for (index_t i = 0; i < rows.size; i += block_length) {
+      using Tensor = typename DenseRows<A, 3>::Tensor;
+      const index_t n = rows.size - i < block_length ? rows.size - i : block_length;
+      const Tensor dy{tile.tensor[0].first + i, tile.offset[0]}, x{tile.tensor[1].first + i, tile.offset[1]};
+      with_bool(weighted, [&](auto has_weight) {
+        with_bool(gradients, [&](auto has_gradients) {
+          backward_sum_cells<has_weight.value, has_gradients.value>(RowCells<A>{count, true}, false, n, dy, x, c, weight.from(i),
+                                                                    running.from(i), table.g, table.g_x_hat);
+        });
+      });
+    }
+    table.finish(statistic, static_cast<double>(rows.size));
+    if (rows.data[2] == nullptr) return;
+    const RowCells<A> cells{count, rows_go_together<2>(count, rows.size, tile.tensor, 2)};
+    with_bool(weighted, [&](auto has_weight) {
+      backward_map_cells<has_weight.value, false, false>(cells, rows.size, tile.tensor[0], tile.tensor[1], tile.tensor[2], c,
+                                                         DxCoefficients<A>{table.scale, table.slope, table.offset}, weight, FarMemory());
+    });
+  });
+  if (weight_grad != nullptr) scale_run<false, true>(running.weight, weight_grad, rows.size, A(1));
+  if (bias_grad != nullptr) scale_run<false, true>(running.bias, bias_grad, rows.size, A(1));
+}
+
+}}  // namespace norma::NORMA_ISA_NAMESPACE
