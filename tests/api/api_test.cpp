@@ -1,9 +1,7 @@
 // The public contract: every call of the five plain norms compiles and does what it says.
-#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
-#include <map>
 #include <optional>
 #include <type_traits>
 
@@ -41,10 +39,6 @@ TEST(Api, ConstructionOfRowNorms) {
   EXPECT_TRUE(plain.weight().empty() && plain.bias().empty());
   EXPECT_EQ(every_option.weight()[7], 0.0f) << "a unit-offset weight starts at 0";
   EXPECT_EQ(every_ln_option.weight()[7], 0.0f);
-  LayerNorm<float> copy(ln);
-  copy.weight()[0] = 5;
-  EXPECT_EQ(ln.weight()[0], 1.0f);
-  EXPECT_EQ(copy.weight().size(), 768u);
 }
 
 TEST(Api, ConstructionOfChannelNorms) {
@@ -89,6 +83,8 @@ TEST(Api, NamesOfStateArePyTorchs) {
   const TensorView<const float> w0 = shaped(six, {2, 3});
   EXPECT_EQ(names_of(WeightNorm<float>(w0)), (Names{{"parametrizations.weight.original0", 2}, {"parametrizations.weight.original1", 6}}));
   EXPECT_EQ(names_of(WeightNorm<float>(w0, {.legacy_names = true})), (Names{{"weight_g", 2}, {"weight_v", 6}}));
+  EXPECT_EQ(names_of(norma::SpectralNorm<float>(w0)),
+            (Names{{"parametrizations.weight.original", 6}, {"parametrizations.weight.0._u", 2}, {"parametrizations.weight.0._v", 3}}));
   EXPECT_EQ(names_of(norma::SpectralNorm<float>(w0, {.legacy_names = true})),
             (Names{{"weight_orig", 6}, {"weight_u", 2}, {"weight_v", 3}}));
   EXPECT_EQ(names_of(norma::BatchInstanceNorm<float>(3, {.affine = false, .track_running_stats = false})), (Names{{"gate", 3}}));
@@ -103,60 +99,6 @@ TEST(Api, AConstQKNormIsRead) {
   EXPECT_EQ(layer.q_weight().size() + layer.k_weight_grad().size(), 16u);
   EXPECT_EQ(l2.scale().size() + l2.scale_grad().size(), 2u);
   static_assert(std::is_same_v<decltype(layer.k_bias()), std::span<const float>>);
-}
-
-struct MyPool {
-  template <class F>
-  void parallel_for(norma::index_t tasks, F&& f) const {
-    for (norma::index_t i = tasks; i-- > 0;) f(i);
-  }
-  int concurrency() const { return 2; }
-};
-
-/// The calls of a layer of (2, 4, 6), with and without an executor, and with temporaries as outputs.
-template <class Layer>
-void check_calls(Layer layer) {
-  Tensors<float> t({2, 4, 6}), again({2, 4, 6});
-  const TensorView<const float> x = t.x.view(), dy = t.dy.view();
-  const Layer& constant = layer;
-  constant(x, t.y.view());
-  const auto expect_again = [&](const auto& executor) {
-    constant(executor, x, again.y.view());
-    EXPECT_TRUE(same(again.y.values(), t.y.values()));
-  };
-  expect_again(norma::openmp(2));
-  expect_again(norma::sequential);
-  expect_again(norma::sequential.with(norma::Streaming::never));
-  std::vector<float> nhwc(48), first_half(48, -1);
-  constant(x, norma::channels_last(nhwc.data(), {2, 4, 6}));
-  EXPECT_NEAR(nhwc[1], t.y.values()[6], 8 * std::numeric_limits<float>::epsilon());
-  constant(x.slice(0, 1, 1), shaped(first_half, {2, 4, 6}).slice(0, 0, 1));
-  EXPECT_NE(first_half[0], -1);
-  EXPECT_EQ(first_half[24], -1);
-
-  layer.forward(x, t.y.view(), t.saved);
-  layer.backward(dy, x, t.saved, t.dx.view());
-  const std::vector<float> first = copy_of(layer.weight_grad());
-  layer.forward(MyPool(), x, again.y.view(), t.saved);
-  layer.backward(MyPool(), dy, x, t.saved, again.dx.view());
-  EXPECT_TRUE(same(again.y.values(), t.y.values()));
-  EXPECT_TRUE(same(again.dx.values(), t.dx.values()));
-  EXPECT_EQ(layer.weight_grad()[0], 2 * first[0]) << "gradients accumulate";
-  layer.zero_grad();
-  EXPECT_EQ(copy_of(layer.weight_grad()), std::vector<float>(first.size(), 0));
-  layer.backward(dy, x, t.saved, TensorView<float>());  // no dx wanted
-  EXPECT_EQ(copy_of(layer.weight_grad()), first);
-  EXPECT_NE(first, std::vector<float>(first.size(), 0));
-}
-
-TEST(Api, CallsOfLayers) {
-  check_calls(LayerNorm<float>({6}));
-  check_calls(LayerNorm<float>({4, 6}));
-  check_calls(RMSNorm<float>({6}, {.bias = true}));
-  check_calls(norma::BatchNorm<float>(4));
-  check_calls(norma::BatchNorm<float>(4, {.track_running_stats = false}));
-  check_calls(norma::GroupNorm<float>(2, 4));
-  check_calls(norma::InstanceNorm<float>(4, {.affine = true}));
 }
 
 static_assert(std::is_copy_constructible_v<LayerNorm<float>> && std::is_copy_assignable_v<LayerNorm<float>>);
@@ -176,24 +118,6 @@ TEST(Api, SavedIsAnOrdinaryValue) {
     EXPECT_EQ(t.dx.values(), dx);
     EXPECT_EQ(saved->mean().size(), 3u);
   }
-}
-
-TEST(Api, ALayersStateSurvivesInADictionary) {
-  norma::BatchNorm<float> trained(4), loaded(4);
-  Tensors<float> t({2, 4, 6});
-  t.step(trained);
-  trained.weight()[1] = 7;
-  trained.zero_grad();
-  std::map<std::string, std::vector<float>> state;
-  trained.for_each_parameter(
-      [&](std::string_view name, std::span<float> value, std::span<float>) { state[std::string(name)] = copy_of(value); });
-  trained.for_each_buffer([&](std::string_view name, std::span<float> value) { state[std::string(name)] = copy_of(value); });
-  const auto load = [&](std::string_view name, std::span<float> value) { std::ranges::copy(state.at(std::string(name)), value.begin()); };
-  loaded.for_each_parameter([&](std::string_view name, std::span<float> value, std::span<float>) { load(name, value); });
-  loaded.for_each_buffer(load);
-  loaded.set_num_batches_tracked(trained.num_batches_tracked());
-  EXPECT_EQ(state_of(loaded), state_of(trained));
-  EXPECT_EQ(loaded.num_batches_tracked(), 1);
 }
 
 TEST(Api, FunctionsOverAxes) {
@@ -260,10 +184,6 @@ TEST(Api, OptionalViewsTakeContainersAndEigen) {
   const std::array<float, 4> array = {weight[0], weight[1], weight[2], weight[3]};
   norma::layer_norm(x, z, {.weight = std::span<const float>(array)});
   EXPECT_EQ(y, z);
-  std::vector<float> none;
-  norma::layer_norm(x, y, {.weight = none, .bias = TensorView<const float>()});
-  norma::layer_norm(x, z);
-  EXPECT_EQ(y, z) << "null pointers are absent parameters";
 }
 
 TEST(Api, DefaultEpsilons) {

@@ -30,17 +30,16 @@ norma::TensorView<T> shaped(std::vector<T>& values, const norma::Extents& extent
 /// Random x and dy, and what a training step makes of them.
 template <class T>
 struct Tensors {
-  explicit Tensors(const Extents& extents, Layout layout = Layout::contiguous, std::uint64_t seed = 3)
-      : x(extents, lying(layout), random_values<T>(count(extents), seed)),
-        y(extents, lying(layout)),
-        dy(extents, lying(layout), random_values<T>(count(extents), seed + 1)),
-        dx(extents, lying(layout)) {}
+  explicit Tensors(const Extents& extents)
+      : x(extents, {}, random_values<T>(count(extents), 3)),
+        y(extents, {}),
+        dy(extents, {}, random_values<T>(count(extents), 4)),
+        dx(extents, {}) {}
 
-  /// Ranks, if any, come first.
-  template <class L, class... Ranks>
-  void step(L& layer, const Ranks&... ranks) {
-    layer.forward(ranks..., x.view(), y.view(), saved);
-    layer.backward(ranks..., dy.view(), x.view(), saved, dx.view());
+  template <class L>
+  void step(L& layer) {
+    layer.forward(x.view(), y.view(), saved);
+    layer.backward(dy.view(), x.view(), saved, dx.view());
   }
 
   Tensor<T> x, y, dy, dx;

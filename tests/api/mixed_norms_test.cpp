@@ -68,27 +68,12 @@ TEST(SwitchableNorm, AuthorsTakeTheUnbiasedInstanceVariance) {
   EXPECT_DOUBLE_EQ(population.running_var()[0], 0.75 + 0.25 * of_batch * 4 / 3);
 }
 
-TEST(SwitchableNorm, LogitsAreThreeAndHaveGradients) {
+TEST(SwitchableNorm, LogitsHaveGradients) {
   SwitchableNorm<double> layer(7);
-  EXPECT_EQ(copy_of(layer.mean_logits()), std::vector<double>(3, 1));
-  EXPECT_EQ(copy_of(layer.var_logits()), std::vector<double>(3, 1));
   Tensors<double>({2, 7, 3}).step(layer);
   const SwitchableNorm<double>& constant = layer;
   EXPECT_NE(copy_of(constant.mean_logits_grad()), std::vector<double>(3));
   EXPECT_NE(copy_of(constant.var_logits_grad()), std::vector<double>(3));
-}
-
-/// A softmax knows no common summand, and none so large that exp would not hold it.
-TEST(SwitchableNorm, LogitsMayShiftTogether) {
-  SwitchableNorm<double> layer(4);
-  Tensors<double> t({2, 4, 6});
-  const auto shifted = [&](double by) {
-    for (std::size_t k = 0; k < 3; ++k) layer.mean_logits()[k] = layer.var_logits()[k] = by + static_cast<double>(k);
-    layer(t.x.view(), t.y.view());
-    return t.y.values();
-  };
-  const std::vector<double> y = shifted(0);
-  for (const double by : {-1000.0, 64.0, 1000.0}) EXPECT_EQ(shifted(by), y) << by;
 }
 
 class BatchInstanceNormGate : public testing::TestWithParam<Case> {
@@ -106,8 +91,6 @@ INSTANTIATE_TEST_SUITE_P(All, BatchInstanceNormGate, testing::ValuesIn(plain_cas
 
 TEST(BatchInstanceNorm, TheGateIsClampedByTheUserAlone) {
   BatchInstanceNorm<float> layer(5, {.affine = false});
-  EXPECT_EQ(copy_of(layer.gate()), std::vector<float>(5, 1));
-  EXPECT_TRUE(layer.weight().empty() && layer.bias().empty());
   const std::vector<float> values = {-0.5f, 0, 0.25f, 1, 1.5f};
   std::copy(values.begin(), values.end(), layer.gate().begin());
   Tensors<float>({2, 5, 3}).step(layer);

@@ -149,18 +149,5 @@ TEST(WeightNorm, InitializesFromData) {
   }
 }
 
-// With ||v|| known and g = 1, initialize is the paper's: g = 1 / sigma, b = -mean / sigma.
-TEST(WeightNorm, InitializesAsThePaper) {
-  WeightNorm<double> layer(shaped(random_values<double>(2 * 3, 81), {2, 3}));
-  std::fill(layer.g().begin(), layer.g().end(), 1);
-  const std::vector<double> t = {1, 10, 3, 30};  // channels (1, 3) and (10, 30): means 2 and 20, deviations 1 and 10
-  std::vector<double> bias(2);
-  layer.initialize(shaped(t, {2, 2}), bias);
-  EXPECT_NEAR(layer.g()[0], 1, 0x1p-52);
-  EXPECT_NEAR(layer.g()[1], 0.1, 0x1p-52);
-  EXPECT_NEAR(bias[0], -2, 0x1p-51);
-  EXPECT_NEAR(bias[1], -2, 0x1p-51);
-}
-
 }  // namespace
 }  // namespace norma_test
