@@ -1,4 +1,4 @@
-// fold_sets: exact moments of exact data, chunk by chunk, for any number of rows side by side, with and without a mean.
+// fold_sets: exact moments of exact data, chunk by chunk, for any number of rows, with and without a mean.
 #include <gtest/gtest.h>
 
 #include <limits>
@@ -12,23 +12,20 @@ namespace {
 
 using norma::index_t;
 
-/// Moments of rows, folded as a tile; across_lanes: where they lie beside each other.
+/// Moments of rows, folded as a tile.
 template <class T>
 struct Folded {
   norma::TileMoments<T> table;
 
-  Folded(bool centred, const std::vector<std::vector<T>>& rows, bool across_lanes = false, norma::Order order = norma::Order::lanes) {
+  Folded(bool centred, const std::vector<std::vector<T>>& rows) {
     const auto sets = static_cast<index_t>(rows.size()), size = static_cast<index_t>(rows[0].size());
-    std::vector<T> memory(rows.size() * rows[0].size());
-    for (std::size_t r = 0; r < rows.size(); ++r) {
-      for (std::size_t i = 0; i < rows[r].size(); ++i) memory[across_lanes ? i * rows.size() + r : r * rows[r].size() + i] = rows[r][i];
-    }
-    const norma::Extents strides = across_lanes ? norma::Extents{1, sets} : norma::Extents{size, 1};
+    std::vector<T> memory;
+    for (const std::vector<T>& row : rows) memory.insert(memory.end(), row.begin(), row.end());
     norma::Operands operands;
-    operands[norma::stream_x] = norma::Operand(norma::TensorView<T>(memory.data(), {sets, size}, strides));
+    operands[norma::stream_x] = norma::Operand(norma::TensorView<T>(memory.data(), {sets, size}));
     const norma::Layout layout({sets, size}, norma::Roles(0b10u), operands);
-    const norma::Sweep<T, 1> sweep(layout, operands, {norma::stream_x}, 0, false, order == norma::Order::chain);
-    norma::FoldedTile<T> tile(sweep, order);
+    const norma::Sweep<T, 1> sweep(layout, operands, {norma::stream_x});
+    norma::FoldedTile<T> tile(sweep, norma::Order::lanes);
     sweep.start(0, sets, tile.tile);
     norma::fold_cells(centred, tile, size, table.columns());
   }
@@ -76,36 +73,6 @@ TYPED_TEST(Fold, ChunksAreMergedByTheirCounts) {
   const Folded<T> uneven(true, {row});
   EXPECT_DOUBLE_EQ(uneven.table.pivot[0] + uneven.table.mean[0], 2);
   EXPECT_DOUBLE_EQ(uneven.table.m2[0], 2 * 1.5 * static_cast<double>(chunk));
-}
-
-TYPED_TEST(Fold, ARowDoesNotDependOnItsNeighbours) {
-  using T = TypeParam;
-  std::vector<std::vector<T>> rows;
-  for (std::size_t r = 0; r < 13; ++r) rows.push_back(norma_test::random_values<T>(777, r, static_cast<double>(r)));
-  const Folded<T> together(true, rows);
-  for (std::size_t r = 0; r < rows.size(); ++r) {
-    const Folded<T> alone(true, {rows[r]});
-    EXPECT_EQ(together.table.pivot[r], alone.table.pivot[0]);
-    EXPECT_EQ(together.table.mean[r], alone.table.mean[0]);
-    EXPECT_EQ(together.table.m2[r], alone.table.m2[0]);
-  }
-}
-
-/// Sets that lie beside each other have the bits of rows, unless they are summed in a chain.
-TYPED_TEST(Fold, AcrossLanesInTheOrderOfRows) {
-  using T = TypeParam;
-  for (const std::size_t n : {1u, 7u, 33u, 500u, 1100u, 9000u}) {
-    std::vector<std::vector<T>> rows;
-    for (std::size_t r = 0; r < 13; ++r) rows.push_back(norma_test::random_values<T>(n, r, static_cast<double>(r)));
-    const Folded<T> as_rows(true, rows), across(true, rows, true), chain(true, rows, true, norma::Order::chain);
-    for (std::size_t r = 0; r < rows.size(); ++r) {
-      EXPECT_EQ(across.table.pivot[r], as_rows.table.pivot[r]) << n;
-      EXPECT_EQ(across.table.mean[r], as_rows.table.mean[r]) << n;
-      EXPECT_EQ(across.table.m2[r], as_rows.table.m2[r]) << n;
-      EXPECT_EQ(chain.table.pivot[r], as_rows.table.pivot[r]) << "the pivot of a constant set is that constant in any order";
-      EXPECT_NEAR(chain.table.m2[r], as_rows.table.m2[r], 1e-5 * as_rows.table.m2[r]) << n;
-    }
-  }
 }
 
 }  // namespace

@@ -5,8 +5,6 @@
 
 #include <norma/engine/layout.hpp>
 
-#include "support/shape.hpp"
-
 namespace {
 
 using norma::AxisSet;
@@ -63,39 +61,6 @@ TEST(Layout, AStreamThatDisagreesPreventsCollapsing) {
   const norma::Layout l(extents, 0b110, operands(extents, {12, 4, 1}, {12, 1, 3}));
   EXPECT_EQ(l.averaged.count, 2);
   EXPECT_EQ(l.set_size, 12);
-}
-
-/// Offsets of a stream along a list visit exactly the tensor's elements.
-TEST(Layout, OffsetsReachEveryElementOnce) {
-  for (const AxisSet averaged : {0b001u, 0b010u, 0b100u, 0b011u, 0b101u, 0b110u, 0b111u}) {
-    for (const Extents& strides : {Extents{12, 4, 1}, Extents{1, 2, 6}, Extents{4, 8, 1}, Extents{3, 1, 6}}) {
-      const Extents extents{2, 3, 4};
-      const norma::Layout l(extents, averaged, operands(extents, strides, strides));
-      std::vector<int> visits(200, 0), expected(200, 0);
-      for (norma::index_t set = 0; set < l.sets; ++set) {
-        for (norma::index_t e = 0; e < l.set_size; ++e) {
-          ++visits[static_cast<std::size_t>(l.kept.offset(norma::stream_x, set) + l.averaged.offset(norma::stream_x, e))];
-        }
-      }
-      norma_test::for_each_index({2, 3, 4}, [&](const norma_test::Extents& i) {
-        ++expected[static_cast<std::size_t>(i[0] * strides[0] + i[1] * strides[1] + i[2] * strides[2])];
-      });
-      EXPECT_EQ(visits, expected) << "averaged " << averaged;
-    }
-  }
-}
-
-TEST(Layout, StatisticsLieInRowMajorOrderOfTheKeptAxes) {
-  const Extents extents{2, 3, 4};
-  const norma::Layout l(extents, 0b010, operands(extents, {1, 2, 6}, {1, 2, 6}));  // memory order reversed
-  std::vector<int> seen(8, 0);
-  for (norma::index_t set = 0; set < l.sets; ++set) {
-    const norma::index_t x = l.kept.offset(norma::stream_x, set), stat = l.kept.offset(norma::stream_stat, set);
-    const norma::index_t i = x % 2, k = x / 6;
-    EXPECT_EQ(stat, i * 4 + k);
-    ++seen[static_cast<std::size_t>(stat)];
-  }
-  EXPECT_EQ(seen, std::vector<int>(8, 1));
 }
 
 TEST(Layout, AveragedAxesFollowTheMemoryOfX) {

@@ -1,14 +1,11 @@
-// Plan: slices that cut x without overlap and know where their statistics belong; what is a cell, and in which order it is summed. Forward:
-// moments of cells merged to those of their sets.
+// Plan: slices that cut x without overlap and know where their statistics belong; what is a cell, and in which order it is
+// summed.
 #include <gtest/gtest.h>
 
 #include <vector>
 
-#include <norma/core/buffer.hpp>
-#include <norma/engine/forward.hpp>
 #include <norma/engine/plan.hpp>
 
-#include "support/random.hpp"
 #include "support/shape.hpp"
 
 namespace {
@@ -69,7 +66,6 @@ void each_element(const Extents& extents, const norma::Operand& operand, F f) {
   });
 }
 
-/// Large enough for several slices, small planes, few channels, one of each.
 /// Large enough for several slices, small planes, few channels, one of each.
 TEST(Plan, SlicesCutXWithoutOverlapAndKnowTheirSets) {
   for (const Extents& extents : std::vector<Extents>{
@@ -144,43 +140,6 @@ TEST(Plan, PlanesAreSummedInAChainWhereChannelsLieInsideThem) {
   }
   EXPECT_FALSE(chains(norma::plane_roles(4), {5, 1, 6, 7}, {336, 1, 56, 8})) << "one channel";
   EXPECT_TRUE(chains(norma::group_roles(3, 1), {2, 3, 5}, {15, 1, 3})) << "tiny planes, too, although a set is one run";
-}
-
-TEST(Forward, MergesCellsToTheMomentsOfTheirSets) {
-  for (const Extents& extents : {Extents{3, 8, 5, 7}, Extents{6, 4, 2, 3}, Extents{2, 64, 40}}) {
-    const auto size = static_cast<std::size_t>(extents.product());
-    std::vector<double> memory = norma_test::random_values<double>(size, 3, 1000, 1);
-    for_each_norm(extents, memory, [&](const Norm& norm, const norma::Operands& operands, bool) {
-      const norma::Plan plan = plan_of(extents, norm.roles(extents.size()), operands, 1 << 20, 1, norma::Span::call);
-      ASSERT_EQ(plan.slices(), 1);
-      norma::Slice slice = plan.slice(0);
-      const norma::ForwardCall call{{}, -0.0, plan.order()};
-      const norma::Forward<double> forward(call, slice.extents, slice.roles, slice.operands);
-      slice.piece.first = 0;
-      slice.piece.last = forward.layout().sets;
-      norma::Buffer<std::byte> columns(norma::SetTable<double>::bytes(slice.piece.sets));
-      norma::SetTable<double> table(slice.piece.sets, columns.data());
-      forward.fold(slice.piece, table, [&](const auto& work) { work(0, slice.piece.last); });
-      const auto sets = static_cast<std::size_t>(slice.piece.sets);
-      std::vector<double> mean(sets, 0), variance(sets, 0);
-      const double count = static_cast<double>(size) / static_cast<double>(sets);
-      const auto set_of = [&](index_t n, index_t c) {
-        return static_cast<std::size_t>(norm.set_of(n, c, extents[1], norm.unit(extents[1])));
-      };
-      each_element(extents, operands[norma::stream_x],
-                   [&](index_t n, index_t c, const double* p) { mean[set_of(n, c)] += (*p - 1000) / count; });
-      each_element(extents, operands[norma::stream_x], [&](index_t n, index_t c, const double* p) {
-        const double deviation = *p - 1000 - mean[set_of(n, c)];
-        variance[set_of(n, c)] += deviation * deviation / count;
-      });
-      for (std::size_t s = 0; s < sets; ++s) {
-        const norma::SetStatistics of_set = table.statistics(static_cast<index_t>(s));
-        EXPECT_NEAR(of_set.mean.high + of_set.mean.low, 1000 + mean[s], 1e-11) << "set " << s;
-        EXPECT_NEAR(of_set.second, variance[s], 1e-12 * variance[s] + 1e-13) << "set " << s;
-        EXPECT_NEAR(of_set.rstd * of_set.rstd * variance[s], 1, 1e-11) << "set " << s;
-      }
-    });
-  }
 }
 
 }  // namespace

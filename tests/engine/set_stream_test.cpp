@@ -1,4 +1,4 @@
-// SetStream: elements of a set in blocks, straight from memory where they lie as wanted, staged otherwise, and spread again.
+// SetStream: elements of a set in blocks, straight from memory where they lie as wanted, staged otherwise.
 #include <gtest/gtest.h>
 
 #include <vector>
@@ -56,29 +56,6 @@ TEST(SetStream, ScaledStridedAndOtherTypesAreStaged) {
   const Case<double> wider({3, 4}, {4, 1}, 0b10, 12);
   EXPECT_FALSE(wider.stream().direct());
   EXPECT_EQ(read(wider.stream(), 8, 0, 4), (std::vector<float>{8, 9, 10, 11}));
-}
-
-template <class T>
-void check_runs() {
-  // Averaged axes 0 and 2 of (2, 3, 4), axis 1 kept: runs of 4, 12 apart.
-  Case<T> c({2, 3, 4}, {12, 4, 1}, 0b101, 24);
-  const SetStream<float> stream = c.stream();
-  EXPECT_FALSE(stream.direct());
-  EXPECT_EQ(read(stream, 4, 0, 8), (std::vector<float>{4, 5, 6, 7, 16, 17, 18, 19}));
-  EXPECT_EQ(read(stream, 4, 3, 3), (std::vector<float>{7, 16, 17})) << "from the middle of a run into the next";
-  float tile[3] = {100, 101, 102};
-  EXPECT_EQ(stream.target(4, 3, tile), tile) << "not direct: into the tile, then spread";
-  std::vector<T> expected = c.memory;
-  expected[7] = 100;
-  expected[16] = 101;
-  expected[17] = 102;
-  stream.write(4, 3, 3, tile);
-  EXPECT_EQ(c.memory, expected);
-}
-
-TEST(SetStream, RunsOfSeveralAxesFollowEachOtherAndAreWrittenWhereTheyWereRead) {
-  check_runs<float>();
-  check_runs<double>();
 }
 
 TEST(SetStream, OneValueForAWholeSet) {

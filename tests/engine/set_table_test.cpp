@@ -66,22 +66,6 @@ TYPED_TEST(Table, WeightAndBiasGoIntoTheCoefficients) {
   EXPECT_EQ(this->x_hat(1, -3), -2 * -2 + 0.5);
 }
 
-TYPED_TEST(Table, WhatOneNumberCannotHoldOfTheMeanIsInTheOffset) {
-  const double exact = 1e6 + 0x1p-40;
-  this->set(0, 1e6, 0x1p-40, 1);
-  ASSERT_TRUE(this->finish(1));
-  const auto s = this->table.statistics(0);
-  EXPECT_EQ(s.mean.high + s.mean.low, exact);
-  EXPECT_EQ(s.rstd, 1);
-  EXPECT_EQ(s.second, 1);
-  if (sizeof(TypeParam) == 4) {
-    this->set(0, 1e6 + 0.001, 0, 1);
-    ASSERT_TRUE(this->finish(1));
-    EXPECT_NE(this->table.offset[0], TypeParam(0));
-    EXPECT_NEAR(this->x_hat(0, 1e6 + 1), 0.999, 1e-6);
-  }
-}
-
 TYPED_TEST(Table, ExtremeSetsAreNotOrdinary) {
   const double huge = sizeof(TypeParam) == 4 ? 0x1p121 : 0x1p1001, tiny = sizeof(TypeParam) == 4 ? 0x1p-82 : 0x1p-902;
   for (const double second : {huge, tiny, 0.0, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()}) {
@@ -96,27 +80,6 @@ TYPED_TEST(Table, ExtremeSetsAreNotOrdinary) {
     fill();
     EXPECT_TRUE(this->finish(8)) << "behind the last set: " << second;
   }
-}
-
-/// A set that was folded at a scale has the statistics of x itself behind unscale().
-TYPED_TEST(Table, ScaledSetsTellTheStatisticsOfX) {
-  this->set(0, 1, 0, 4);
-  this->set(1, 0, 0, 0);
-  this->finish(2);
-  this->table.mark_extraordinary();
-  this->table.scale[1] = 0x1p20;
-  this->set(1, 4, 0, 40);  // mean 4 and variance 4 of x * 2^20
-  this->table.second[1] = 40;
-  this->table.finish_scaled({}, 10);
-  EXPECT_EQ(this->table.statistics(1).rstd, 0.5);
-  const auto s = this->table.unscaled(1);
-  EXPECT_EQ(s.mean.high, 0x1p-18);
-  EXPECT_EQ(s.second, 0x1p-38);
-  EXPECT_EQ(s.rstd, 0x1p19);
-  EXPECT_EQ(this->table.unscaled(0).second, 4);
-  this->table.unscale();
-  EXPECT_EQ(this->table.statistics(1).rstd, 0x1p19);
-  EXPECT_EQ(this->table.scale, nullptr);
 }
 
 }  // namespace

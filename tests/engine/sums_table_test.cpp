@@ -1,9 +1,6 @@
 // SumsTable: sums of a set become scale, slope and offset of dx = g * scale + x_hat * slope + offset.
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <vector>
-
 #include <norma/engine/sums_table.hpp>
 
 namespace norma_test { namespace {
@@ -20,30 +17,6 @@ class Sums : public testing::Test {
 };
 using Elements = testing::Types<float, double>;
 TYPED_TEST_SUITE(Sums, Elements);
-
-/// Statistics of `sets` sets, some side by side, some not: what x_hat is made of comes from their places.
-TYPED_TEST(Sums, StatisticsComeFromTheirPlaces) {
-  double mean[16], low[16], rstd[16], rstd_low[16];
-  for (int i = 0; i < 16; ++i) {
-    mean[i] = 10 + i;
-    low[i] = 0x1p-30;
-    rstd[i] = 1.0 / (1 << (i % 3));
-    rstd_low[i] = 0;
-  }
-  const norma::StatisticArrays arrays{norma::ElementType::f64, mean, low, rstd, rstd_low, nullptr};
-  for (const std::vector<index_t>& place : {std::vector<index_t>{3, 4, 5, 6, 7, 8, 9, 10, 11}, std::vector<index_t>{9, 1, 4, 2, 2}}) {
-    const auto n = static_cast<index_t>(place.size());
-    this->table.start(n);
-    this->table.put_statistics(0, n, place.data(), arrays);
-    for (index_t s = 0; s < n; ++s) {
-      const index_t p = place[static_cast<std::size_t>(s)];
-      EXPECT_EQ(this->table.mean[s], static_cast<TypeParam>(mean[p])) << s;
-      EXPECT_EQ(this->table.factor[s], static_cast<TypeParam>(rstd[p])) << s;
-      EXPECT_EQ(static_cast<double>(this->table.shift[s]), -0x1p-30 * rstd[p]) << "what one number cannot hold";
-      EXPECT_EQ(this->table.rstd[s], rstd[p]);
-    }
-  }
-}
 
 /// dx of sets of 8 elements with rstd 0.5, weight 3, sums 16 and -32.
 template <class T>

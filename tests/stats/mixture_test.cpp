@@ -1,4 +1,4 @@
-// Mixtures: sets together have the statistics of all their numbers; adjoints agree with differences.
+// Mixtures: sets together have the statistics of all their numbers.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -9,7 +9,6 @@
 namespace norma_test { namespace {
 
 using norma::index_t;
-using norma::MomentGradients;
 using norma::SetStatistics;
 
 const norma::Statistic statistic{norma::Statistic::Kind::deviation, 0.25};
@@ -46,42 +45,6 @@ TEST(Mixture, FarMeansLoseNothing) {
 TEST(Mixture, ConstantSetsWithoutEpsHaveNoRstd) {
   const auto constant = [](index_t) { return SetStatistics{{3, 0}, 0, 0}; };
   EXPECT_EQ(norma::merged({norma::Statistic::Kind::deviation, 0}, 4, constant).rstd, 0);
-}
-
-/// Numbers are sets without variance: what their common mean and variance gain by a step of one of them.
-TEST(Mixture, GradientsOfAllReachEachAsDifferencesDo) {
-  const std::vector<double> x = {1, 2, 5, 9};
-  const MomentGradients d{0.7, -0.3};
-  const double h = 1e-5;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    std::vector<double> more = x, less = x;
-    more[i] += h;
-    less[i] -= h;
-    const SetStatistics up = of(more), down = of(less), at = of(x);
-    const double expected = (d.mean * (up.mean.high - down.mean.high) + d.variance * (up.second - down.second)) / (2 * h);
-    EXPECT_NEAR(d.to_one_of(4, x[i] - at.mean.high).mean, expected, 1e-9);
-    EXPECT_EQ(d.to_one_of(4, 1).variance, -0.3 / 4);
-  }
-}
-
-/// x_hat = (x - mean) / sqrt(variance + eps).
-TEST(Mixture, SumsAreGradientsOfMeanAndVariance) {
-  const std::vector<double> x = {1, 2, 5}, g = {0.5, -2, 1};
-  const SetStatistics s = of(x);
-  const auto loss = [&](double mean, double variance) {
-    double sum = 0;
-    for (std::size_t i = 0; i < x.size(); ++i) sum += g[i] * (x[i] - mean) / std::sqrt(variance + 0.25);
-    return sum;
-  };
-  double sum_g = 0, sum_g_x_hat = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    sum_g += g[i];
-    sum_g_x_hat += g[i] * (x[i] - s.mean.high) * s.rstd;
-  }
-  const MomentGradients d = MomentGradients::of_sums(s.rstd, sum_g, sum_g_x_hat);
-  const double h = 1e-5, m = s.mean.high, v = s.second;
-  EXPECT_NEAR(d.mean, (loss(m + h, v) - loss(m - h, v)) / (2 * h), 1e-9);
-  EXPECT_NEAR(d.variance, (loss(m, v + h) - loss(m, v - h)) / (2 * h), 1e-9);
 }
 
 }}  // namespace norma_test
