@@ -1,17 +1,11 @@
-// libtorch as oracle: forward and backward of every norm it has or can compose, running statistics over several steps, and a table of the
-// worst errors of norma, libtorch and oneDNN side by side.
+// libtorch as oracle: forward and backward of every norm it has or can compose, and running statistics over several steps.
 #include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <map>
 #include <string>
 #include <vector>
-
-#if defined(NORMA_HAVE_DNNL)
-#include <dnnl.hpp>
-#endif
 
 #include "support/cases.hpp"
 #include "support/compare.hpp"
@@ -246,76 +240,6 @@ std::vector<Case> running_cases() {
   return cases;
 }
 INSTANTIATE_TEST_SUITE_P(All, TorchRunning, testing::ValuesIn(running_cases()), CaseName());
-
-// --- Errors side by side ----------------------------------------------------------------------------------------------------------------
-
-#if defined(NORMA_HAVE_DNNL)
-constexpr const char* onednn = "oneDNN";
-Values layer_norm_by_onednn(const Setting& s, const Data& data) {
-  using namespace dnnl;
-  const auto floats = [](const Values& values) { return std::vector<float>(values.begin(), values.end()); };
-  std::vector<float> x = floats(data.x[0]), weight = floats(data.parameters.at("weight")), bias = floats(data.parameters.at("bias")), y = x;
-  const engine cpu(engine::kind::cpu, 0);
-  stream on(cpu);
-  const memory::desc x_desc({s.extents[0], s.extents[1]}, memory::data_type::f32, memory::format_tag::ab);
-  const memory::desc parameter({s.extents[1]}, memory::data_type::f32, memory::format_tag::a);
-  const layer_normalization_forward::desc desc(prop_kind::forward_inference, x_desc, static_cast<float>(s.eps),
-                                               normalization_flags::use_scale | normalization_flags::use_shift);
-  layer_normalization_forward({desc, cpu})
-      .execute(on, {{DNNL_ARG_SRC, {x_desc, cpu, x.data()}},
-                    {DNNL_ARG_DST, {x_desc, cpu, y.data()}},
-                    {DNNL_ARG_SCALE, {parameter, cpu, weight.data()}},
-                    {DNNL_ARG_SHIFT, {parameter, cpu, bias.data()}}});
-  on.wait();
-  return {y.begin(), y.end()};
-}
-#else
-constexpr const char* onednn = "no oneDNN";
-Values layer_norm_by_onednn(const Setting&, const Data&) { return {}; }
-#endif
-
-/// The worst error of one implementation.
-struct Worst {
-  real bounds = 0, ulps = 0;
-
-  void include(const Values& y, const Data& data, const ExactRow& exact) {
-    const auto value = [&](std::size_t i) { return exact.numbers[i].value; };
-    bounds = std::max(bounds, worst_ratio(y, value, [&](std::size_t i) { return exact.promised[i]; }));
-    ulps = std::max(ulps, worst_ratio(y, value, [&](std::size_t i) {
-                      // An ulp of y, but not of a y that is small by chance: x_hat is of size 1, so y is of the weight's.
-                      const Values& weight = data.parameters.at("weight");
-                      const auto size = static_cast<float>(std::max(std::abs(value(i)), std::abs(real{weight[i % weight.size()]})));
-                      return static_cast<real>(std::nextafter(size, HUGE_VALF) - size);
-                    }));
-  }
-};
-
-/// Norma's is asserted.
-TEST(AccuracyTable, LayerNormForwardSideBySide) {
-  const Subject& subject = subject_named("layer_norm");
-  std::printf("Worst error of LayerNorm forward, f32: |y - exact| in units of norma's bound, and in ulps of an ordinary y\n");
-  std::printf("%12s %8s", "mean/sigma", "length");
-  for (const char* const whose : {"norma", "libtorch", onednn}) std::printf(" | %10s %10s", whose, "ulps");
-  std::printf("\n");
-  for (const double mean : {0.0, 1.0, 1e2, 1e4, 1e6}) {
-    for (const std::ptrdiff_t length : {16, 64, 768, 1024, 4096, 16389, 70000}) {
-      const Setting s = rows_of(length > 10000 ? 4 : 32, length);
-      Worst ours, torchs, onednns;
-      for (const std::uint64_t seed : {1u, 2u, 3u}) {
-        Data data = random_data(subject, all_f32, s, seed, mean);
-        for (double& w : data.parameters["weight"]) w = rounded_to(Element::f32, std::abs(w) + 0.5);
-        const ExactRow exact = Exact(subject, all_f32, s, data).rows.at("y");
-        ours.include(run(subject, all_f32, s, data).at("y"), data, exact);
-        torchs.include(by_torch(subject, all_f32, s, data).at("y"), data, exact);
-        onednns.include(layer_norm_by_onednn(s, data), data, exact);
-      }
-      std::printf("%12g %8td", mean, length);
-      for (const Worst& each : {ours, torchs, onednns}) std::printf(" | %10.2Lf %10.4Lg", each.bounds, each.ulps);
-      std::printf("\n");
-      EXPECT_LE(ours.bounds, 1) << "mean/sigma " << mean << ", length " << length;
-    }
-  }
-}
 
 }  // namespace
 }  // namespace norma_test
