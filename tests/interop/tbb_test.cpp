@@ -1,17 +1,13 @@
-// norma::tbb: each task once, on the threads of the arena, and the bits of one thread.
+// norma::tbb: each task once, on the threads of the arena.
 #include <norma/interop/tbb.hpp>
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <atomic>
 #include <stdexcept>
 #include <vector>
 
-#include "support/compare.hpp"
-#include "support/run.hpp"
-
-namespace norma_test { namespace {
+namespace {
 
 static_assert(norma::Executor<norma::TBB>);
 static_assert(norma::Executor<decltype(norma::tbb(std::declval<oneapi::tbb::task_arena&>()).with(norma::Streaming::always))>);
@@ -45,16 +41,4 @@ TEST(TBB, WhatATaskThrowsReachesTheCaller) {
   EXPECT_THROW(run(), std::runtime_error);
 }
 
-TEST(TBB, GivesTheBitsOfOneThread) {
-  const Subject& subject = subject_named("LayerNorm");
-  const Setting s = rows_of(300, 257);
-  const Data data = random_data(subject, all_f32, s, 1);
-  oneapi::tbb::task_arena arena(3);
-  const PoolOf threads(norma::tbb(arena));
-  Plan plan;
-  plan.pool = &threads;
-  expect_same(run(subject, all_f32, s, data, plan), run(subject, all_f32, s, data));
-}
-
 }  // namespace
-}  // namespace norma_test

@@ -276,39 +276,5 @@ TEST(MpiBatchNorm, AnErrorOnOneRankReachesAll) {
   }
 }
 
-/// One value per channel in all: refused by every rank; two are enough.
-TEST(MpiBatchNorm, OneValueInAll) {
-  norma::SyncBatchNorm<double> layer(3);
-  for (const int samples : {1, 2}) {
-    const Extents extents = {world().rank() == world().size() - 1 ? samples : 0, 3};
-    Tensor<double> x(extents, {}, random_values<double>(count(extents), 5)), y(extents, {});
-    norma::Saved<double> saved;
-    if (samples == 1) {
-      EXPECT_THROW(layer.forward(world(), x.view(), y.view(), saved), norma::ShapeError);
-    } else {
-      layer.forward(world(), x.view(), y.view(), saved);
-    }
-    EXPECT_EQ(layer.num_batches_tracked(), samples - 1);
-  }
-}
-
-/// Each rank in turn has a row less than the others, or a shard that is not its layer's.
-TEST(MpiSplitNorm, AnErrorOnOneRankReachesAll) {
-  const Extents extents = {4, 6};
-  norma::LayerNorm<float> layer({6});
-  Tensor<float> x(extents, {}, random_values<float>(24, 7)), y(extents, {});
-  norma::Saved<float> saved;
-  for (int bad = 0; bad < world().size(); ++bad) {
-    const bool mine = world().rank() == bad;
-    const auto shorter = [&](auto view, int axis) { return mine ? view.slice(axis, 0, 3) : view; };
-    EXPECT_THROW(layer.forward(world(), shorter(x.view(), 1), shorter(y.view(), 1), saved), norma::ShapeError);
-    if (world().size() > 1) {
-      EXPECT_THROW(layer(world(), shorter(x.view(), 0), shorter(y.view(), 0)), norma::ShapeError);
-    }
-    EXPECT_TRUE(y.untouched());
-  }
-  layer.forward(world(), x.view(), y.view(), saved);
-}
-
 }  // namespace
 }  // namespace norma_test
