@@ -10,7 +10,7 @@ endfunction()
 
 norma_add_compile_error(eigen_expression_as_input "this Eigen expression has no storage" "-DMISTAKE=ln(a + b, y)")
 norma_add_compile_error(eigen_expression_as_output "this Eigen expression has no storage" "-DMISTAKE=ln(a, y + b)")
-norma_add_compile_error(integer_tensor "the elements of a tensor must be float or double" "-DMISTAKE=ln(integers, integers)")
+norma_add_compile_error(integer_tensor "the elements of a tensor must be float, double or 16-bit" "-DMISTAKE=ln(integers, integers)")
 norma_add_compile_error(no_tensor_at_all "this is not a tensor" "-DMISTAKE=ln(42, y)")
 norma_add_compile_error(constant_output "an output must be writable" "-DMISTAKE=ln(floats, constant)")
 norma_add_compile_error(folded_switchable_norm "takes statistics of x at inference"

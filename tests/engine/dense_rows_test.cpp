@@ -20,7 +20,7 @@ bool found(const Extents& x, const norma::Roles& roles, const Extents& x_strides
   float number = 1;
   weight.data = &number;
   weight.strides = weight_strides;
-  return norma::DenseRows<float, 2>().find(x, roles, {&x_strides, &y_strides}, {&weight});
+  return norma::DenseRows<float, float, 2>().find(x, roles, {&x_strides, &y_strides}, {&weight});
 }
 
 TEST(DenseRows, AreRunsOfMemoryInRowsAStrideApart) {
@@ -66,8 +66,8 @@ struct Call {
     return {norma::element_type_of<T>, n, n + rows, n + 2 * rows, n + 3 * rows, second.data()};
   }
   template <std::size_t S>
-  norma::DenseRows<T, S> dense(const std::vector<T>* const (&tensors)[S]) const {
-    norma::DenseRows<T, S> result;
+  norma::DenseRows<T, T, S> dense(const std::vector<T>* const (&tensors)[S]) const {
+    norma::DenseRows<T, T, S> result;
     result.rows = rows;
     result.size = size;
     for (std::size_t s = 0; s < S; ++s) {
@@ -89,13 +89,13 @@ struct Call {
     return result;
   }
   index_t forward_of_rows() {
-    norma::DenseRows<T, 2> r = dense({&x, &y});
+    norma::DenseRows<T, T, 2> r = dense({&x, &y});
     r.bias = bias.data();
     return norma::normalize_rows(r, statistic, arrays());
   }
   void forward_of_plan() {
-    norma::normalize_operands<T>(norma::ExecutorRef(norma::sequential), statistic, last_of_two, {rows, size}, operands(x, y),
-                                 norma::negative_zero<T>, false, arrays(), nullptr, {});
+    norma::normalize_operands<T, T>(norma::ExecutorRef(norma::sequential), statistic, last_of_two, {rows, size}, operands(x, y),
+                                    norma::negative_zero<T>, false, arrays(), nullptr, {});
   }
   void backward_of_rows() {
     norma::differentiate_rows(dense({&dy, &x, &dx}), statistic, arrays(), scratch, weight_grad.data(), bias_grad.data());
@@ -106,8 +106,8 @@ struct Call {
     streams[norma::stream_weight_grad] = streams[norma::stream_weight].over(weight_grad.data());
     streams[norma::stream_bias_grad] = streams[norma::stream_weight].over(bias_grad.data());
     streams[norma::stream_bias] = norma::Operand();
-    norma::normalize_operands_backward<T>(norma::ExecutorRef(norma::sequential), statistic, last_of_two, {rows, size}, streams,
-                                          norma::negative_zero<T>, false, arrays(), scratch, {}, norma::Result::replaced, {});
+    norma::normalize_operands_backward<T, T>(norma::ExecutorRef(norma::sequential), statistic, last_of_two, {rows, size}, streams,
+                                             norma::negative_zero<T>, false, arrays(), scratch, {}, norma::Result::replaced, {});
   }
 };
 

@@ -24,8 +24,8 @@ struct Folded {
     norma::Operands operands;
     operands[norma::stream_x] = norma::Operand(norma::TensorView<T>(memory.data(), {sets, size}));
     const norma::Layout layout({sets, size}, norma::Roles(0b10u), operands);
-    const norma::Sweep<T, 1> sweep(layout, operands, {norma::stream_x});
-    norma::FoldedTile<T> tile(sweep, norma::Order::lanes);
+    const norma::Sweep<T, T, 1> sweep(layout, operands, {norma::stream_x});
+    norma::FoldedTile<T, T> tile(sweep, norma::Order::lanes);
     sweep.start(0, sets, tile.tile);
     norma::fold_cells(centred, tile, size, table.columns());
   }

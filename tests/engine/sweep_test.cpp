@@ -25,7 +25,7 @@ struct Case {
     result[norma::stream_y] = norma::Operand(norma::TensorView<T>(y.data(), extents, y_strides));
     return result;
   }
-  norma::Sweep<T, 2, 1> sweep() const { return {layout, operands, {norma::stream_x, norma::stream_y}}; }
+  norma::Sweep<T, T, 2, 1> sweep() const { return {layout, operands, {norma::stream_x, norma::stream_y}}; }
 };
 
 template <class T>

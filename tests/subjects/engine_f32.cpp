@@ -2,4 +2,4 @@
 #define NORMA_TEST_ENGINE_HERE
 #include "subjects/engine.hpp"
 
-NORMA_TEST_INSTANTIATE(, float)
+NORMA_TEST_INSTANTIATE(, float, float)

@@ -240,6 +240,7 @@ struct LayerEntry {
 struct SomeMixesEntry : LayerEntry {
   template <class T, class X, class Y>
   static constexpr bool made_for = (std::is_same_v<T, X> && std::is_same_v<T, Y>) || (std::is_same_v<T, float> && !std::is_same_v<X, Y>) ||
+                                   (std::is_same_v<T, float> && sizeof(X) == 2) ||
                                    (std::is_same_v<T, double> && std::is_same_v<X, float> && std::is_same_v<Y, float>);
 };
 /// Made for plain types: mixes are those of the layer in one process.

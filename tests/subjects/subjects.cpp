@@ -6,6 +6,10 @@ namespace norma_test {
 extern template std::vector<Maker> makers_for<float, float, float>();
 extern template std::vector<Maker> makers_for<double, double, double>();
 #ifndef NORMA_TEST_PLAIN_TYPES
+extern template std::vector<Maker> makers_for<float, norma::bfloat16, norma::bfloat16>();
+extern template std::vector<Maker> makers_for<float, norma::float16, norma::float16>();
+extern template std::vector<Maker> makers_for<float, float, norma::bfloat16>();
+extern template std::vector<Maker> makers_for<float, norma::float16, double>();
 extern template std::vector<Maker> makers_for<float, float, double>();
 extern template std::vector<Maker> makers_for<float, double, float>();
 extern template std::vector<Maker> makers_for<float, double, double>();
@@ -27,6 +31,11 @@ const std::vector<Subject>& subjects() {
     add(all_f64, makers_for<double, double, double>());
 #ifndef NORMA_TEST_PLAIN_TYPES
     constexpr Element f32 = Element::f32, f64 = Element::f64;
+    constexpr Element f16 = Element::f16, bf16 = Element::bf16;
+    add({bf16, bf16, f32}, makers_for<float, norma::bfloat16, norma::bfloat16>());
+    add({f16, f16, f32}, makers_for<float, norma::float16, norma::float16>());
+    add({f32, bf16, f32}, makers_for<float, float, norma::bfloat16>());
+    add({f16, f64, f32}, makers_for<float, norma::float16, double>());
     add({f32, f64, f32}, makers_for<float, float, double>());
     add({f64, f32, f32}, makers_for<float, double, float>());
     add({f64, f64, f32}, makers_for<float, double, double>());

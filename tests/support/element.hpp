@@ -10,6 +10,8 @@
 #include <type_traits>
 #include <vector>
 
+#include <norma/core/half_precision.hpp>
+
 namespace norma_test {
 
 /// Logical values of a tensor, row-major, whatever its element type.
@@ -18,28 +20,66 @@ using Values = std::vector<double>;
 /// What references compute with.
 using real = long double;
 
-enum class Element { f32, f64 };
+enum class Element { f32, f64, f16, bf16 };
+
+/// Calls f with a number of the element type.
+template <class F>
+decltype(auto) with_element(Element e, F f) {
+  if (e == Element::f32) return f(float{});
+  if (e == Element::f64) return f(double{});
+  if (e == Element::f16) return f(norma::float16{});
+  return f(norma::bfloat16{});
+}
 
 template <class T>
-inline constexpr Element element_of = std::is_same_v<std::remove_const_t<T>, float> ? Element::f32 : Element::f64;
+inline constexpr Element element_of = std::is_same_v<std::remove_const_t<T>, float>            ? Element::f32
+                                      : std::is_same_v<std::remove_const_t<T>, double>         ? Element::f64
+                                      : std::is_same_v<std::remove_const_t<T>, norma::float16> ? Element::f16
+                                                                                               : Element::bf16;
 
-inline const char* name_of(Element e) { return e == Element::f32 ? "f32" : "f64"; }
-inline std::size_t size_of(Element e) { return e == Element::f32 ? sizeof(float) : sizeof(double); }
-inline double rounded_to(Element e, double v) { return e == Element::f32 ? static_cast<double>(static_cast<float>(v)) : v; }
+inline const char* name_of(Element e) { return e == Element::f32 ? "f32" : e == Element::f64 ? "f64" : e == Element::f16 ? "f16" : "bf16"; }
+inline std::size_t size_of(Element e) {
+  return with_element(e, [](auto number) { return sizeof(number); });
+}
 
 /// std::numeric_limits of an element type.
-inline double epsilon_of(Element e) { return e == Element::f32 ? double(std::numeric_limits<float>::epsilon()) : 0x1p-52; }
-inline double least_subnormal_of(Element e) { return e == Element::f32 ? double(std::numeric_limits<float>::denorm_min()) : 0x1p-1074; }
-inline double least_normal_of(Element e) { return e == Element::f32 ? double(std::numeric_limits<float>::min()) : 0x1p-1022; }
+template <class F>
+double limit_of(Element e, F f) {
+  return with_element(e, [&]<class T>(T) { return static_cast<double>(f(std::numeric_limits<T>())); });
+}
+inline double epsilon_of(Element e) {
+  return limit_of(e, [](auto limits) { return limits.epsilon(); });
+}
+inline double least_subnormal_of(Element e) {
+  return limit_of(e, [](auto limits) { return limits.denorm_min(); });
+}
+inline double least_normal_of(Element e) {
+  return limit_of(e, [](auto limits) { return limits.min(); });
+}
+inline double largest_of(Element e) {
+  return limit_of(e, [](auto limits) { return limits.max(); });
+}
 
-inline Element wider(Element a, Element b) { return a == Element::f64 ? a : b; }
+/// v in an element type, rounded once.
+inline double rounded_to(Element e, double v) {
+  return with_element(e, [&]<class T>(T) {
+    if constexpr (sizeof(T) == 2) {
+      return static_cast<double>(static_cast<float>(T(norma::rounded_to_odd(v))));
+    } else {
+      return static_cast<double>(static_cast<T>(v));
+    }
+  });
+}
+
+inline Element wider(Element a, Element b) { return a == Element::f64 || b == Element::f64 ? Element::f64 : Element::f32; }
 
 /// Of x and dx; of y and dy; of parameters, statistics and gradients.
 struct Types {
   Element x, y, parameter;
 
   bool same() const { return x == y && x == parameter; }
-  Element arithmetic() const { return wider(x, parameter); }
+  bool half() const { return size_of(x) == 2 || size_of(y) == 2; }
+  Element arithmetic() const { return wider(wider(x, parameter), size_of(x) == 2 ? y : x); }
   friend bool operator==(const Types&, const Types&) = default;
 };
 inline constexpr Types all_f32{Element::f32, Element::f32, Element::f32}, all_f64{Element::f64, Element::f64, Element::f64};
@@ -63,8 +103,7 @@ struct Precision {
   real huge;  // beyond this a sum of such numbers may overflow
 };
 inline Precision precision_of(Element e) {
-  const double largest = e == Element::f32 ? double(std::numeric_limits<float>::max()) : std::numeric_limits<double>::max();
-  return {static_cast<real>(epsilon_of(e)), static_cast<real>(least_subnormal_of(e)), static_cast<real>(largest) / 4};
+  return {static_cast<real>(epsilon_of(e)), static_cast<real>(least_subnormal_of(e)), static_cast<real>(largest_of(e)) / 4};
 }
 inline Precision coarser(const Precision& a, const Precision& b) { return a.eps < b.eps ? b : a; }
 

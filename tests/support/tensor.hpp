@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <cstring>
 #include <stdexcept>
 #include <utility>
 
@@ -42,7 +43,7 @@ struct AnyView {
   /// What TensorView::slice and the like make of it.
   template <class F>
   AnyView through(F f) const {
-    return type == Element::f32 ? AnyView(f(as<float>())) : AnyView(f(as<double>()));
+    return with_element(type, [&]<class T>(T) { return AnyView(f(as<T>())); });
   }
   std::size_t size() const { return static_cast<std::size_t>(extents.product()); }
 
@@ -81,15 +82,19 @@ struct AnyView {
 
  private:
   double load(const std::byte* p) const {
-    if (type == Element::f32) return static_cast<double>(*reinterpret_cast<const float*>(p));
-    return *reinterpret_cast<const double*>(p);
+    return with_element(type, [&]<class T>(T) {
+      if constexpr (sizeof(T) == 2) return static_cast<double>(static_cast<float>(*reinterpret_cast<const T*>(p)));
+      return static_cast<double>(*reinterpret_cast<const T*>(p));
+    });
   }
   void store(std::byte* p, double v) const {
-    if (type == Element::f32) {
-      *reinterpret_cast<float*>(p) = static_cast<float>(v);
-    } else {
-      *reinterpret_cast<double*>(p) = v;
-    }
+    with_element(type, [&]<class T>(T) {
+      if constexpr (sizeof(T) == 2) {
+        *reinterpret_cast<T*>(p) = T(norma::rounded_to_odd(v));
+      } else {
+        *reinterpret_cast<T*>(p) = static_cast<T>(v);
+      }
+    });
   }
 };
 
@@ -117,11 +122,7 @@ class AnyTensor {
 
   /// Marks memory that nobody may write and whose value may reach no result.
   void wipe() {
-    if (type_ == Element::f32) {
-      std::fill_n(reinterpret_cast<float*>(memory_.data()), total_, std::bit_cast<float>(mark_of_float));
-    } else {
-      std::fill_n(reinterpret_cast<double*>(memory_.data()), total_, std::bit_cast<double>(mark_of_double));
-    }
+    with_element(type_, [&]<class T>(T) { std::fill_n(reinterpret_cast<T*>(memory_.data()), total_, marked<T>()); });
   }
   /// True if no element outside the logical tensor was written.
   bool surroundings_untouched() const {
@@ -150,11 +151,17 @@ class AnyTensor {
     return count(extents_) == 0 ? 0 : static_cast<std::size_t>(placed_.storage + where.misalignment);
   }
   // Quiet NaNs with a payload that no arithmetic makes.
-  static constexpr std::uint32_t mark_of_float = 0x7FC0BEEFu;
-  static constexpr std::uint64_t mark_of_double = 0x7FF80000DEADBEEFu;
+  template <class T>
+  static T marked() {
+    if constexpr (sizeof(T) == 2) return std::bit_cast<T>(std::uint16_t{0x7FED});
+    if constexpr (sizeof(T) == 4) return std::bit_cast<T>(0x7FC0BEEFu);
+    if constexpr (sizeof(T) == 8) return std::bit_cast<T>(std::uint64_t{0x7FF80000DEADBEEFu});
+  }
   bool is_marked(const std::byte* p) const {
-    if (type_ == Element::f32) return std::bit_cast<std::uint32_t>(*reinterpret_cast<const float*>(p)) == mark_of_float;
-    return std::bit_cast<std::uint64_t>(*reinterpret_cast<const double*>(p)) == mark_of_double;
+    return with_element(type_, [&]<class T>(T) {
+      const T mark = marked<T>();
+      return std::memcmp(p, &mark, sizeof(T)) == 0;
+    });
   }
 
   Element type_;

@@ -68,7 +68,9 @@ NORMA_INLINE constexpr auto view(T&& t) {
   static_assert(!is_owning_temporary<T>, "norma: this temporary owns its elements, and a view of it would dangle; give it a name first");
   if constexpr (Viewable<T>) {
     using View = decltype(ViewOf<std::remove_cvref_t<T>>::view(t));
-    static_assert(Element<typename View::value_type>, "norma: the elements of a tensor must be float or double");
+    static_assert(Element<typename View::value_type>,
+                  "norma: the elements of a tensor must be float, double or 16-bit numbers (norma::float16, norma::bfloat16, or a type "
+                  "with norma::ElementOf)");
     return ViewOf<std::remove_cvref_t<T>>::view(t);
   } else {
     return TensorView<const float>();

@@ -12,7 +12,7 @@ template <class A>
 inline Operand constant_operand(const A& value, int rank) {
   Operand operand;
   operand.data = const_cast<A*>(&value);
-  operand.type = element_type_of<A>;
+  operand.access = &element_access<element_type_of<A>>;
   for (int a = 0; a < rank; ++a) operand.strides.push_back(0);
   return operand;
 }
@@ -28,16 +28,22 @@ inline Operands forward_operands(const TensorView<X>& x, const TensorView<Y>& y,
   return operands;
 }
 
+/// Where the elements of a tensor lie, whoever's type they have.
+template <class U, class T>
+inline U* elements_of(const TensorView<T>& t) {
+  return reinterpret_cast<U*>(const_cast<std::remove_const_t<T>*>(t.data()));
+}
+
 /// Rows that lie densely: false if x and y do not, or are worth a plan.
-template <class A>
-inline bool normalize_dense_rows(const ExecutorRef& executor, const Statistic& statistic, const Roles& roles, const TensorView<const A>& x,
-                                 const TensorView<A>& y, const AffineOperands& affine, const StatisticArrays& statistics,
+template <class A, class U, class X, class Y>
+inline bool normalize_dense_rows(const ExecutorRef& executor, const Statistic& statistic, const Roles& roles, const TensorView<X>& x,
+                                 const TensorView<Y>& y, const AffineOperands& affine, const StatisticArrays& statistics,
                                  Buffer<std::byte>* scratch) {
-  DenseRows<A, 2> rows;
+  DenseRows<A, U, 2> rows;
   if (executor.streaming() == Streaming::always) return false;
   if (!rows.find(x.extents(), roles, {&x.strides(), &y.strides()}, {&affine.weight, &affine.bias})) return false;
-  rows.data[0] = const_cast<A*>(x.data());
-  rows.data[1] = y.data();
+  rows.data[0] = elements_of<U>(x);
+  rows.data[1] = elements_of<U>(y);
   rows.weight = static_cast<const A*>(affine.weight.data);
   rows.bias = static_cast<const A*>(affine.bias.data);
   rows.weight_offset = affine.template offset<A>();
@@ -46,10 +52,10 @@ inline bool normalize_dense_rows(const ExecutorRef& executor, const Statistic& s
   const Extents rest{rows.rows - done, rows.size};
   AffineOperands along_rows = affine;
   along_rows.weight.strides = along_rows.bias.strides = {0, 1};
-  const Operands operands = forward_operands<A>(TensorView<const A>(x.data() + done * rows.stride[0], rest, {rows.stride[0], 1}),
-                                                TensorView<A>(y.data() + done * rows.stride[1], rest, {rows.stride[1], 1}), along_rows);
-  normalize_operands<A>(executor, statistic, trailing_axes(2, 1), rest, operands, rows.weight_offset, false, statistics.from(done), scratch,
-                        {});
+  const Operands operands = forward_operands<A>(TensorView<X>(x.data() + done * rows.stride[0], rest, {rows.stride[0], 1}),
+                                                TensorView<Y>(y.data() + done * rows.stride[1], rest, {rows.stride[1], 1}), along_rows);
+  normalize_operands<A, U>(executor, statistic, trailing_axes(2, 1), rest, operands, rows.weight_offset, false, statistics.from(done),
+                           scratch, {});
   return true;
 }
 
@@ -58,10 +64,11 @@ inline bool normalize_dense_rows(const ExecutorRef& executor, const Statistic& s
 template <class P, class X, class Y>
 inline void normalize(const ExecutorRef& executor, const Statistic& statistic, const Roles& roles, const TensorView<X>& x,
                       const TensorView<Y>& y, const AffineOperands& affine, const StatisticArrays& statistics, Buffer<std::byte>* scratch,
-                      const ForwardHook<Wider<P, std::remove_const_t<X>>>& hook = {}) {
-  using A = Wider<P, std::remove_const_t<X>>;
-  if constexpr (std::is_same_v<std::remove_const_t<X>, A> && std::is_same_v<Y, A>) {
-    if (!hook.present() && normalize_dense_rows<A>(executor, statistic, roles, x, y, affine, statistics, scratch)) return;
+                      const ForwardHook<Arithmetic<P, X, Y>>& hook = {}) {
+  using A = Arithmetic<P, X, Y>;
+  using U = Taken<A, X, Y>;
+  if constexpr (element_type_of<X> == element_type_of<U> && element_type_of<Y> == element_type_of<U>) {
+    if (!hook.present() && normalize_dense_rows<A, U>(executor, statistic, roles, x, y, affine, statistics, scratch)) return;
   }
   const Operands operands = forward_operands<A>(x, y, affine);
   if (x.size() == 0) {
@@ -69,8 +76,8 @@ inline void normalize(const ExecutorRef& executor, const Statistic& statistic, c
     for (index_t set = 0; set < sets; ++set) statistics.put(set, SetStatistics{});
     return;
   }
-  normalize_operands<A>(executor, statistic, roles, x.extents(), operands, affine.template offset<A>(),
-                        streams_output(executor, operands, y), statistics, scratch, hook);
+  normalize_operands<A, U>(executor, statistic, roles, x.extents(), operands, affine.template offset<A>(),
+                           streams_output(executor, operands, y), statistics, scratch, hook);
 }
 
 /// With `saved`, statistics are left there; the caller commits it.
@@ -97,20 +104,20 @@ inline Operands backward_operands(const TensorView<DY>& dy, const TensorView<X>&
 }
 
 /// The backward of rows that lie densely: false if dy, x and dx do not, or are worth a plan.
-template <class A>
-inline bool differentiate_dense_rows(const ExecutorRef& executor, const Statistic& statistic, const Roles& roles,
-                                     const TensorView<const A>& dy, const TensorView<const A>& x, const StatisticArrays& statistics,
-                                     Buffer<std::byte>& scratch, const TensorView<A>& dx, const AffineOperands& affine) {
-  DenseRows<A, 3> rows;
+template <class A, class U, class DY, class X, class DX>
+inline bool differentiate_dense_rows(const ExecutorRef& executor, const Statistic& statistic, const Roles& roles, const TensorView<DY>& dy,
+                                     const TensorView<X>& x, const StatisticArrays& statistics, Buffer<std::byte>& scratch,
+                                     const TensorView<DX>& dx, const AffineOperands& affine) {
+  DenseRows<A, U, 3> rows;
   if (executor.streaming() == Streaming::always) return false;
   const Extents& of_dx = dx.data() == nullptr ? x.strides() : dx.strides();
   if (!rows.find(x.extents(), roles, {&dy.strides(), &x.strides(), &of_dx}, {&affine.weight, &affine.weight_grad, &affine.bias_grad}) ||
       rows.rows > SlotGrid::flush_interval) {
     return false;
   }
-  rows.data[0] = const_cast<A*>(dy.data());
-  rows.data[1] = const_cast<A*>(x.data());
-  rows.data[2] = dx.data();
+  rows.data[0] = elements_of<U>(dy);
+  rows.data[1] = elements_of<U>(x);
+  rows.data[2] = elements_of<U>(dx);
   rows.weight = static_cast<const A*>(affine.weight.data);
   rows.weight_offset = affine.template offset<A>();
   differentiate_rows(rows, statistic, statistics, scratch, static_cast<A*>(affine.weight_grad.data),
@@ -124,19 +131,21 @@ template <class P, class DY, class X, class DX>
 inline void differentiate(const ExecutorRef& executor, const Statistic& statistic, const Roles& roles, const TensorView<DY>& dy,
                           const TensorView<X>& x, const StatisticArrays& statistics, Buffer<std::byte>& scratch, const TensorView<DX>& dx,
                           const AffineOperands& affine, const Reshape& reshape = {}, Result result = Result::replaced,
-                          const BackwardHook<Wider<P, std::remove_const_t<X>>>& hook = {}) {
-  using A = Wider<P, std::remove_const_t<X>>;
+                          const BackwardHook<Arithmetic<P, X, DY, DX>>& hook = {}) {
+  using A = Arithmetic<P, X, DY, DX>;
   if (x.size() == 0) return;
-  if constexpr (std::is_same_v<std::remove_const_t<X>, A> && std::is_same_v<std::remove_const_t<DY>, A> && std::is_same_v<DX, A>) {
+  using U = Taken<A, X, DY, DX>;
+  constexpr ElementType taken = element_type_of<U>;
+  if constexpr (element_type_of<X> == taken && element_type_of<DY> == taken && element_type_of<DX> == taken) {
     if (result == Result::replaced && !reshape.present() && !hook.present() &&
-        differentiate_dense_rows<A>(executor, statistic, roles, dy, x, statistics, scratch, dx, affine)) {
+        differentiate_dense_rows<A, U>(executor, statistic, roles, dy, x, statistics, scratch, dx, affine)) {
       return;
     }
   }
   const Operands operands = backward_operands<A>(dy, x, dx, affine);
   const bool streaming = result == Result::replaced && streams_output(executor, operands, dx);
-  normalize_operands_backward<A>(executor, statistic, roles, x.extents(), operands, affine.template offset<A>(), streaming, statistics,
-                                 scratch, reshape, result, hook);
+  normalize_operands_backward<A, U>(executor, statistic, roles, x.extents(), operands, affine.template offset<A>(), streaming, statistics,
+                                    scratch, reshape, result, hook);
 }
 
 /// The same with the statistics a forward left in `saved`, which has been checked.
@@ -152,7 +161,7 @@ template <class P, class X, class Y, class Between>
 inline void normalize_between(const ExecutorRef& executor, const Statistic& statistic, const Roles& roles, const TensorView<X>& x,
                               const TensorView<Y>& y, const AffineOperands& affine, const StatisticArrays& statistics,
                               Buffer<std::byte>* scratch, Span span, const Between& between) {
-  normalize<P>(executor, statistic, roles, x, y, affine, statistics, scratch, ForwardHook<Wider<P, std::remove_const_t<X>>>(span, between));
+  normalize<P>(executor, statistic, roles, x, y, affine, statistics, scratch, ForwardHook<Arithmetic<P, X, Y>>(span, between));
 }
 
 /// Backward of such a norm: resolve(piece, sum dy, sum dy * x_hat, f) calls f(set, scale, slope, offset) for every set of a piece, which
@@ -160,7 +169,7 @@ inline void normalize_between(const ExecutorRef& executor, const Statistic& stat
 template <class P, class DY, class X, class DX, class Resolve>
 inline void normalize_between_backward(const ExecutorRef& executor, const Roles& roles, const TensorView<DY>& dy, const TensorView<X>& x,
                                        const TensorView<DX>& dx, Saved<P>& saved, Span span, const Resolve& resolve) {
-  using A = Wider<P, std::remove_const_t<X>>;
+  using A = Arithmetic<P, X, DY, DX>;
   const auto hook = [&](SumsTable<A>& table, const Piece& piece) {
     resolve(piece, table.g, table.g_x_hat, [&](index_t set, double scale, double slope, double offset) {
       table.scale[set] = static_cast<A>(scale);
@@ -176,11 +185,11 @@ inline void normalize_between_backward(const ExecutorRef& executor, const Roles&
 template <class P, class X, class Y>
 inline void apply_statistics(const ExecutorRef& executor, const Roles& roles, const TensorView<X>& x, const TensorView<Y>& y,
                              const AffineOperands& affine, const GivenStatistics& given) {
-  using A = Wider<P, std::remove_const_t<X>>;
+  using A = Arithmetic<P, X, Y>;
   if (x.size() == 0) return;
   const Operands operands = forward_operands<A>(x, y, affine);
-  apply_statistics_to_operands<A>(executor, roles, x.extents(), operands, affine.template offset<A>(),
-                                  streams_output(executor, operands, y), given);
+  apply_statistics_to_operands<A, Taken<A, X, Y>>(executor, roles, x.extents(), operands, affine.template offset<A>(),
+                                                  streams_output(executor, operands, y), given);
 }
 
 /// Its backward. dx = ..., weight and bias gradients += ..., each where present. dx may be exactly dy or x. Shapes have been checked.
@@ -193,7 +202,7 @@ inline void apply_statistics_backward(const ExecutorRef& executor, const Roles& 
     for (index_t set = 0; set < sets; ++set) statistics.put(set, given[set]);
     differentiate<P>(executor, given.statistic, roles, dy, x, statistics, saved.scratch(), TensorView<DX>(), affine);
   }
-  using A = Wider<P, std::remove_const_t<X>>;
+  using A = Arithmetic<P, X, DY, DX>;
   if (dx.data() == nullptr || x.size() == 0) return;
   // dx = dy * (rstd * weight) is a forward from dy to dx.
   static constexpr P no_mean(0);
@@ -204,8 +213,8 @@ inline void apply_statistics_backward(const ExecutorRef& executor, const Roles& 
   weight.weight = affine.weight;
   weight.unit_offset = affine.unit_offset;
   const Operands operands = forward_operands<A>(dy, dx, weight);
-  apply_statistics_to_operands<A>(executor, roles, dy.extents(), operands, weight.template offset<A>(),
-                                  streams_output(executor, operands, dx), without_mean);
+  apply_statistics_to_operands<A, Taken<A, DY, DX>>(executor, roles, dy.extents(), operands, weight.template offset<A>(),
+                                                    streams_output(executor, operands, dx), without_mean);
 }
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -40,7 +40,7 @@ template <class P, class DY, class X, class DX>
 inline void normalize_shared_backward(const ExecutorRef& executor, const Statistic& statistic, const TensorView<DY>& dy,
                                       const TensorView<X>& x, Saved<P>& saved, const TensorView<DX>& dx, const AffineOperands& affine,
                                       const Reshape& reshape, const SharedSums& sums) {
-  using A = Wider<P, std::remove_const_t<X>>;
+  using A = Arithmetic<P, X, DY, DX>;
   if (x.size() == 0) {
     sums.take_part({});
     return;

@@ -36,7 +36,7 @@ template <class P, class X, class Y>
 inline void normalize_shards(const ExecutorRef& executor, const CommunicatorRef& ranks, const char* layer, const std::string& error,
                              const Statistic& statistic, AxisSet averaged, const TensorView<X>& x, const TensorView<Y>& y,
                              const AffineOperands& affine, Saved<P>* saved) {
-  using A = Wider<P, std::remove_const_t<X>>;
+  using A = Arithmetic<P, X, Y>;
   agree_on_sets(ranks, layer, error, x.extents(), averaged);
   const index_t sets = set_count(x.extents(), averaged);
   SharedMoments shared(layer, ranks, sets);
@@ -60,7 +60,7 @@ template <class P, class DY, class X, class DX>
 inline void normalize_shards_backward(const ExecutorRef& executor, const CommunicatorRef& ranks, const char* layer,
                                       const std::string& error, const Statistic& statistic, AxisSet averaged, const TensorView<DY>& dy,
                                       const TensorView<X>& x, Saved<P>& saved, const TensorView<DX>& dx, const AffineOperands& affine) {
-  using A = Wider<P, std::remove_const_t<X>>;
+  using A = Arithmetic<P, X, DY, DX>;
   agree_on_sets(ranks, layer, error, x.extents(), averaged);
   const index_t sets = set_count(x.extents(), averaged);
   const SharedSums exchange(layer, ranks, sets, saved.table()[0]);

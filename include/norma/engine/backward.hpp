@@ -31,7 +31,7 @@ struct BackwardCall {
 };
 
 /// The cells of a call, or of a slice. A is the arithmetic type. An absent dx is not computed.
-template <class A>
+template <class A, class U>
 class Backward {
  public:
   Backward(const BackwardCall& call, const Extents& x, const Roles& roles, const Operands& operands)
@@ -57,7 +57,7 @@ class Backward {
 
   const Layout& layout() const { return layout_; }
   /// The sweep that cuts pieces whose cells are their sets: a tile each.
-  const Sweep<A, 2>& folding() const { return fold_; }
+  const Sweep<A, U, 2>& folding() const { return fold_; }
 
   /// The statistics of a piece's sets, from where a forward has left them.
   void read_statistics(const Piece& piece, SumsTable<A>& table) const {
@@ -84,10 +84,10 @@ class Backward {
  private:
   using Columns = index_t[tile_lanes<A>];
   using CellSumsOfTile = double[2][tile_lanes<A>];
-  using MapSweep = Sweep<A, 3, 2>;
+  using MapSweep = Sweep<A, U, 3, 2>;
 
   void fold_tile(const Piece& piece, SumsTable<A>& table, index_t first, index_t count, const GradientRun<A>& gradient) const {
-    typename Sweep<A, 2>::Tile tile;
+    typename Sweep<A, U, 2>::Tile tile;
     fold_.start(first, count, tile);
     Columns column;
     const bool side_by_side = piece.columns(layout_, first, count, column);
@@ -208,7 +208,7 @@ class Backward {
   bool weighted_;       // there is a number per element
   bool varies_in_set_;  // the cells of a set have different weights
   ParameterRuns<1> parameters_;
-  Sweep<A, 2> fold_;
+  Sweep<A, U, 2> fold_;
   MapSweep map_;
 };
 

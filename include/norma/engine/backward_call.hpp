@@ -24,7 +24,7 @@ inline bool gradients_group_differently(const Operands& operands, const Extents&
 }
 
 /// dx, and what gradients are made of, in one of three ways. x has elements.
-template <class A>
+template <class A, class U>
 class BackwardRun {
  public:
   BackwardRun(const ExecutorRef& executor, const BackwardCall& call, const Plan& plan, const Extents& x, const Operands& operands,
@@ -39,17 +39,17 @@ class BackwardRun {
 
   void in_slices() {
     if (hook_.span == Span::call) {
-      const Backward<A> backward(call_, x_, plan_.roles(), without_gradients(operands_));
+      const Backward<A, U> backward(call_, x_, plan_.roles(), without_gradients(operands_));
       Whole whole(*this, backward, scratch_.data() + reserved_);
-      each_near_slice([&](const Piece& piece, const Backward<A>& part) { part.fold(piece, 0, part.layout().sets, whole.table, {}); });
+      each_near_slice([&](const Piece& piece, const Backward<A, U>& part) { part.fold(piece, 0, part.layout().sets, whole.table, {}); });
       hook_(whole.table, whole.piece);
-      each_near_slice([&](const Piece& piece, const Backward<A>& part) { part.map(piece, 0, part.layout().sets, whole.table); });
+      each_near_slice([&](const Piece& piece, const Backward<A, U>& part) { part.map(piece, 0, part.layout().sets, whole.table); });
       return;
     }
     const index_t bytes = SumsTable<A>::bytes(plan_.sets_per_slice());
     std::byte* const memory_of_tasks = bytes <= static_cast<index_t>(on_stack) ? nullptr : scratch_.data() + reserved_;
     each_slice<on_stack>(executor_, plan_, bytes, memory_of_tasks, [&](Slice slice, std::byte* memory) {
-      const Backward<A> backward(call_, slice.extents, slice.roles, without_gradients(slice.operands));
+      const Backward<A, U> backward(call_, slice.extents, slice.roles, without_gradients(slice.operands));
       slice.piece.last = backward.layout().sets;
       SumsTable<A> table(slice.piece.sets, memory);
       run_piece(backward, slice.piece, table, {});
@@ -57,7 +57,7 @@ class BackwardRun {
     });
   }
   void in_rows() {
-    const Backward<A> backward(call_, x_, plan_.roles(), without_gradients(operands_));
+    const Backward<A, U> backward(call_, x_, plan_.roles(), without_gradients(operands_));
     whole_or_not(backward, [&] {
       parallel_sets(executor_, backward.layout().sets, x_.product(),
                     [&](index_t first, index_t last) { run_range(backward, first, last, {}); });
@@ -65,14 +65,14 @@ class BackwardRun {
   }
   /// Gradients of parameters that vary along the elements of sets: in slots of sets, which are summed by themselves and combined in order.
   void in_slots() {
-    const Backward<A> backward(call_, x_, plan_.roles(), operands_);
+    const Backward<A, U> backward(call_, x_, plan_.roles(), operands_);
     whole_or_not(backward, [&] { fill_slots(backward); });
   }
 
  private:
   static constexpr std::size_t on_stack = static_cast<std::size_t>(SumsTable<A>::bytes(tile_lanes<A>));
 
-  void fill_slots(const Backward<A>& backward) {
+  void fill_slots(const Backward<A, U>& backward) {
     const Layout& layout = backward.layout();
     const index_t group_size = layout.sets / layout.groups;
     const SlotGrid grid(group_size, layout.set_size);
@@ -120,13 +120,13 @@ class BackwardRun {
     Piece piece;
     SumsTable<A> table;
 
-    Whole(const BackwardRun& run, const Backward<A>& backward, std::byte* memory)
+    Whole(const BackwardRun& run, const Backward<A, U>& backward, std::byte* memory)
         : piece{0, backward.layout().sets, set_count(run.x_, run.plan_.roles()), Numbering::slice}, table(piece.sets, memory) {
       backward.read_statistics(piece, table);
     }
   };
   template <class Fold>
-  void whole_or_not(const Backward<A>& backward, const Fold& fold) {
+  void whole_or_not(const Backward<A, U>& backward, const Fold& fold) {
     if (hook_.span != Span::call) return fold();
     Buffer<std::byte> memory(SumsTable<A>::bytes(set_count(x_, plan_.roles())));
     Whole whole(*this, backward, memory.data());
@@ -142,7 +142,7 @@ class BackwardRun {
   template <class Work>
   void each_near_slice(const Work& work) const {
     each_slice<1>(executor_, plan_.near(executor_.concurrency()), 0, nullptr, [&](Slice slice, std::byte*) {
-      const Backward<A> backward(call_, slice.extents, slice.roles, without_gradients(slice.operands));
+      const Backward<A, U> backward(call_, slice.extents, slice.roles, without_gradients(slice.operands));
       slice.piece.numbering = Numbering::call;
       work(slice.piece, backward);
       if (call_.streaming) streaming_fence();
@@ -154,7 +154,7 @@ class BackwardRun {
     operands[stream_weight_grad] = operands[stream_bias_grad] = Operand();
     return operands;
   }
-  void run_range(const Backward<A>& backward, index_t first, index_t last, const GradientRun<A>& gradient) const {
+  void run_range(const Backward<A, U>& backward, index_t first, index_t last, const GradientRun<A>& gradient) const {
     if (whole_ != nullptr) return backward.fold(whole_->piece, first, last, whole_->table, gradient);
     alignas(64) std::byte memory[on_stack];
     SumsTable<A> table(tile_lanes<A>, memory);
@@ -163,7 +163,7 @@ class BackwardRun {
     });
     if (call_.streaming) streaming_fence();
   }
-  void run_piece(const Backward<A>& backward, const Piece& piece, SumsTable<A>& table, const GradientRun<A>& gradient) const {
+  void run_piece(const Backward<A, U>& backward, const Piece& piece, SumsTable<A>& table, const GradientRun<A>& gradient) const {
     backward.read_statistics(piece, table);
     backward.fold(piece, piece.first, piece.last, table, gradient);
     if (hook_.present()) {
@@ -192,7 +192,7 @@ class BackwardRun {
 };
 
 /// dx = ... (or += ...), parameter gradients += ..., each where present. x has elements.
-template <class A>
+template <class A, class U>
 void normalize_operands_backward(const ExecutorRef& executor, const Statistic& statistic, const Roles& roles, const Extents& x,
                                  const Operands& operands, A weight_offset, bool streaming, const StatisticArrays& statistics,
                                  Buffer<std::byte>& scratch, const Reshape& reshape, Result result, const BackwardHook<A>& hook) {
@@ -208,10 +208,10 @@ void normalize_operands_backward(const ExecutorRef& executor, const Statistic& s
     bias_only[stream_weight_grad] = bias_only[stream_y] = Operand();
     the_rest[stream_bias_grad] = Operand();
     // dx last: it may overwrite dy or x.
-    normalize_operands_backward(executor, statistic, roles, x, bias_only, weight_offset, false, statistics, scratch, {}, Result::replaced,
-                                {});
-    normalize_operands_backward(executor, statistic, roles, x, the_rest, weight_offset, streaming, statistics, scratch, reshape, result,
-                                hook);
+    normalize_operands_backward<A, U>(executor, statistic, roles, x, bias_only, weight_offset, false, statistics, scratch, {},
+                                      Result::replaced, {});
+    normalize_operands_backward<A, U>(executor, statistic, roles, x, the_rest, weight_offset, streaming, statistics, scratch, reshape,
+                                      result, hook);
     return;
   }
   BackwardCall call{statistic, statistics, static_cast<double>(weight_offset), plan.order(), streaming, result == Result::added,
@@ -223,14 +223,14 @@ void normalize_operands_backward(const ExecutorRef& executor, const Statistic& s
     reserved = padded_sets(2 * call.sums.cells) * static_cast<index_t>(sizeof(double));
   }
   const index_t memory =
-      reserved + (plan.in_slices() ? BackwardRun<A>::memory_of_slices(executor, plan, hook.span, set_count(x, roles)) : 0);
+      reserved + (plan.in_slices() ? BackwardRun<A, U>::memory_of_slices(executor, plan, hook.span, set_count(x, roles)) : 0);
   if (memory > 0) scratch.resize(memory);
   if (reserved > 0) {
     call.sums.use(reinterpret_cast<double*>(scratch.data()));
     with_sums[stream_sums] = call.sums.operand();
   }
   const Plan slices = plan.with(with_sums);
-  BackwardRun<A> run(executor, call, slices, x, with_sums, hook, scratch, reserved);
+  BackwardRun<A, U> run(executor, call, slices, x, with_sums, hook, scratch, reserved);
   if (slots) return run.in_slots();
   if (plan.in_slices()) {
     run.in_slices();

@@ -8,10 +8,10 @@
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// `rows` sets of `size` elements in each of S tensors, a stride apart. Weight and bias lie along a row; null pointers: absent.
-template <class A, std::size_t S>
+template <class A, class U, std::size_t S>
 struct DenseRows {
   index_t rows = 1, size = 1;
-  A* data[S] = {};
+  U* data[S] = {};
   index_t stride[S] = {};
   const A* weight = nullptr;
   const A* bias = nullptr;
@@ -23,7 +23,7 @@ struct DenseRows {
     int a = x.size();
     const auto parameters_step = [&](index_t step) {
       for (const Operand* const p : parameters) {
-        if (p->present() && (p->type != element_type_of<A> || p->strides[a] != step)) return false;
+        if (p->present() && (!p->template is<A>() || p->strides[a] != step)) return false;
       }
       return true;
     };
@@ -60,7 +60,7 @@ struct DenseRows {
     }
   }
 
-  using Tensor = typename RowCells<A>::template Of<A>;
+  using Tensor = typename RowCells<A>::template Of<U>;
   struct Tile {
     index_t offset[S][tile_rows];
     Tensor tensor[S];
@@ -68,23 +68,23 @@ struct DenseRows {
 };
 
 /// Rows of x as fold_cells wants them.
-template <class A>
+template <class A, class U>
 struct FoldedRows {
-  typename RowCells<A>::template Of<A> x;
+  typename RowCells<A>::template Of<U> x;
   index_t rows;
 
   index_t count() const { return rows; }
   static constexpr bool chain() { return false; }
   template <class Term>
   NORMA_INLINE void add(bool, index_t i, index_t n, const A* pivots, const std::array<double*, Term::sums>& sums) const {
-    using X = typename RowCells<A>::template Of<A>;
+    using X = typename RowCells<A>::template Of<U>;
     sum_cells<Term>(RowCells<A>{rows, true}, false, n, X{x.first + i, x.offset}, pivots, sums);
   }
 };
 
 /// Forward of (x, y). Returns how many rows it has done: others follow a tile with a set whose squares left the range of A.
-template <class A>
-index_t normalize_rows(const DenseRows<A, 2>& rows, const Statistic& statistic, const StatisticArrays& statistics) {
+template <class A, class U>
+index_t normalize_rows(const DenseRows<A, U, 2>& rows, const Statistic& statistic, const StatisticArrays& statistics) {
   alignas(64) std::byte memory[SetTable<A>::bytes(tile_rows)];
   SetTable<A> table(tile_rows, memory);
   alignas(64) A ones[lanes<A>];
@@ -101,13 +101,13 @@ index_t normalize_rows(const DenseRows<A, 2>& rows, const Statistic& statistic, 
   rows.each_tile([&](const auto& tile, index_t first, index_t count) {
     if (done < first) return;
     table.start(count);
-    fold_cells(statistic.centred(), FoldedRows<A>{tile.tensor[0], count}, rows.size, moments_of(table));
+    fold_cells(statistic.centred(), FoldedRows<A, U>{tile.tensor[0], count}, rows.size, moments_of(table));
     if (!table.finish(statistic, rows.size)) return;
     index_t place[tile_rows];
     for (index_t r = 0; r < count; ++r) place[r] = first + r;
     if (statistics.rstd != nullptr) table.keep(0, count, place, statistics);
     make_coefficients<A>(count, table.high, table.low, table.rstd, nullptr, nullptr, table.mean, table.factor, table.offset);
-    const RowCells<A> cells{count, rows_go_together<1>(count, rows.size, tile.tensor, 1)};
+    const RowCells<A> cells{count, rows_go_together<A, 1>(count, rows.size, tile.tensor, 1)};
     with_per_element(per_element, [&](auto kind) {
       map_cells<kind.value, false>(cells, rows.size, tile.tensor[0], tile.tensor[1],
                                    Coefficients<A>{table.mean, table.factor, table.offset}, weight, bias, FarMemory());
@@ -118,8 +118,8 @@ index_t normalize_rows(const DenseRows<A, 2>& rows, const Statistic& statistic, 
 }
 
 /// Backward of (dy, x, dx); a null dx is not computed. Gradients, if not null, lie along a row: += ....
-template <class A>
-void differentiate_rows(const DenseRows<A, 3>& rows, const Statistic& statistic, const StatisticArrays& statistics,
+template <class A, class U>
+void differentiate_rows(const DenseRows<A, U, 3>& rows, const Statistic& statistic, const StatisticArrays& statistics,
                         Buffer<std::byte>& scratch, A* weight_grad, A* bias_grad) {
   alignas(64) std::byte memory[SumsTable<A>::bytes(tile_rows)];
   SumsTable<A> table(tile_rows, memory);
@@ -140,7 +140,7 @@ void differentiate_rows(const DenseRows<A, 3>& rows, const Statistic& statistic,
     table.put_statistics(0, count, place, statistics);
     const Coefficients<A> c{table.mean, table.factor, table.shift};
     for (index_t i = 0; i < rows.size; i += block_length) {
-      using Tensor = typename DenseRows<A, 3>::Tensor;
+      using Tensor = typename DenseRows<A, U, 3>::Tensor;
       const index_t n = rows.size - i < block_length ? rows.size - i : block_length;
       const Tensor dy{tile.tensor[0].first + i, tile.offset[0]}, x{tile.tensor[1].first + i, tile.offset[1]};
       with_bool(weighted, [&](auto has_weight) {
@@ -152,7 +152,7 @@ void differentiate_rows(const DenseRows<A, 3>& rows, const Statistic& statistic,
     }
     table.finish(statistic, static_cast<double>(rows.size));
     if (rows.data[2] == nullptr) return;
-    const RowCells<A> cells{count, rows_go_together<2>(count, rows.size, tile.tensor, 2)};
+    const RowCells<A> cells{count, rows_go_together<A, 2>(count, rows.size, tile.tensor, 2)};
     with_bool(weighted, [&](auto has_weight) {
       backward_map_cells<has_weight.value, false, false>(cells, rows.size, tile.tensor[0], tile.tensor[1], tile.tensor[2], c,
                                                          DxCoefficients<A>{table.scale, table.slope, table.offset}, weight, FarMemory());

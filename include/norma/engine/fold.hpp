@@ -54,14 +54,14 @@ NORMA_INLINE void merge_chunk(const double* sum, const double* sum_of_squares, i
 }
 
 /// One tile of a sweep over x, as fold_cells wants it.
-template <class A>
+template <class A, class U>
 struct FoldedTile {
-  const Sweep<A, 1>& sweep;
+  const Sweep<A, U, 1>& sweep;
   Order order;
   A scale;
-  typename Sweep<A, 1>::Tile tile;
+  typename Sweep<A, U, 1>::Tile tile;
 
-  FoldedTile(const Sweep<A, 1>& sweep_of_x, Order order_of_sums, A scale_of_x = A(1))
+  FoldedTile(const Sweep<A, U, 1>& sweep_of_x, Order order_of_sums, A scale_of_x = A(1))
       : sweep(sweep_of_x), order(order_of_sums), scale(scale_of_x) {}
 
   index_t count() const { return tile.count; }

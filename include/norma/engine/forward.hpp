@@ -18,7 +18,7 @@ struct ForwardCall {
 };
 
 /// The cells of a call, or of a slice. A is the arithmetic type.
-template <class A>
+template <class A, class U>
 class Forward {
  public:
   Forward(const ForwardCall& call, const Extents& x, const Roles& roles, const Operands& operands)
@@ -40,7 +40,7 @@ class Forward {
 
   const Layout& layout() const { return layout_; }
   /// The sweep that cuts pieces whose cells are their sets: a tile each.
-  const Sweep<A, 1>& folding() const { return fold_; }
+  const Sweep<A, U, 1>& folding() const { return fold_; }
 
   /// Statistics of a piece's sets; each_range(work) runs work(first, last) over ranges of its cells.
   template <class EachRange>
@@ -78,7 +78,7 @@ class Forward {
   /// Moments of cells [first, last) of a piece go to their sets; the table has been cleared.
   void fold_cells_of(const Piece& piece, index_t first_cell, index_t last_cell, SetTable<A>& table) const {
     fold_.each_tile(first_cell, last_cell, [&](index_t first, index_t count) {
-      FoldedTile<A> tile(fold_, call_.order);
+      FoldedTile<A, U> tile(fold_, call_.order);
       fold_.start(first, count, tile.tile);
       fold_tile(piece, table, tile);
     });
@@ -89,8 +89,8 @@ class Forward {
   /// Once more, at another scale, those sets whose squares left the range of A.
   void rescale(const Piece& piece, SetTable<A>& table) const {
     table.mark_extraordinary();
-    const Sweep<A, 1> scaled(layout_, operands_, {stream_x}, 0, true);
-    FoldedTile<A> tile(scaled, call_.order);
+    const Sweep<A, U, 1> scaled(layout_, operands_, {stream_x}, 0, true);
+    FoldedTile<A, U> tile(scaled, call_.order);
     const auto each_cell = [&](auto&& f) {
       for (index_t cell = piece.first; cell < piece.last; ++cell) {
         index_t set;
@@ -145,7 +145,7 @@ class Forward {
   bool is_one_tile(const Piece& piece, index_t count) const {
     return piece.numbering == Numbering::cells && count == piece.sets && count <= fold_.most();
   }
-  void fold_tile(const Piece& piece, SetTable<A>& table, const FoldedTile<A>& tile) const {
+  void fold_tile(const Piece& piece, SetTable<A>& table, const FoldedTile<A, U>& tile) const {
     const bool centred = call_.statistic.centred();
     if (is_one_tile(piece, tile.tile.count) && tile.scale == A(1)) {  // its moments are those of the sets
       return fold_cells(centred, tile, layout_.set_size, moments_of(table));
@@ -193,7 +193,7 @@ class Forward {
   }
 
   using Columns = index_t[tile_lanes<A>];
-  using MapSweep = Sweep<A, 2, 1>;
+  using MapSweep = Sweep<A, U, 2, 1>;
 
   /// Those of cells whose set has others with other parameters.
   void make_cell_coefficients(const SetTable<A>& table, index_t first, index_t count, const Columns& column, TileNumbers<A, 3>& c) const {
@@ -274,7 +274,7 @@ class Forward {
   Layout layout_;
   const Operands& operands_;
   std::optional<Layout> chain_layout_;  // of x alone: the order of a sum must not depend on how y lies
-  Sweep<A, 1> fold_;
+  Sweep<A, U, 1> fold_;
   bool writes_;
   ElementStream<A> weight_, bias_;
   bool affine_;

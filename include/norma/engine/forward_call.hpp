@@ -66,7 +66,7 @@ inline void each_slice(const ExecutorRef& executor, const Plan& plan, index_t by
 
 /// The forward of a call. Statistics of a piece come from `statistics_of(forward, piece, table, each_range)`, where each_range(work) runs
 /// work(first, last) over ranges of its cells.
-template <class A, class StatisticsOf>
+template <class A, class U, class StatisticsOf>
 inline void run_forward(const ExecutorRef& executor, const ForwardCall& call, const Plan& plan, const Extents& x, const Operands& operands,
                         Buffer<std::byte>* scratch, const StatisticsOf& statistics_of) {
   constexpr std::size_t on_stack = static_cast<std::size_t>(SetTable<A>::bytes(sets_on_stack));
@@ -80,7 +80,7 @@ inline void run_forward(const ExecutorRef& executor, const ForwardCall& call, co
     Buffer<std::byte>& memory_of_tasks = scratch == nullptr ? own : *scratch;
     if (wanted > 0) memory_of_tasks.resize(wanted);
     each_slice<on_stack>(outside, plan, bytes, wanted > 0 ? memory_of_tasks.data() : nullptr, [&](Slice slice, std::byte* memory) {
-      const Forward<A> forward(call, slice.extents, slice.roles, slice.operands);
+      const Forward<A, U> forward(call, slice.extents, slice.roles, slice.operands);
       SetTable<A> table(slice.piece.sets, memory);
       slice.piece.last = forward.layout().sets;
       const auto each_range = [&](const auto& work) {
@@ -95,7 +95,7 @@ inline void run_forward(const ExecutorRef& executor, const ForwardCall& call, co
     });
     return;
   }
-  const Forward<A> forward(call, x, plan.roles(), operands);
+  const Forward<A, U> forward(call, x, plan.roles(), operands);
   parallel_sets(executor, forward.layout().sets, x.product(), [&](index_t first, index_t last) {
     alignas(64) std::byte memory[on_stack];
     const index_t most = forward.folding().most();
@@ -117,26 +117,26 @@ inline void run_forward(const ExecutorRef& executor, const ForwardCall& call, co
 }
 
 /// work(piece, first cell, last cell, forward) for all cells of a call, as tasks whose sets are their own; columns are those of all sets.
-template <class A, class Work>
-inline void each_part(const ExecutorRef& executor, const Plan& plan, const ForwardCall& call, const Forward<A>& whole, const Piece& all,
+template <class A, class U, class Work>
+inline void each_part(const ExecutorRef& executor, const Plan& plan, const ForwardCall& call, const Forward<A, U>& whole, const Piece& all,
                       index_t elements, const Work& work) {
   if (!plan.in_slices()) {
     parallel_sets(executor, all.sets, elements, [&](index_t first, index_t last) { work(all, first, last, whole); });
     return;
   }
   each_slice<1>(executor, plan.near(executor.concurrency()), 0, nullptr, [&](Slice slice, std::byte*) {
-    const Forward<A> forward(call, slice.extents, slice.roles, slice.operands);
+    const Forward<A, U> forward(call, slice.extents, slice.roles, slice.operands);
     slice.piece.numbering = Numbering::call;
     work(slice.piece, 0, forward.layout().sets, forward);
   });
 }
 
 /// A forward whose hook sees all sets at once: they are all folded, then the hook, then all are mapped.
-template <class A>
+template <class A, class U>
 inline void normalize_whole(const ExecutorRef& executor, const ForwardCall& call, const Plan& plan, const Extents& x,
                             const Operands& operands, const StatisticArrays& statistics, Buffer<std::byte>* scratch,
                             const ForwardHook<A>& hook) {
-  const Forward<A> forward(call, x, plan.roles(), operands);
+  const Forward<A, U> forward(call, x, plan.roles(), operands);
   const Piece all{0, forward.layout().sets, set_count(x, plan.roles()), Numbering::slice};
   Buffer<std::byte> own;
   Buffer<std::byte>& memory = scratch == nullptr ? own : *scratch;
@@ -144,37 +144,39 @@ inline void normalize_whole(const ExecutorRef& executor, const ForwardCall& call
   SetTable<A> table(all.sets, memory.data());
   table.start(all.sets);
   table.clear();
-  each_part(executor, plan, call, forward, all, x.product(), [&](const Piece& piece, index_t first, index_t last, const Forward<A>& part) {
-    part.fold_cells_of(piece, first, last, table);
-  });
+  each_part(
+      executor, plan, call, forward, all, x.product(),
+      [&](const Piece& piece, index_t first, index_t last, const Forward<A, U>& part) { part.fold_cells_of(piece, first, last, table); });
   forward.finish(all, table);
   table.unscale();
   hook(table, all);
   forward.keep(all, table, statistics);
   forward.prepare(all, table);
-  each_part(executor, plan, call, forward, all, x.product(), [&](const Piece& piece, index_t first, index_t last, const Forward<A>& part) {
-    part.map_cells_of(piece, first, last, table);
-    if (call.streaming) streaming_fence();
-  });
+  each_part(executor, plan, call, forward, all, x.product(),
+            [&](const Piece& piece, index_t first, index_t last, const Forward<A, U>& part) {
+              part.map_cells_of(piece, first, last, table);
+              if (call.streaming) streaming_fence();
+            });
 }
 
-/// A forward with the statistics of x, which are left in the arrays unless those are null. x has elements.
-template <class A>
+/// A forward with the statistics of x, which are left in the arrays unless those are null. x has elements, of type U if kernels are to take
+/// them where they lie.
+template <class A, class U>
 void normalize_operands(const ExecutorRef& executor, const Statistic& statistic, const Roles& roles, const Extents& x,
                         const Operands& operands, A weight_offset, bool streaming, const StatisticArrays& statistics,
                         Buffer<std::byte>* scratch, const ForwardHook<A>& hook) {
   const Plan plan(x, roles, operands, hook.span, scratch == nullptr ? sets_on_stack : x.product(), executor.concurrency());
   const ForwardCall call{statistic, static_cast<double>(weight_offset), plan.order(), streaming};
-  if (hook.span == Span::call) return normalize_whole<A>(executor, call, plan, x, operands, statistics, scratch, hook);
-  run_forward<A>(executor, call, plan, x, operands, scratch,
-                 [&](const Forward<A>& forward, const Piece& piece, SetTable<A>& table, const auto& each_range) {
-                   forward.fold(piece, table, each_range);
-                   if (hook.present()) {
-                     table.unscale();
-                     hook(table, piece);
-                   }
-                   forward.keep(piece, table, statistics);
-                 });
+  if (hook.span == Span::call) return normalize_whole<A, U>(executor, call, plan, x, operands, statistics, scratch, hook);
+  run_forward<A, U>(executor, call, plan, x, operands, scratch,
+                    [&](const Forward<A, U>& forward, const Piece& piece, SetTable<A>& table, const auto& each_range) {
+                      forward.fold(piece, table, each_range);
+                      if (hook.present()) {
+                        table.unscale();
+                        hook(table, piece);
+                      }
+                      forward.keep(piece, table, statistics);
+                    });
 }
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

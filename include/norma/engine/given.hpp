@@ -8,16 +8,17 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 /// A mean and a variance for each statistic set, in row-major order of the kept axes; strides in elements, 0 and negative allowed.
 struct GivenStatistics {
   Statistic statistic;
-  ElementType type;
+  const ElementAccess *mean_access, *variance_access;
   const void* mean;
   index_t mean_stride;
   const void* variance;
   index_t variance_stride;
 
-  template <class P>
-  GivenStatistics(double eps, const P* means, index_t stride_of_means, const P* variances, index_t stride_of_variances)
+  template <class P, class Q>
+  GivenStatistics(double eps, const P* means, index_t stride_of_means, const Q* variances, index_t stride_of_variances)
       : statistic{Statistic::Kind::deviation, eps},
-        type(element_type_of<P>),
+        mean_access(&element_access<element_type_of<P>>),
+        variance_access(&element_access<element_type_of<Q>>),
         mean(means),
         mean_stride(stride_of_means),
         variance(variances),
@@ -25,28 +26,25 @@ struct GivenStatistics {
 
   /// Those of n sets, in columns.
   void read(const index_t* set, index_t n, double* means, double* variances) const {
-    with_element_type(type, [&]<class P>(P*) {
-      gather(static_cast<const P*>(mean), mean_stride, set, n, means);
-      gather(static_cast<const P*>(variance), variance_stride, set, n, variances);
-    });
+    mean_access->gather(mean, mean_stride, set, n, means);
+    variance_access->gather(variance, variance_stride, set, n, variances);
   }
   SetStatistics operator[](index_t set) const {
-    return with_element_type(type, [&]<class P>(P*) -> SetStatistics {
-      const double v = static_cast<double>(static_cast<const P*>(variance)[set * variance_stride]);
-      return {{static_cast<double>(static_cast<const P*>(mean)[set * mean_stride]), 0}, statistic.rstd(v, 0), v};
-    });
+    alignas(64) double means[pack_size<double>], variances[pack_size<double>];
+    read(&set, 1, means, variances);
+    return {{means[0], 0}, statistic.rstd(variances[0], 0), variances[0]};
   }
 };
 
 /// A forward with given statistics whose tensors are operands. x has elements.
-template <class A>
+template <class A, class U>
 void apply_statistics_to_operands(const ExecutorRef& executor, const Roles& roles, const Extents& x, const Operands& operands,
                                   A weight_offset, bool streaming, const GivenStatistics& given) {
   const Plan plan(x, roles, operands, Span::none, sets_on_stack, executor.concurrency());
   const ForwardCall call{given.statistic, static_cast<double>(weight_offset), plan.order(), streaming};
-  run_forward<A>(
+  run_forward<A, U>(
       executor, call, plan, x, operands, nullptr,
-      [&](const Forward<A>& forward, const Piece& piece, SetTable<A>& table, const auto&) { forward.take(piece, given, table); });
+      [&](const Forward<A, U>& forward, const Piece& piece, SetTable<A>& table, const auto&) { forward.take(piece, given, table); });
 }
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -108,7 +108,7 @@ struct CellSums {
   Operand operand() const {
     Operand result;
     result.data = dy;
-    result.type = ElementType::f64;
+    result.access = &element_access<ElementType::f64>;
     result.strides = strides;
     return result;
   }
@@ -169,7 +169,8 @@ inline void scatter_to(const AxisList& averaged, Stream stream, const double* pa
 
 /// The same for the gradient `offset` elements into the operand.
 inline void scatter_gradient(const AxisList& averaged, Stream stream, const double* partial, const Operand& gradient, index_t offset) {
-  with_element_type(gradient.type, [&]<class P>(P*) { scatter_to(averaged, stream, partial, static_cast<P*>(gradient.data) + offset); });
+  with_parameter_type(gradient.access->type,
+                      [&]<class P>(P*) { scatter_to(averaged, stream, partial, static_cast<P*>(gradient.data) + offset); });
 }
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -3,8 +3,8 @@
 
 #include <initializer_list>
 
-#include <norma/core/scalar.hpp>
 #include <norma/core/tensor_view.hpp>
+#include <norma/kernels/stage.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
@@ -33,13 +33,13 @@ constexpr StreamSet set_of(std::initializer_list<Stream> streams) {
 /// A tensor whose element type is known at run time only. `strides` has x's rank, 0 where it broadcasts; no data means absent.
 struct Operand {
   void* data = nullptr;
-  ElementType type = ElementType::f32;
+  const ElementAccess* access = &element_access<ElementType::f32>;
   Extents strides;
 
   Operand() = default;
   template <class T>
   explicit Operand(const TensorView<T>& v)
-      : data(const_cast<std::remove_const_t<T>*>(v.data())), type(element_type_of<T>), strides(v.strides()) {}
+      : data(const_cast<std::remove_const_t<T>*>(v.data())), access(&element_access<element_type_of<T>>), strides(v.strides()) {}
 
   bool present() const { return data != nullptr; }
   /// Another tensor that lies the same.
@@ -49,8 +49,11 @@ struct Operand {
     return result;
   }
   /// The element `offset` elements away.
-  void* at(index_t offset) const {
-    return with_element_type(type, [&](auto* typed) -> void* { return static_cast<decltype(typed)>(data) + offset; });
+  void* at(index_t offset) const { return static_cast<std::byte*>(data) + offset * access->bytes; }
+  /// Whether elements are what kernels for A compute with.
+  template <class A>
+  bool is() const {
+    return access->type == element_type_of<A>;
   }
 };
 

@@ -133,7 +133,7 @@ class Plan {
     const index_t near = (*operands_)[stream_dy].present() ? index_t{384} << 10 : index_t{512} << 10;
     const bool all_samples = !roles_.keeps(0) || span == Span::channels;
     samples_ = all_samples ? extents_[0] : 1;
-    const index_t element = (*operands_)[stream_x].type == ElementType::f32 ? 4 : 8, per_group = unit();
+    const index_t element = (*operands_)[stream_x].access->bytes, per_group = unit();
     const index_t channel_bytes = samples_ * plane_ * element, sets_per_group = roles_.keeps(0) ? samples_ : 1;
     const index_t fits = near / channel_bytes;
     index_t step = per_group;

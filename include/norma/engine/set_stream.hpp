@@ -7,14 +7,15 @@
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
-template <class A>
+/// A is the arithmetic type; what is direct has elements of type U.
+template <class A, class U = A>
 class SetStream {
  public:
   SetStream() = default;
   SetStream(const Operands& operands, const Layout& layout, Stream stream)
-      : data_(operands[stream].data), type_(operands[stream].type), axes_(&layout.averaged), stream_(stream) {
+      : data_(operands[stream].data), access_(operands[stream].access), axes_(&layout.averaged), stream_(stream) {
     constant_ = axes_->broadcasts(stream);
-    direct_ = type_ == element_type_of<A> && (constant_ ? axes_->count == 0 : axes_->contiguous(stream));
+    direct_ = operands[stream].template is<U>() && (constant_ ? axes_->count == 0 : axes_->contiguous(stream));
   }
 
   Stream stream() const { return stream_; }
@@ -23,8 +24,8 @@ class SetStream {
   bool direct() const { return direct_; }
   /// One value for the whole set.
   bool constant() const { return constant_; }
-  /// Pointer to the set at `offset`; only if the element type is A.
-  A* data(index_t offset) const { return static_cast<A*>(data_) + offset; }
+  /// Pointer to the set at `offset`; only if the element type is U.
+  U* data(index_t offset) const { return static_cast<U*>(data_) + offset; }
 
   /// Elements [first, first + count) of the set at `offset`, times scale; staged in `tile` unless direct.
   const A* read(index_t offset, index_t first, index_t count, A* tile, A scale = A(1)) const {
@@ -33,63 +34,53 @@ class SetStream {
     return tile;
   }
 
-  /// The one value of a set the stream is constant in.
-  A value(index_t offset) const {
-    return with_element_type(
-        type_, [&](auto* type) { return static_cast<A>(static_cast<const std::remove_pointer_t<decltype(type)>*>(data_)[offset]); });
-  }
-
-  /// The values of n such sets, in a column.
-  void values(const index_t* offset, index_t n, double* column) const {
-    with_element_type(type_, [&]<class P>(P*) { gather(static_cast<const P*>(data_), 1, offset, n, column); });
+  /// The values of n sets the stream is constant in, in a column, and of one of them.
+  void values(const index_t* offset, index_t n, double* column) const { access_->gather(data_, 1, offset, n, column); }
+  double value(index_t offset) const {
+    alignas(64) double column[pack_size<double>];
+    values(&offset, 1, column);
+    return column[0];
   }
 
   /// Where to put elements from `first` on: the tensor itself, or `tile`, which write() then spreads.
   A* target(index_t offset, index_t first, A* tile) const { return direct_ ? data(offset) + first : tile; }
   NORMA_NOINLINE void write(index_t offset, index_t first, index_t count, const A* tile) const {
-    if (direct_) return;
+    if (std::is_same_v<A, U> && direct_) return;
     each_run(first, count, [&](index_t done, index_t start, index_t stride, index_t length) {
-      with_element_type(type_, [&](auto* type) {
-        unstage_run(static_cast<std::remove_pointer_t<decltype(type)>*>(data_) + offset + start, stride, tile + done, length);
-      });
+      access_->template in<A>().unstage(at(offset + start), stride, tile + done, 0, 1, length);
     });
   }
 
   /// The same of several sets, `pitch` apart in the tile; neighbours go side by side, in the order of memory.
   NORMA_NOINLINE void stage_rows(const index_t* offset, index_t rows, index_t first, index_t count, A* tile, index_t pitch, A scale) const {
-    if (!neighbours(offset, rows)) {
-      for (index_t r = 0; r < rows; ++r) stage(offset[r], first, count, tile + r * pitch, scale);
-      return;
+    if (neighbours(offset, rows)) {
+      const index_t stride = axes_->axis[0].stride[stream_];
+      return access_->template in<A>().stage(tile, pitch, at(offset[0] + first * stride), stride, rows, count, scale);
     }
-    const index_t stride = axes_->axis[0].stride[stream_];
-    with_element_type(type_, [&]<class P>(P*) {
-      const P* const source = static_cast<const P*>(data_) + offset[0] + first * stride;
-      for (index_t i = 0; i < count; ++i) {
-        for (index_t r = 0; r < rows; ++r) tile[r * pitch + i] = static_cast<A>(source[i * stride + r]) * scale;
-      }
-    });
+    for (index_t r = 0; r < rows; ++r) stage(offset[r], first, count, tile + r * pitch, scale);
   }
   NORMA_NOINLINE void unstage_rows(const index_t* offset, index_t rows, index_t first, index_t count, const A* tile, index_t pitch) const {
-    if (!neighbours(offset, rows)) {
-      for (index_t r = 0; r < rows; ++r) write(offset[r], first, count, tile + r * pitch);
-      return;
+    if (neighbours(offset, rows)) {
+      const index_t stride = axes_->axis[0].stride[stream_];
+      return access_->template in<A>().unstage(at(offset[0] + first * stride), stride, tile, pitch, rows, count);
     }
-    const index_t stride = axes_->axis[0].stride[stream_];
-    with_element_type(type_, [&]<class P>(P*) {
-      P* const target = static_cast<P*>(data_) + offset[0] + first * stride;
-      for (index_t i = 0; i < count; ++i) {
-        for (index_t r = 0; r < rows; ++r) target[i * stride + r] = static_cast<P>(tile[r * pitch + i]);
-      }
-    });
+    for (index_t r = 0; r < rows; ++r) write(offset[r], first, count, tile + r * pitch);
+  }
+
+  /// Of each of `cells` neighbours the n elements from `offset` on, `stride` apart, to rows of neighbours that are `pitch` apart.
+  void stage_lanes(index_t offset, index_t stride, index_t n, index_t cells, A* tile, index_t pitch, A scale) const {
+    for (index_t e = 0; e < n; ++e) access_->template in<A>().stage(tile + e * pitch, 0, at(offset + e * stride), 1, 1, cells, scale);
+  }
+  void unstage_lanes(index_t offset, index_t stride, index_t n, index_t cells, const A* tile, index_t pitch) const {
+    for (index_t e = 0; e < n; ++e) access_->template in<A>().unstage(at(offset + e * stride), 1, tile + e * pitch, 0, 1, cells);
   }
 
  private:
   bool neighbours(const index_t* offset, index_t rows) const { return axes_->count <= 1 && rows > 1 && consecutive(offset, rows); }
+  void* at(index_t offset) const { return static_cast<std::byte*>(data_) + offset * access_->bytes; }
   NORMA_NOINLINE void stage(index_t offset, index_t first, index_t count, A* tile, A scale) const {
     each_run(first, count, [&](index_t done, index_t start, index_t stride, index_t length) {
-      with_element_type(type_, [&](auto* type) {
-        stage_run(tile + done, static_cast<const std::remove_pointer_t<decltype(type)>*>(data_) + offset + start, stride, length, scale);
-      });
+      access_->template in<A>().stage(tile + done, 0, at(offset + start), stride, 1, length, scale);
     });
   }
   /// f(done, offset, stride, length) for each run along the innermost averaged axis.
@@ -107,7 +98,7 @@ class SetStream {
   }
 
   void* data_ = nullptr;
-  ElementType type_ = ElementType::f32;
+  const ElementAccess* access_ = &element_access<ElementType::f32>;
   const AxisList* axes_ = nullptr;
   Stream stream_ = stream_x;
   bool constant_ = false;

@@ -25,7 +25,7 @@ struct StatisticArrays {
   NORMA_INLINE void put(index_t set, const SplitSum<V>& mean_of_set, const V& rstd_of_set, const V& second_of_set) const {
     if (second != nullptr) write(second + set, second_of_set);
     if (rstd == nullptr) return;
-    with_element_type(type, [&]<class P>(P*) {
+    with_parameter_type(type, [&]<class P>(P*) {
       split(static_cast<P*>(rstd) + set, static_cast<P*>(rstd_low) + set, rstd_of_set, V(0.0));
       if (mean != nullptr) split(static_cast<P*>(mean) + set, static_cast<P*>(mean_low) + set, mean_of_set.high, mean_of_set.low);
     });
@@ -74,7 +74,7 @@ struct StatisticArrays {
   }
   template <class V>
   NORMA_INLINE V read(const void* array, index_t set) const {
-    return with_element_type(type, [&]<class P>(P*) { return read<V>(static_cast<const P*>(array) + set); });
+    return with_parameter_type(type, [&]<class P>(P*) { return read<V>(static_cast<const P*>(array) + set); });
   }
 };
 

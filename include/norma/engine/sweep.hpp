@@ -20,7 +20,7 @@ inline constexpr index_t chain_length = block_length / lanes<float>;
 enum class Way : unsigned char {
   rows,   ///< one behind the other
   lanes,  ///< beside those of the neighbouring cells
-  staged  ///< otherwise, or in another type than the arithmetic's: copied block by block
+  staged  ///< otherwise, or one behind the other in another type than the arithmetic's: copied block by block to rows
 };
 
 /// Columns [0, count), up to a whole register.
@@ -35,12 +35,13 @@ inline constexpr index_t near_bytes = index_t{128} << 10;
 /// gain at 10.
 inline constexpr index_t far_bytes = index_t{16} << 20;
 
-/// S tensors, of which those from Outputs on are written. Length: elements that are staged at once. Sums want whole blocks; what is mapped
-/// is cut shorter, for stacks are small.
-template <class A, std::size_t S, std::size_t Outputs = S, index_t Length = Outputs == S ? block_length : block_length / 4>
+/// S tensors, of which those from Outputs on are written. Kernels take elements of type U where they lie, others from copies in A. Length:
+/// elements that are staged at once. Sums want whole blocks; what is mapped is cut shorter, for stacks are small.
+template <class A, class U, std::size_t S, std::size_t Outputs = S, index_t Length = Outputs == S ? block_length : block_length / 4>
 class Sweep {
  public:
   static constexpr index_t length = Length;
+  static constexpr bool maps = Outputs < S;
 
   /// How the tensors lie decides the way, unless they are to be staged anyhow; `across_lanes`: cells are walked across lanes also where
   /// they are no neighbours. `shared`: what has numbers per element, which neighbours across lanes must share. reads_outputs: what is
@@ -48,15 +49,16 @@ class Sweep {
   Sweep(const Layout& layout, const Operands& operands, const Stream (&streams)[S], StreamSet shared = 0, bool staged = false,
         bool across_lanes = false, bool reads_outputs = false)
       : layout_(layout), reads_outputs_(reads_outputs) {
-    bool rows = true, arithmetic = true;
+    bool rows = true;
     for (std::size_t s = 0; s < S; ++s) {
-      stream_[s] = SetStream<A>(operands, layout, streams[s]);
+      stream_[s] = SetStream<A, U>(operands, layout, streams[s]);
       rows = rows && stream_[s].direct();
-      arithmetic = arithmetic && operands[streams[s]].type == element_type_of<A>;
+      converts_ = converts_ || !operands[streams[s]].template is<U>();
     }
     if (staged) {
       way_ = Way::staged;
-    } else if (arithmetic && layout.averaged.count <= 1 && (across_lanes || !rows || layout.averaged.count == 0)) {
+    } else if ((!converts_ || across_lanes || maps) && layout.averaged.count <= 1 &&
+               (across_lanes || !rows || layout.averaged.count == 0)) {
       find_neighbours(streams, shared);
       if (row_ > 1 || (across_lanes && layout.averaged.count == 1)) {
         way_ = Way::lanes;
@@ -96,30 +98,31 @@ class Sweep {
   }
   /// Whether rows of a written tensor begin on cache lines, or whole registers of lanes do in every row.
   bool lines_up(const Tile& tile, std::size_t s) const {
-    if (way_ == Way::staged) return false;
+    if (way_ == Way::staged || converts_) return false;
     const index_t rows = way_ == Way::lanes ? 1 : tile.count;
     std::uintptr_t bits = 0;
     for (index_t r = 0; r < rows; ++r) bits |= reinterpret_cast<std::uintptr_t>(stream_[s].data(tile.offset[s][r]));
-    if (way_ == Way::lanes) bits |= static_cast<std::uintptr_t>(lane_stride(s)) * sizeof(A);
+    if (way_ == Way::lanes) bits |= static_cast<std::uintptr_t>(lane_stride(s)) * sizeof(U);
     return bits % 64 == 0;
   }
 
   /// Whether rows whose s-th tensor is written go side by side.
   bool together(const Tile& tile, index_t size, std::size_t s) const {
     if (way_ != Way::rows) return false;
-    typename RowCells<A>::template Of<A> tensor[S];
+    typename RowCells<A>::template Of<U> tensor[S];
     for (std::size_t t = 0; t < S; ++t) tensor[t] = {stream_[t].data(0), tile.offset[t]};
-    return rows_go_together<Outputs>(tile.count, size, tensor, s);
+    return rows_go_together<A, Outputs>(tile.count, size, tensor, s);
   }
   /// How many bytes the rows of a tensor that are `tiles` tiles later lie behind their like: to be asked for where memory is far. 0 where
   /// it is near, or that is not one distance.
   index_t ahead(std::size_t s, index_t tiles) const {
     if (way_ != Way::rows || layout_.kept.count != 1) return 0;
-    if (layout_.sets * layout_.set_size < far_bytes / static_cast<index_t>(sizeof(A))) return 0;
-    return layout_.kept.axis[0].stride[stream_[s].stream()] * most_ * tiles * static_cast<index_t>(sizeof(A));
+    if (layout_.sets * layout_.set_size < far_bytes / static_cast<index_t>(sizeof(U))) return 0;
+    return layout_.kept.axis[0].stride[stream_[s].stream()] * most_ * tiles * static_cast<index_t>(sizeof(U));
   }
   /// Elements that are swept at once: few where rows of cells are wide, so that rows are read in long pieces.
   index_t step(index_t cells, index_t size, bool stages) const {
+    if (way_ == Way::lanes && converts_) return Length / padded_sets(cells);
     if (way_ == Way::lanes) return cells > lane_registers * pack_size<A> ? 8 : length;
     return way_ == Way::staged || stages ? length : size;
   }
@@ -129,13 +132,14 @@ class Sweep {
   template <class F>
   NORMA_INLINE void each_cells(const Tile& tile, index_t begin, index_t end, index_t i, index_t n, A scale, bool together, F&& f) const {
     if (way_ == Way::lanes) {
-      typename LaneCells<A>::template Of<A> tensor[S];
+      if (converts_) return each_converted(tile, begin, end, i, n, scale, f);
+      typename LaneCells<A>::template Of<U> tensor[S];
       for (std::size_t s = 0; s < S; ++s) tensor[s] = {stream_[s].data(tile.offset[s][0]) + begin + i * lane_stride(s), lane_stride(s)};
       f(LaneCells<A>{end - begin}, tensor, begin);
       return;
     }
     if (way_ == Way::staged) return each_staged(tile, begin, end, i, n, scale, f);
-    typename RowCells<A>::template Of<A> tensor[S];
+    typename RowCells<A>::template Of<U> tensor[S];
     for (std::size_t s = 0; s < S; ++s) tensor[s] = {stream_[s].data(i), tile.offset[s] + begin};
     f(RowCells<A>{end - begin, together}, tensor, begin);
   }
@@ -154,16 +158,40 @@ class Sweep {
       for (std::size_t s = 0; s < S; ++s) {
         const index_t* const offset = tile.offset[s] + r;
         const A scale_of_stream = s == 0 ? scale : A(1);
-        if (stream_[s].direct() && scale_of_stream == A(1)) {
-          tensor[s] = {stream_[s].data(i), offset};
-          continue;
+        if constexpr (std::is_same_v<A, U>) {
+          if (stream_[s].direct() && scale_of_stream == A(1)) {
+            tensor[s] = {stream_[s].data(i), offset};
+            continue;
+          }
         }
         tensor[s] = {buffer[s], place};
         if (reads_outputs_ || s < Outputs) stream_[s].stage_rows(offset, rows, i, n, buffer[s], pitch, scale_of_stream);
       }
       f(RowCells<A>{rows, false}, tensor, r);
       for (std::size_t s = Outputs; s < S; ++s) {
-        if (!stream_[s].direct()) stream_[s].unstage_rows(tile.offset[s] + r, rows, i, n, buffer[s], pitch);
+        if (!std::is_same_v<A, U> || !stream_[s].direct()) stream_[s].unstage_rows(tile.offset[s] + r, rows, i, n, buffer[s], pitch);
+      }
+    }
+  }
+
+  /// Cells across lanes, as many at once as the buffers hold.
+  template <class F>
+  NORMA_NOINLINE void each_converted(const Tile& tile, index_t begin, index_t end, index_t i, index_t n, A scale, F& f) const {
+    constexpr index_t W = pack_size<A>;
+    const index_t all = padded_sets(end - begin), fit = Length / n / W * W, pitch = all < fit ? all : fit;
+    typename LaneCells<A>::template Of<A> tensor[S];
+    alignas(64) A buffer[S][Length];
+    for (index_t cell = begin, cells; cell < end; cell += cells) {
+      cells = end - cell < pitch ? end - cell : pitch;
+      for (std::size_t s = 0; s < S; ++s) {
+        const index_t offset = tile.offset[s][0] + cell + i * lane_stride(s);
+        tensor[s] = {buffer[s], pitch};
+        if (reads_outputs_ || s < Outputs)
+          stream_[s].stage_lanes(offset, lane_stride(s), n, cells, buffer[s], pitch, s == 0 ? scale : A(1));
+      }
+      f(LaneCells<A>{cells}, tensor, cell);
+      for (std::size_t s = Outputs; s < S; ++s) {
+        stream_[s].unstage_lanes(tile.offset[s][0] + cell + i * lane_stride(s), lane_stride(s), n, cells, buffer[s], pitch);
       }
     }
   }
@@ -188,7 +216,8 @@ class Sweep {
   index_t row_ = 1;  // cells that lie side by side in all tensors
   index_t most_ = tile_rows;
   bool reads_outputs_;
-  SetStream<A> stream_[S];
+  bool converts_ = false;  // some elements are of another type
+  SetStream<A, U> stream_[S];
 };
 
 /// N parameters along the elements of cells, of which those that share them are swept together: all that lie across lanes, and rows one
@@ -244,11 +273,11 @@ class ElementStream {
   template <std::size_t N>
   NORMA_INLINE ElementWeight<A> read(index_t offset, index_t i, index_t n, A added, A (&memory)[N]) const {
     if (!stream_.constant()) return {stream_.read(offset, i, n, memory), 1, added};
-    const A value = stream_.value(offset);
+    const A value = static_cast<A>(stream_.value(offset));
     for (int l = 0; l < lanes<A>; ++l) memory[l] = value;
     return {memory, 0, added};
   }
-  double value(index_t offset) const { return static_cast<double>(stream_.value(offset)); }
+  double value(index_t offset) const { return stream_.value(offset); }
   void values(const index_t* offset, index_t n, double* column) const { stream_.values(offset, n, column); }
 
  private:

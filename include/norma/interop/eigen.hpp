@@ -9,6 +9,15 @@
 
 namespace norma {
 
+template <>
+struct ElementOf<Eigen::half> {
+  static constexpr ElementType type = ElementType::f16;
+};
+template <>
+struct ElementOf<Eigen::bfloat16> {
+  static constexpr ElementType type = ElementType::bf16;
+};
+
 template <class D>
 void takes_dense(const Eigen::DenseBase<D>&);
 

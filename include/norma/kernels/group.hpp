@@ -2,6 +2,7 @@
 #pragma once
 
 #include <norma/kernels/grid.hpp>
+#include <norma/simd/half.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
@@ -38,22 +39,22 @@ template <class T>
 NORMA_INLINE constexpr bool has(PartOfOne, int part) {
   return part == 0;
 }
-// Masked stores are slow on some processors: registers of a part that are whole go unmasked.
-template <class T>
-NORMA_INLINE Pack<T> load(Full, int, const T* p) {
+// Registers of T from and to elements of type E. Masked stores are slow on some processors: registers of a part that are whole go unmasked.
+template <class T, class E>
+NORMA_INLINE Pack<T> load(Full, int, const E* p) {
   return load(p);
 }
-template <class T>
-NORMA_INLINE Pack<T> load(const Part& mask, int part, const T* p) {
+template <class T, class E>
+NORMA_INLINE Pack<T> load(const Part& mask, int part, const E* p) {
   const int count = count_of<T>(mask, part);
   return count == pack_size<T> ? load(p) : load_first(p, count);
 }
-template <class T>
-NORMA_INLINE void store(Full, int, T* p, const Pack<T>& v) {
+template <class T, class E>
+NORMA_INLINE void store(Full, int, E* p, const Pack<T>& v) {
   store(p, v);
 }
-template <class T>
-NORMA_INLINE void store(const Part& mask, int part, T* p, const Pack<T>& v) {
+template <class T, class E>
+NORMA_INLINE void store(const Part& mask, int part, E* p, const Pack<T>& v) {
   const int count = count_of<T>(mask, part);
   if (count == pack_size<T>) {
     store(p, v);
@@ -61,20 +62,20 @@ NORMA_INLINE void store(const Part& mask, int part, T* p, const Pack<T>& v) {
     store_first(p, v, count);
   }
 }
-template <class T>
-NORMA_INLINE Pack<T> load(One, int, const T* p) {
+template <class T, class E>
+NORMA_INLINE Pack<T> load(One, int, const E* p) {
   return load(p);
 }
-template <class T>
-NORMA_INLINE void store(One, int, T* p, const Pack<T>& v) {
+template <class T, class E>
+NORMA_INLINE void store(One, int, E* p, const Pack<T>& v) {
   store(p, v);
 }
-template <class T>
-NORMA_INLINE Pack<T> load(const PartOfOne& mask, int, const T* p) {
+template <class T, class E>
+NORMA_INLINE Pack<T> load(const PartOfOne& mask, int, const E* p) {
   return load_first(p, mask.count);
 }
-template <class T>
-NORMA_INLINE void store(const PartOfOne& mask, int, T* p, const Pack<T>& v) {
+template <class T, class E>
+NORMA_INLINE void store(const PartOfOne& mask, int, E* p, const Pack<T>& v) {
   store_first(p, v, mask.count);
 }
 /// Clears the lanes beyond the mask, whatever was computed there.

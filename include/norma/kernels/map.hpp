@@ -10,7 +10,7 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 /// A store that straddles cache lines costs twice: a single row begins with as many elements as lie before its first aligned register.
 template <class T, int R, class Y>
 NORMA_INLINE index_t head_of(const Rows<T, R>&, const Y& y, index_t n) {
-  return R > 1 ? 0 : elements_to_alignment(y.row[0], n);
+  return R > 1 ? 0 : elements_to_alignment<pack_size<T>>(y.row[0], n);
 }
 template <class T, int K, class Y>
 NORMA_INLINE index_t head_of(const Lanes<T, K>&, const Y&, index_t) {
@@ -38,9 +38,8 @@ NORMA_INLINE bool lines_up(const void* p) { return reinterpret_cast<std::uintptr
 
 /// Whether rows go side by side where tensor `s` is written and the first `Inputs` are read: not where stores straddle cache lines, whose
 /// halves then meet in the store buffer, nor where the stores of one row hold up the loads of another.
-template <std::size_t Inputs, class Rows>
+template <class T, std::size_t Inputs, class Rows>
 inline bool rows_go_together(index_t rows, index_t size, const Rows* tensor, std::size_t s) {
-  using T = std::remove_pointer_t<decltype(tensor->first)>;
   constexpr index_t R = static_cast<index_t>(interleaved_rows<T>);
   if (R == 1 || rows < R || size <= 64) return false;
   for (index_t r = 0; r < rows; ++r) {
@@ -67,17 +66,17 @@ struct FarMemory {
 /// Asks for what lies `ahead` bytes behind the registers of a step of one tensor.
 template <class T, class Group, class X>
 NORMA_INLINE void read_ahead(const X& x, index_t t, index_t ahead) {
-  constexpr int registers_of_line = 64 / static_cast<int>(sizeof(T)) / pack_size<T>;
+  constexpr int registers_of_line = 64 / static_cast<int>(sizeof(*x.at(0, 0))) / pack_size<T>;
   if (ahead == 0) return;
   for (int j = 0; j < Group::registers; j += registers_of_line) prefetch(x.at(j, t), ahead);
 }
 
-template <bool Far, class Mask, class T>
-NORMA_INLINE void store_result(const Mask& mask, int part, T* p, const Pack<T>& v, const FarMemory& far) {
+template <bool Far, class T, class Mask, class E>
+NORMA_INLINE void store_result(const Mask& mask, int part, E* p, const Pack<T>& v, const FarMemory& far) {
   if constexpr (Far && std::is_same_v<Mask, Full>) {
     if (far.streams) return store_streaming(p, v);
   }
-  store(mask, part, p, v);
+  store<T>(mask, part, p, v);
 }
 
 /// Which parameters of a forward are numbers per element. With a weight alone, the bias is one number.
@@ -125,7 +124,7 @@ NORMA_INLINE void map(const Group& group, index_t n, X x, X y, const Coefficient
           if (!has<T>(mask, part)) return;
           Pack<T> v = x_hat(load<T>(mask, part, x.at(j, t)), mean[j], rstd[j], shift[j]);
           if constexpr (weighted) v = fma(v, weight[Group::element(j)], bias[Group::element(j)]);
-          store_result<Far>(mask, part, y.at(j, t), v, far);
+          store_result<Far, T>(mask, part, y.at(j, t), v, far);
         });
       });
 }
@@ -178,7 +177,7 @@ NORMA_INLINE void backward_map(const Group& group, index_t n, X dy, X x, X dx, c
           const Pack<T> g = Weighted ? mul(upstream, weight[Group::element(j)]) : upstream;
           Pack<T> v = fma(g, scale[j], fma(normalized, slope[j], constant[j]));
           if constexpr (Adds) v = v + load<T>(mask, part, dx.at(j, t));
-          store_result<Far>(mask, part, dx.at(j, t), v, far);
+          store_result<Far, T>(mask, part, dx.at(j, t), v, far);
         });
       });
 }

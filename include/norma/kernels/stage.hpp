@@ -1,9 +1,13 @@
-// stage: copies one strided run of any element type to or from a contiguous tile of the arithmetic type.
+// stage: copies runs of any element type to and from contiguous tiles of the arithmetic type, behind plain pointers: a program compiles the
+// copies of those types that its tensors have.
 #pragma once
+
+#include <cstring>
 
 #include <norma/core/scalar.hpp>
 #include <norma/kernels/grid.hpp>
 #include <norma/simd/convert.hpp>
+#include <norma/simd/half.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
@@ -13,30 +17,59 @@ struct Tile {
   alignas(64) T element[block_length];
 };
 
+/// The element at p as a T. Byte by byte, so to speak: 16-bit elements may be objects of another type with the same bits.
+template <class T, class E>
+NORMA_INLINE T number_at(const E* p) {
+  if constexpr (sizeof(E) == 2) {
+    E element;
+    std::memcpy(&element, p, sizeof(E));
+    return static_cast<T>(static_cast<float>(element));
+  } else {
+    return static_cast<T>(*p);
+  }
+}
+/// The element at p becomes the number, rounded once.
+template <class T, class E>
+NORMA_INLINE void put_number(E* p, T number) {
+  if constexpr (sizeof(E) == 2) {
+    const E element(sizeof(T) == 8 ? rounded_to_odd(static_cast<double>(number)) : static_cast<float>(number));
+    std::memcpy(p, &element, sizeof(E));
+  } else {
+    *p = static_cast<E>(number);
+  }
+}
+
 /// tile[i] = source[i * stride] * scale for i in [0, count). scale is a power of two.
-template <class T, class Source>
-NORMA_INLINE void stage_run(T* tile, const Source* source, index_t stride, index_t count, T scale) {
+template <class T, class E>
+NORMA_INLINE void stage_run(T* tile, const E* source, index_t stride, index_t count, T scale) {
+  index_t i = 0;
+  if constexpr (sizeof(E) == 2 && sizeof(T) == 4) {
+    for (; stride == 1 && i + pack_size<T> <= count; i += pack_size<T>) store(tile + i, load(source + i) * Pack<T>(scale));
+  }
   if (scale != T(1)) {
-    for (index_t i = 0; i < count; ++i) tile[i] = static_cast<T>(source[i * stride]) * scale;
+    for (; i < count; ++i) tile[i] = number_at<T>(source + i * stride) * scale;
     return;
   }
-  index_t i = 0;
   for (; i + 4 <= count; i += 4) {  // compilers leave it one by one
-    const Source* const four = source + i * stride;
-    const T a = static_cast<T>(four[0]), b = static_cast<T>(four[stride]), c = static_cast<T>(four[2 * stride]),
-            d = static_cast<T>(four[3 * stride]);
+    const E* const four = source + i * stride;
+    const T a = number_at<T>(four), b = number_at<T>(four + stride), c = number_at<T>(four + 2 * stride),
+            d = number_at<T>(four + 3 * stride);
     tile[i] = a;
     tile[i + 1] = b;
     tile[i + 2] = c;
     tile[i + 3] = d;
   }
-  for (; i < count; ++i) tile[i] = static_cast<T>(source[i * stride]);
+  for (; i < count; ++i) tile[i] = number_at<T>(source + i * stride);
 }
 
 /// target[i * stride] = tile[i], rounded to the target's type.
-template <class T, class Target>
-NORMA_INLINE void unstage_run(Target* target, index_t stride, const T* tile, index_t count) {
-  for (index_t i = 0; i < count; ++i) target[i * stride] = static_cast<Target>(tile[i]);
+template <class T, class E>
+NORMA_INLINE void unstage_run(E* target, index_t stride, const T* tile, index_t count) {
+  index_t i = 0;
+  if constexpr (sizeof(E) == 2 && sizeof(T) == 4) {
+    for (; stride == 1 && i + pack_size<T> <= count; i += pack_size<T>) store(target + i, load(tile + i));
+  }
+  for (; i < count; ++i) put_number(target + i * stride, tile[i]);
 }
 
 /// Whether these are n numbers one behind the other.
@@ -48,13 +81,73 @@ inline bool consecutive(const index_t* number, index_t n) {
 }
 
 /// column[i] = source[place[i] * stride], widened; the column reaches to whole registers, which are filled.
-template <class Source>
-inline void gather(const Source* source, index_t stride, const index_t* place, index_t n, double* column) {
+template <class E>
+inline void gather(const E* source, index_t stride, const index_t* place, index_t n, double* column) {
   constexpr index_t W = pack_size<double>;
   index_t i = 0;
-  for (; stride == 1 && i + W <= n && consecutive(place + i, W); i += W) store(column + i, load_doubles(source + place[i]));
-  for (; i < n; ++i) column[i] = static_cast<double>(source[place[i] * stride]);
+  if constexpr (sizeof(E) > 2) {
+    for (; stride == 1 && i + W <= n && consecutive(place + i, W); i += W) store(column + i, load_doubles(source + place[i]));
+  }
+  for (; i < n; ++i) column[i] = number_at<double>(source + place[i] * stride);
   for (; i % W != 0; ++i) column[i] = 0;
 }
+
+/// Copies of `rows` runs of `count` elements, `stride` apart. One behind the other in memory, as neighbours are, and `pitch` apart in the
+/// tile; one run may lie anyhow.
+template <class T>
+struct TileCopies {
+  void (*stage)(T* tile, index_t pitch, const void* source, index_t stride, index_t rows, index_t count, T scale);
+  void (*unstage)(void* target, index_t stride, const T* tile, index_t pitch, index_t rows, index_t count);
+
+  template <class E>
+  static constexpr TileCopies of() {
+    return {[](T* tile, index_t pitch, const void* source, index_t stride, index_t rows, index_t count, T scale) {
+              const E* const from = static_cast<const E*>(source);
+              if (rows == 1) return stage_run(tile, from, stride, count, scale);
+              for (index_t i = 0; i < count; ++i) {
+                for (index_t r = 0; r < rows; ++r) tile[r * pitch + i] = number_at<T>(from + i * stride + r) * scale;
+              }
+            },
+            [](void* target, index_t stride, const T* tile, index_t pitch, index_t rows, index_t count) {
+              E* const to = static_cast<E*>(target);
+              if (rows == 1) return unstage_run(to, stride, tile, count);
+              for (index_t i = 0; i < count; ++i) {
+                for (index_t r = 0; r < rows; ++r) put_number(to + i * stride + r, tile[r * pitch + i]);
+              }
+            }};
+  }
+};
+
+/// What is done with elements of one type, whoever's they are.
+struct ElementAccess {
+  ElementType type;
+  index_t bytes;
+  void (*gather)(const void* source, index_t stride, const index_t* place, index_t n, double* column);
+  TileCopies<float> in_float;
+  TileCopies<double> in_double;
+
+  template <class T>
+  NORMA_INLINE const TileCopies<T>& in() const {
+    if constexpr (sizeof(T) == sizeof(float)) {
+      return in_float;
+    } else {
+      return in_double;
+    }
+  }
+  template <class E>
+  static constexpr ElementAccess of() {
+    return {element_type_of<E>, static_cast<index_t>(sizeof(E)),
+            [](const void* source, index_t stride, const index_t* place, index_t n, double* column) {
+              norma::gather(static_cast<const E*>(source), stride, place, n, column);
+            },
+            TileCopies<float>::of<E>(), TileCopies<double>::of<E>()};
+  }
+};
+
+/// Those of one element type.
+template <ElementType E>
+inline constexpr ElementAccess element_access = ElementAccess::of<
+    std::conditional_t<E == ElementType::f32, float,
+                       std::conditional_t<E == ElementType::f64, double, std::conditional_t<E == ElementType::f16, float16, bfloat16>>>>();
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

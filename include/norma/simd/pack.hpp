@@ -175,10 +175,10 @@ NORMA_INLINE void store_first(T* p, const Pack<T>& v, int count) {
 #endif
 }
 
-/// How many elements lie before the next address where a register is aligned: 0 to pack_size<T> - 1, and never more than n.
-template <class T>
+/// How many elements lie before the next address that a register of W of them is aligned to: 0 to W - 1, and never more than n.
+template <int W, class T>
 NORMA_INLINE index_t elements_to_alignment(const T* p, index_t n) {
-  constexpr std::uintptr_t bytes = sizeof(T) * static_cast<std::uintptr_t>(pack_size<T>);
+  constexpr std::uintptr_t bytes = sizeof(T) * static_cast<std::uintptr_t>(W);
   const auto head = static_cast<index_t>((0 - reinterpret_cast<std::uintptr_t>(p)) % bytes / sizeof(T));
   return head < n ? head : n;
 }
