@@ -1,4 +1,5 @@
-# Every header compiles alone, included twice, without a warning: one CTest case each, of the compiler only.
+# Every header compiles alone, included twice, without a warning: one CTest case each, of the compiler only. A header that another one
+# includes before all else is compiled alone there, and has no case of its own.
 
 # The compiler as a test's command, with norma's include directories; sources and further flags follow.
 set(syntax_check ${CMAKE_CXX_COMPILER} -std=c++20 -fsyntax-only "-I${PROJECT_SOURCE_DIR}/include")
@@ -11,6 +12,18 @@ endforeach()
 set(header_warnings ${norma_warnings} -Wold-style-cast -Wdouble-promotion -Wnon-virtual-dtor -Woverloaded-virtual)
 
 file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/include/norma/*.hpp")
+set(begun_with "")
+foreach(header IN LISTS headers)
+  set(file "${PROJECT_SOURCE_DIR}/include/${header}")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${file}")
+  file(STRINGS "${file}" directives REGEX "^ *#" LIMIT_COUNT 2)
+  if(NOT directives MATCHES "^#pragma once(;|$)")
+    message(FATAL_ERROR "norma: ${header} does not begin with #pragma once")
+  elseif(NOT header MATCHES "/interop/" AND directives MATCHES ";#include <(norma/[^>]+)>$")
+    list(APPEND begun_with "${CMAKE_MATCH_1}")
+  endif()
+endforeach()
+list(REMOVE_ITEM headers ${begun_with})
 foreach(header IN LISTS headers)
   set(source "${CMAKE_CURRENT_BINARY_DIR}/headers/${header}.cpp")
   file(CONFIGURE OUTPUT "${source}" CONTENT "#include <${header}>\n#include <${header}>\n")
