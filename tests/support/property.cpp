@@ -1,6 +1,10 @@
 // The program of all properties: registers what the filter asks for, and prints what failed as a table with the command that runs it alone.
 #include "support/property.hpp"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include <cstdio>
 #include <map>
 #include <vector>
@@ -112,6 +116,11 @@ bool register_property(const char* name, AddCases add) {
 
 /// --table: how many cases each property has for each subject, and why it has none.
 int main(int argc, char** argv) {
+#ifdef __GLIBC__
+  // The next case asks for the memory that a case gives back: the system would only take it and clear it.
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+#endif
   testing::InitGoogleTest(&argc, argv);
   norma_test::counting = argc > 1 && std::string(argv[1]) == "--table";
   if (!norma_test::register_all(norma_test::counting)) return 1;
