@@ -71,7 +71,7 @@ NORMA_PROPERTY(HardRows) {
           Random random(n);
           const Setting s = sets_of(subject, 3, length);
           Data data = random_data(subject, t, s, 52);
-          const std::vector<reference::Moments> sets = Exact(subject, t, s, data).sets();
+          const std::vector<reference::Moments> sets = moments_of(subject, s, data);
           constexpr double scales[] = {1.0, 1e-4, 300.0};
           for (std::size_t set = 0; set < sets.size(); ++set) {
             const std::size_t anywhere = random.below(n);

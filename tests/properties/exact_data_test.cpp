@@ -15,7 +15,7 @@ std::size_t plane_size(const Setting& s) {
 /// that every plane, and every 8 positions of one, has the set's mean: partial sums of planes are exact too.
 Data exact_data(const Subject& subject, const Types& t, const Setting& s, double step, unsigned largest, std::vector<ExactSet>& made) {
   Data data = random_data(subject, t, s, 1);
-  const std::vector<reference::Moments> of = Exact(subject, t, s, data).sets();
+  const std::vector<reference::Moments> of = moments_of(subject, s, data);
   const std::size_t length = data.x[0].size() / sets, spatial = plane_size(s), plane = spatial > 1 ? spatial : length;
   for (std::size_t set = 0; set < sets; ++set) {
     ExactSet whole;
@@ -83,7 +83,7 @@ void check_outputs_and_parameter_gradients(const Subject& subject, const Types& 
   s.eps = 0;
   const Data data = exact_data(subject, t, s, 0.25, 1, made);
   const Exact exact(subject, t, s, data);
-  const std::vector<std::size_t> set_of = exact.set_of();
+  const std::vector<std::size_t> set_of = set_of_each(exact.answers[0].sets, data);
   const reference::Problem& p = exact.problems[0];
   const Rows rows = run(subject, t, s, data);
   Values y(data.x[0].size()), dweight(p.weight.numbers.size(), 0), dbias(p.bias.numbers.size(), 0);
@@ -104,8 +104,9 @@ void check_outputs_and_parameter_gradients(const Subject& subject, const Types& 
     return;
   }
   const char* const name = subject.infers_apart ? "y of training" : "y";
+  const Values& actual = rows.at(name);
   for (std::size_t i = 0; i < y.size(); ++i) {
-    ASSERT_EQ(rows.at(name)[i], y[i]) << "y at " << i;
+    ASSERT_EQ(actual[i], y[i]) << "y at " << i;
   }
   for (const char* weight : {"d weight", "d q_norm.weight"}) {
     if (rows.has(weight)) {
@@ -129,8 +130,9 @@ void check_input_gradient(const Subject& subject, const Types& t, std::ptrdiff_t
   const Rows rows = run(subject, t, s, data);
   const Exact exact(subject, t, s, data);
   const auto expect_exactly = [&](const char* row, const reference::Numbers& numbers) {
+    const Values& actual = rows.at(row);
     for (std::size_t i = 0; i < numbers.size(); ++i)
-      ASSERT_EQ(rows.at(row)[i], rounded_to(t.x, static_cast<double>(numbers[i].value))) << row << " at " << i;
+      ASSERT_EQ(actual[i], rounded_to(t.x, static_cast<double>(numbers[i].value))) << row << " at " << i;
   };
   // g - mean(g) - x_hat mean(g x_hat) needs log2(n) bits behind the point twice; up to n = 256 they fit a float.
   if (power <= 256) expect_exactly("dx", exact.answers[0].dx);

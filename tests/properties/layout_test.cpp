@@ -16,10 +16,11 @@ bool same_summation_order(const Setting& s, Layout layout) {
   return std::is_sorted(order.begin(), order.end());
 }
 
-void compare(const Subject& subject, const Types& t, const Setting& s, const Data& data, const Rows& expected, const Plan& plan,
-             const char* what) {
+void compare(const Asked& asked, const Rows& expected, const Plan& plan, const char* what) {
   SCOPED_TRACE(what);
-  const Rows actual = run(subject, t, s, data, plan);
+  const Subject& subject = *asked.question.subject;
+  const Setting& s = asked.question.setting;
+  const Rows actual = run(subject, asked.question.types, s, asked.data, plan);
   // Weights are laid out anew by their layer. Norms of channels promise their bound in every layout, not the same bits.
   if (subject.owns_x) return expect_same(actual, expected);
   if (subject.has_axes && same_summation_order(s, plan.x.layout)) {
@@ -28,7 +29,7 @@ void compare(const Subject& subject, const Types& t, const Setting& s, const Dat
     }
   }
   if (!same(actual.at("y"), expected.at("y")) || (actual.has("dx") && !same(actual.at("dx"), expected.at("dx"))))
-    expect_correct(actual, Exact(subject, t, s, data));
+    expect_correct(actual, asked.exact);
 }
 
 /// One tensor or all of them in each layout.
@@ -37,8 +38,8 @@ NORMA_PROPERTY(OneLayoutOrAll) {
     for (const Setting& shape : some_shapes(subject)) {
       const Setting s = varied(shape, subject.variation(0));
       cases.add(case_name(t, s), [=, &subject] {
-        const Data data = random_data(subject, t, s, 11, 2);
-        const Rows expected = run(subject, t, s, data);
+        const Asked asked({&subject, t, s, 11, 2});
+        const Rows expected = run(subject, t, s, asked.data);
         for (const Layout layout : all_layouts) {
           SCOPED_TRACE(name_of(layout));
           const Where where = lying(layout);
@@ -47,11 +48,11 @@ NORMA_PROPERTY(OneLayoutOrAll) {
           x.x = where;
           y.y = where;
           gradients.dy = gradients.dx = where;
-          compare(subject, t, s, data, expected, all, "all");
-          compare(subject, t, s, data, expected, all_but_x, "all but x");
-          compare(subject, t, s, data, expected, x, "x");
-          compare(subject, t, s, data, expected, y, "y");
-          compare(subject, t, s, data, expected, gradients, "dy and dx");
+          compare(asked, expected, all, "all");
+          compare(asked, expected, all_but_x, "all but x");
+          compare(asked, expected, x, "x");
+          compare(asked, expected, y, "y");
+          compare(asked, expected, gradients, "dy and dx");
         }
       });
     }
@@ -124,9 +125,8 @@ NORMA_PROPERTY(KeptAxesOrder) {
           if (!subject.function && t == all_f64) return;
           const Setting s = taking(subject, {kept[0], kept[1], kept[2], length});
           cases.add(case_name(t, s) + "_order_" + to_string(order, ""), [=, &subject] {
-            const Data data = random_data(subject, t, s, 11, 3);
-            Rig plain(subject, t, s, data);
-            const Rows expected = plain.all();
+            const auto& [question, data, exact] = asked({&subject, t, s, 11, 3});
+            const Rows expected = run(subject, t, s, data);
             // Tensors whose kept axes lie in that order, seen through a permuted view.
             Extents memory, axes(4, 3);
             for (std::size_t i = 0; i < 3; ++i) {
@@ -165,7 +165,7 @@ NORMA_PROPERTY(KeptAxesOrder) {
             for (const State& p : rig.norm().parameters()) {
               if (!is_x(p.name)) rows.emplace_back("d " + p.name, p.grad.values());
             }
-            expect_correct(rows, Exact(subject, t, s, data));
+            expect_correct(rows, exact);
           });
         });
       } while (std::next_permutation(order.begin(), order.end()));

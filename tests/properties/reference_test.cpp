@@ -5,13 +5,12 @@ namespace norma_test { namespace {
 
 void check(const Subject& subject, const Types& t, const Setting& s, const std::vector<Plan>& plans, std::uint64_t seed) {
   SCOPED_TRACE(case_name(t, s));
-  const Data data = random_data(subject, t, s, seed, 0.5);
-  const Exact exact(subject, t, s, data);
+  const Asked& a = asked({&subject, t, s, seed, 0.5});
   const bool is_one_function = !subject.infers_apart || (subject.learning != Learning::none && !subject.tracks(s));
   for (const Plan& plan : plans) {
     SCOPED_TRACE(name_of(plan.x.layout));
-    const Rows rows = run(subject, t, s, data, plan);
-    expect_correct(rows, exact);
+    const Rows rows = run(subject, t, s, a.data, plan);
+    expect_correct(rows, a.exact);
     if (is_one_function && rows.has("y of training")) {
       EXPECT_TRUE(same(rows.at("y"), rows.at("y of training"))) << "inference and training forward differ";
     }

@@ -60,14 +60,27 @@ inline double largest_of(Element e) {
   return limit_of(e, [](auto limits) { return limits.max(); });
 }
 
-/// v in an element type, rounded once.
+/// An element as a number, and a number as an element, rounded once.
+template <class T>
+double number_of(T element) {
+  if constexpr (sizeof(T) == 2) {
+    return static_cast<double>(static_cast<float>(element));
+  } else {
+    return static_cast<double>(element);
+  }
+}
+template <class T>
+void put_number(T& element, double v) {
+  if constexpr (sizeof(T) == 2) {
+    element = T(norma::rounded_to_odd(v));
+  } else {
+    element = static_cast<T>(v);
+  }
+}
 inline double rounded_to(Element e, double v) {
-  return with_element(e, [&]<class T>(T) {
-    if constexpr (sizeof(T) == 2) {
-      return static_cast<double>(static_cast<float>(T(norma::rounded_to_odd(v))));
-    } else {
-      return static_cast<double>(static_cast<T>(v));
-    }
+  return with_element(e, [&]<class T>(T element) {
+    put_number(element, v);
+    return number_of(element);
   });
 }
 

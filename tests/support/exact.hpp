@@ -1,6 +1,9 @@
 // The exact answer to a subject's question, row by row as runs give theirs, each number with the bound of its arithmetic.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
+#include <deque>
 #include <map>
 #include <string>
 #include <vector>
@@ -37,10 +40,22 @@ inline std::pair<reference::Numbers, reference::Numbers> learned(const Subject& 
   return {blended(p.mean, a.learned_mean, take), blended(p.variance, variance, take)};
 }
 
+/// The sets of elements of the first stream that share a statistic, and which of them each element belongs to.
+inline std::vector<reference::Moments> moments_of(const Subject& subject, const Setting& s, const Data& data) {
+  return subject.reference(problem_of(subject, s, data)).sets;
+}
+inline std::vector<std::size_t> set_of_each(const std::vector<reference::Moments>& sets, const Data& data) {
+  std::vector<std::size_t> set_of(data.x[0].size());
+  for (std::size_t s = 0; s < sets.size(); ++s) {
+    for (const std::size_t i : sets[s].set) set_of[i] = s;
+  }
+  return set_of;
+}
+
 class Exact {
  public:
   Exact(const Subject& subject, const Types& types, const Setting& setting, const Data& data)
-      : subject_(subject), types_(types), setting_(setting) {
+      : subject_(subject), types_(types), setting_(setting), data_(data) {
     const bool trains = setting.trains && !subject.given_statistics;
     for (std::size_t s = 0; s < subject.streams.size(); ++s) {
       problems.push_back(problem_of(subject, setting, data, false, s));
@@ -57,22 +72,13 @@ class Exact {
       if (trains) add_y(row_name(subject, "y of training", s), problems[s], answers[s]);
       if (setting.trains) add_gradients("", s, answers[s]);
     }
-    if (trains) add_statistics(data);
+    if (trains) add_statistics();
     if (subject.given_statistics) {
       for (const auto& [name, values] : data.buffers) rows[name] = {{values.begin(), values.end()}, of_parameters()};
       rows["batches"] = {{Tracked(0)}, of_parameters()};
     }
   }
 
-  /// Which set an element of the first stream belongs to.
-  std::vector<std::size_t> set_of() const {
-    std::vector<std::size_t> result(problems[0].x.size());
-    for (std::size_t s = 0; s < answers[0].sets.size(); ++s) {
-      for (const std::size_t i : answers[0].sets[s].set) result[i] = s;
-    }
-    return result;
-  }
-  const std::vector<reference::Moments>& sets() const { return answers[0].sets; }
   /// sqrt(1 + mean^2 / (variance + eps)): how much larger than its deviations an element of a set is.
   static real kappa(const reference::Answer& a, std::size_t set) {
     const real ratio = a.sets[set].mean.value * a.rstd[set].value;
@@ -100,7 +106,7 @@ class Exact {
         }
       }
     }
-    rows[name] = row;
+    rows[name] = std::move(row);
   }
   static real running_kappa(const reference::Problem& p, const reference::Answer& a, std::size_t channel) {
     const real ratio = p.mean[channel].value * a.rstd[channel].value;
@@ -112,7 +118,9 @@ class Exact {
     of_dx.eps = std::max(of_dx.eps, of_parameters().eps * of_parameters().eps);
     rows[row_name(subject_, prefix + "dx", stream)] = {a.dx, of_dx};
     const auto add = [&](const std::vector<std::string>& names, const reference::Numbers& numbers) {
-      for (const std::string& name : names) rows[prefix + "d " + name] = {numbers, of_parameters()};
+      for (const std::string& name : names) {
+        if (data_.parameters.count(name) > 0) rows[prefix + "d " + name] = {numbers, of_parameters()};
+      }
     };
     add(weight_names(stream), a.dweight);
     add(bias_names(stream), a.dbias);
@@ -121,7 +129,7 @@ class Exact {
     add({"mean_weight"}, a.dmean_logits);
     add({"var_weight"}, a.dvar_logits);
   }
-  void add_statistics(const Data& data) {
+  void add_statistics() {
     if (subject_.keeps_statistics) {
       ExactRow mean{{}, of_parameters()}, rstd{{}, of_parameters()};
       for (const reference::Answer& a : answers) {
@@ -135,7 +143,7 @@ class Exact {
     const reference::Problem& p = problems[0];
     const bool learns = subject_.tracks(setting_) && !p.x.empty();
     if (learns) {
-      const auto [mean, variance] = learned(subject_, setting_, p, answers[0], data.batches);
+      const auto [mean, variance] = learned(subject_, setting_, p, answers[0], data_.batches);
       rows["running_mean"] = {mean, of_parameters()};
       rows["running_var"] = {variance, of_parameters()};
     } else if (subject_.tracks(setting_)) {
@@ -143,7 +151,7 @@ class Exact {
       rows["running_var"] = {p.variance, of_parameters()};
     }
     const bool counts = subject_.learning != Learning::none && !subject_.function;
-    rows["batches"] = {{Tracked(static_cast<real>(counts ? data.batches + (learns ? 1 : 0) : 0))}, of_parameters()};
+    rows["batches"] = {{Tracked(static_cast<real>(counts ? data_.batches + (learns ? 1 : 0) : 0))}, of_parameters()};
     rows["parametrizations.weight.0._u"] = {answers[0].u, of_parameters()};
     rows["parametrizations.weight.0._v"] = {answers[0].v, of_parameters()};
   }
@@ -151,6 +159,44 @@ class Exact {
   const Subject& subject_;
   Types types_;
   const Setting& setting_;
+  const Data& data_;
 };
+
+/// What random_data is told.
+struct Question {
+  const Subject* subject;
+  Types types;
+  Setting setting;
+  std::uint64_t seed = 0;
+  double mean = 0, sigma = 1;
+
+  friend bool operator==(const Question&, const Question&) = default;
+};
+
+/// A question, its data and its answer.
+struct Asked {
+  explicit Asked(const Question& q)
+      : question(q),
+        data(random_data(*q.subject, q.types, question.setting, q.seed, q.mean, q.sigma)),
+        exact(*q.subject, q.types, question.setting, data) {}
+
+  Question question;
+  Data data;
+  Exact exact;
+};
+
+/// Cases that follow each other ask the same of each layout, and references take longer than what they are compared with: the last answers
+/// are kept.
+inline const Asked& asked(const Question& question) {
+  static std::deque<Asked> last;
+  const auto found = std::find_if(last.begin(), last.end(), [&](const Asked& a) { return a.question == question; });
+  if (found != last.end()) return *found;
+  constexpr std::size_t most_questions = 24, most_elements = 300'000;
+  std::size_t elements = 0;
+  for (const Asked& a : last) elements += a.data.x[0].size();
+  for (; !last.empty() && (last.size() >= most_questions || elements > most_elements); last.pop_front())
+    elements -= last.front().data.x[0].size();
+  return last.emplace_back(question);
+}
 
 }  // namespace norma_test

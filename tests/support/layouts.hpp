@@ -30,11 +30,6 @@ inline const char* name_of(Layout layout) {
   return names[static_cast<std::size_t>(layout)];
 }
 
-/// True if the memory order of the axes is row-major up to direction and distance.
-inline bool keeps_order(Layout layout) {
-  return layout == Layout::contiguous || layout == Layout::padded || layout == Layout::sliced || layout == Layout::strided;
-}
-
 struct Placed {
   Extents strides;
   std::ptrdiff_t offset = 0;   // of index (0, ..., 0) from the start of the storage

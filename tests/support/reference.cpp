@@ -9,23 +9,31 @@ namespace norma_test::reference {
 /// Population moments of a set. A mean may be found from any value near the set's: what that may cost is README's kappa term.
 static void fold(const Problem& p, Moments& m) {
   if (m.set.empty()) return;
+  real squares = 0;
+  for (const std::size_t i : m.set) squares += p.x[i] * p.x[i];
   m.mean = mean_of(m.set, [&](std::size_t i) { return Tracked(p.x[i]); });
-  const real square = mean_of(m.set, [&](std::size_t i) { return Tracked(p.x[i]) * p.x[i]; }).value;
-  m.mean.error = std::max(m.mean.error, 2 * std::sqrt(square));
-  m.variance = mean_of(m.set, [&](std::size_t i) { return (p.x[i] - m.mean) * (p.x[i] - m.mean); });
+  m.mean.error = std::max(m.mean.error, 2 * std::sqrt(squares / static_cast<real>(m.set.size())));
+  m.variance = mean_of(m.set, [&](std::size_t i) {
+    const Tracked deviation = p.x[i] - m.mean;
+    return deviation * deviation;
+  });
 }
 /// Its adjoint: d mean / dx = 1 / m, d variance / dx = 2 (x - mean) / m.
 static void fold_backward(const Problem& p, const Moments& m, Answer& a) {
   const real n = static_cast<real>(m.set.size());
-  for (const std::size_t i : m.set) a.dx[i] += m.dmean / n + m.dvariance * Tracked(2) * (p.x[i] - m.mean) / n;
+  const Tracked by_mean = m.dmean / n, by_variance = m.dvariance * Tracked(2) / n;
+  for (const std::size_t i : m.set) a.dx[i] += by_mean + by_variance * (p.x[i] - m.mean);
 }
 
-/// An answer whose sets are numbered by set_of(element).
+/// An answer whose sets are numbered by set_of(part), where a part is this many elements that follow each other.
 template <class F>
-static Answer answer_over(const Problem& p, std::size_t count_of_sets, F set_of) {
+static Answer answer_over(const Problem& p, std::size_t count_of_sets, std::size_t part, F set_of) {
   Answer a;
   a.sets.resize(count_of_sets);
-  for (std::size_t i = 0; i < p.x.size(); ++i) a.sets[set_of(i)].set.push_back(i);
+  for (std::size_t first = 0; first < p.x.size(); first += part) {
+    Set& set = a.sets[set_of(first / part)].set;
+    for (std::size_t i = first; i < first + part; ++i) set.push_back(i);
+  }
   a.rstd.resize(count_of_sets);
   a.x_hat.resize(p.x.size());
   a.y = a.dx = a.x_hat;
@@ -37,16 +45,17 @@ static Answer answer_over_axes(const Problem& p) {
   for (std::size_t axis = 0; axis < kept.size(); ++axis) {
     if (is_averaged[axis]) kept[axis] = 1;
   }
-  std::vector<std::size_t> set;
-  for_each_index(p.extents, [&](const Extents& i) { set.push_back(position(i, kept)); });
-  return answer_over(p, count(kept), [&](std::size_t i) { return set[i]; });
+  const std::vector<std::size_t> set = positions(p.extents, kept);
+  return answer_over(p, count(kept), 1, [&](std::size_t i) { return set[i]; });
 }
 static Answer answer_over_channels(const Problem& p) {
-  return answer_over(p, p.channels(), [&](std::size_t i) { return p.channel_of(i); });
+  return answer_over(p, p.channels(), p.plane(), [&](std::size_t plane) { return plane % p.channels(); });
+}
+static Answer answer_over_planes(const Problem& p) {
+  return answer_over(p, p.batch() * p.channels(), p.plane(), [](std::size_t plane) { return plane; });
 }
 static std::vector<Moments> planes_of(const Problem& p) {
-  std::vector<Moments> planes(p.batch() * p.channels());
-  for (std::size_t i = 0; i < p.x.size(); ++i) planes[p.plane_of(i)].set.push_back(i);
+  std::vector<Moments> planes = answer_over_planes(p).sets;
   for (Moments& m : planes) fold(p, m);
   return planes;
 }
@@ -55,11 +64,11 @@ static std::vector<Moments> planes_of(const Problem& p) {
 static void apply_parameters(const Problem& p, Answer& a) {
   for (std::size_t i = 0; i < p.x.size(); ++i) a.y[i] = a.x_hat[i] * p.scale(i) + p.bias.at(i, 0);
   const auto gradient = [&](const Parameter& of, auto term) {
-    std::vector<Set> cells(of.numbers.size());
-    for (std::size_t i = 0; i < p.x.size() && !cells.empty(); ++i) cells[of.cell[i]].push_back(i);
-    Numbers sums;
-    for (const Set& cell : cells) sums.push_back(sum_of(cell, term));
-    return sums;
+    std::vector<Sum> sums(of.numbers.size());
+    for (std::size_t i = 0; i < p.x.size() && !sums.empty(); ++i) sums[of.cell[i]].add(term(i));
+    Numbers totals;
+    for (const Sum& sum : sums) totals.push_back(sum.total());
+    return totals;
   };
   a.dweight = gradient(p.weight, [&](std::size_t i) { return p.dy[i] * a.x_hat[i]; });
   a.dbias = gradient(p.bias, [&](std::size_t i) { return Tracked(p.dy[i]); });
@@ -70,12 +79,16 @@ static void apply_parameters(const Problem& p, Answer& a) {
 static Tracked normalize(const Problem& p, const Set& elements, Statistic& s, Answer& a, Tracked share = Tracked(1)) {
   if (elements.empty()) return {};
   const Tracked rstd = inverse_root(s.variance + p.eps);
+  Sum of_gradient, of_projection;
   for (const std::size_t i : elements) {
-    a.x_hat[i] += share * ((p.x[i] - s.mean) * rstd);
-    a.dx[i] += p.g(i) * share * rstd;
+    const Tracked deviation = p.x[i] - s.mean, g = p.g(i) * share, dx = g * rstd;
+    a.x_hat[i] += share * (deviation * rstd);
+    a.dx[i] += dx;
+    of_gradient.add(dx);
+    of_projection.add(g * deviation);
   }
-  s.dmean += -sum_of(elements, [&](std::size_t i) { return p.g(i) * share * rstd; });
-  s.dvariance += sum_of(elements, [&](std::size_t i) { return p.g(i) * share * (p.x[i] - s.mean); }) * rstd * rstd * rstd * Tracked(-0.5L);
+  s.dmean += -of_gradient.total();
+  s.dvariance += of_projection.total() * rstd * rstd * rstd * Tracked(-0.5L);
   return rstd;
 }
 
@@ -95,8 +108,8 @@ Answer layer_norm(const Problem& p) { return centred_norm(p, answer_over_axes(p)
 /// Wu, He 2018: a set is channels c with equal floor(c / (C / G)) of one sample.
 Answer group_norm(const Problem& p) {
   const auto groups = static_cast<std::size_t>(p.groups);
-  return centred_norm(p, answer_over(p, p.batch() * groups, [&](std::size_t i) {
-                        return i / p.plane() / p.channels() * groups + p.channel_of(i) * groups / p.channels();
+  return centred_norm(p, answer_over(p, p.batch() * groups, p.plane(), [&](std::size_t plane) {
+                        return plane / p.channels() * groups + plane % p.channels() * groups / p.channels();
                       }));
 }
 
@@ -130,7 +143,7 @@ Answer batch_norm(const Problem& p) {
 /// Ulyanov, Vedaldi, Lempitsky 2016: a set is one channel of one sample. Running statistics learn the mean over the samples.
 Answer instance_norm(const Problem& p) {
   if (p.running) return given_norm(p);
-  Answer a = centred_norm(p, answer_over(p, p.batch() * p.channels(), [&](std::size_t i) { return p.plane_of(i); }));
+  Answer a = centred_norm(p, answer_over_planes(p));
   for (std::size_t c = 0; c < p.channels() && !p.x.empty(); ++c) {
     Set of_channel;
     for (std::size_t n = 0; n < p.batch(); ++n) of_channel.push_back(n * p.channels() + c);
@@ -336,7 +349,7 @@ static Tracked product_of(const Set& set, F term) {
 
 /// Miyato et al. 2018: v = normalize(W^T u), u = normalize(W v), sigma = u^T W v, w = W / sigma; dW = (dw - <dw, w> u v^T) / sigma.
 Answer spectral_norm(const Problem& p) {
-  Answer a = answer_over(p, p.x.empty() ? 0 : 1, [](std::size_t) { return std::size_t{0}; });
+  Answer a = answer_over(p, p.x.empty() ? 0 : 1, p.x.size(), [](std::size_t) { return std::size_t{0}; });
   a.u = p.u;
   a.v = p.v;
   if (p.x.empty()) return a;

@@ -45,8 +45,6 @@ struct Problem {
   std::size_t batch() const { return static_cast<std::size_t>(extents[0]); }
   std::size_t channels() const { return static_cast<std::size_t>(extents[1]); }
   std::size_t plane() const { return count({extents.begin() + 2, extents.end()}); }
-  std::size_t channel_of(std::size_t i) const { return i / plane() % channels(); }
-  std::size_t plane_of(std::size_t i) const { return i / plane(); }
 };
 
 /// A mean and a variance with the loss' gradients with respect to them.

@@ -49,6 +49,8 @@ struct Setting {
   int iterations = 1;
   bool trains = true;          // false: of one value per channel, which serves inference only
   std::string variation = {};  // what the options are called in names of cases
+
+  friend bool operator==(const Setting&, const Setting&) = default;
 };
 
 /// Names of cases say what distinguishes shapes, and the variation.
@@ -104,12 +106,6 @@ inline Extents parameter_extents(Form form, const Setting& s) {
 }
 
 /// Which of a parameter's numbers belongs to each element of x.
-inline std::vector<std::size_t> cells_of(Form form, const Setting& s) {
-  const Extents extents = spread_extents(form, s);
-  std::vector<std::size_t> cells;
-  cells.reserve(count(s.extents));
-  for_each_index(s.extents, [&](const Extents& index) { cells.push_back(position(index, extents)); });
-  return cells;
-}
+inline std::vector<std::size_t> cells_of(Form form, const Setting& s) { return positions(s.extents, spread_extents(form, s)); }
 
 }  // namespace norma_test

@@ -47,54 +47,31 @@ struct AnyView {
   }
   std::size_t size() const { return static_cast<std::size_t>(extents.product()); }
 
-  /// f(byte address) for each element in row-major order.
+  /// f(element), a float& where elements are floats, for each element in row-major order; for none if absent.
   template <class F>
   void for_each_element(F f) const {
-    const std::size_t n = size();
-    std::ptrdiff_t index[norma::max_rank] = {};
-    auto* p = static_cast<std::byte*>(data);
-    for (std::size_t i = 0; i < n; ++i) {
-      f(p);
-      for (int a = extents.size(); a-- > 0;) {
-        const std::ptrdiff_t step = strides[a] * static_cast<std::ptrdiff_t>(size_of(type));
-        p += step;
-        if (++index[a] < extents[a]) break;
-        p -= step * extents[a];
-        index[a] = 0;
-      }
-    }
+    if (data != nullptr) with_element(type, [&]<class T>(T) { for_each_of<T>(f); });
   }
   Values values() const {
-    Values result;
-    if (data == nullptr) return result;
-    result.reserve(size());
-    for_each_element([&](const std::byte* p) { result.push_back(load(p)); });
+    Values result(data == nullptr ? 0 : size());
+    double* next = result.data();
+    for_each_element([&](auto element) { *next++ = number_of(element); });
     return result;
   }
   void set(const Values& values) const {
     if (values.size() != (data == nullptr ? 0 : size())) throw std::logic_error("AnyView::set: wrong number of values");
-    auto next = values.begin();
-    for_each_element([&](std::byte* p) { store(p, *next++); });
+    const double* next = values.data();
+    for_each_element([&](auto& element) { put_number(element, *next++); });
   }
   void fill(double v) const {
-    if (data != nullptr) for_each_element([&](std::byte* p) { store(p, v); });
+    for_each_element([&](auto& element) { put_number(element, v); });
   }
 
  private:
-  double load(const std::byte* p) const {
-    return with_element(type, [&]<class T>(T) {
-      if constexpr (sizeof(T) == 2) return static_cast<double>(static_cast<float>(*reinterpret_cast<const T*>(p)));
-      return static_cast<double>(*reinterpret_cast<const T*>(p));
-    });
-  }
-  void store(std::byte* p, double v) const {
-    with_element(type, [&]<class T>(T) {
-      if constexpr (sizeof(T) == 2) {
-        *reinterpret_cast<T*>(p) = T(norma::rounded_to_odd(v));
-      } else {
-        *reinterpret_cast<T*>(p) = static_cast<T>(v);
-      }
-    });
+  template <class T, class F>
+  void for_each_of(F& f) const {
+    const auto at = [&](std::ptrdiff_t offset) { f(static_cast<T*>(data)[offset]); };
+    for_each_offset(extents, strides, at);
   }
 };
 
@@ -122,25 +99,17 @@ class AnyTensor {
 
   /// Marks memory that nobody may write and whose value may reach no result.
   void wipe() {
-    with_element(type_, [&]<class T>(T) { std::fill_n(reinterpret_cast<T*>(memory_.data()), total_, marked<T>()); });
+    all().for_each_element([]<class T>(T& element) { element = marked<T>(); });
   }
   /// True if no element outside the logical tensor was written.
   bool surroundings_untouched() const {
     if (total_ == count(extents_)) return true;
-    std::vector<bool> inside(total_, false);
-    any().for_each_element([&](const std::byte* p) { inside[static_cast<std::size_t>(p - memory_.data()) / size_of(type_)] = true; });
-    for (std::size_t i = 0; i < total_; ++i) {
-      if (!inside[i] && !is_marked(memory_.data() + i * size_of(type_))) return false;
-    }
-    return true;
+    std::size_t written = 0;
+    any().for_each_element([&](auto element) { written += !is_marked(element); });
+    return written == written_elements();
   }
   /// True if nothing at all was written since it was made or wiped.
-  bool untouched() const {
-    for (std::size_t i = 0; i < total_; ++i) {
-      if (!is_marked(memory_.data() + i * size_of(type_))) return false;
-    }
-    return true;
-  }
+  bool untouched() const { return written_elements() == 0; }
 
  protected:
   void* start() const { return any().data; }
@@ -153,15 +122,29 @@ class AnyTensor {
   // Quiet NaNs with a payload that no arithmetic makes.
   template <class T>
   static T marked() {
-    if constexpr (sizeof(T) == 2) return std::bit_cast<T>(std::uint16_t{0x7FED});
-    if constexpr (sizeof(T) == 4) return std::bit_cast<T>(0x7FC0BEEFu);
-    if constexpr (sizeof(T) == 8) return std::bit_cast<T>(std::uint64_t{0x7FF80000DEADBEEFu});
+    if constexpr (sizeof(T) == 2) {
+      return std::bit_cast<T>(std::uint16_t{0x7FED});
+    } else if constexpr (sizeof(T) == 4) {
+      return std::bit_cast<T>(0x7FC0BEEFu);
+    } else {
+      return std::bit_cast<T>(std::uint64_t{0x7FF80000DEADBEEFu});
+    }
   }
-  bool is_marked(const std::byte* p) const {
-    return with_element(type_, [&]<class T>(T) {
-      const T mark = marked<T>();
-      return std::memcmp(p, &mark, sizeof(T)) == 0;
-    });
+  template <class T>
+  static bool is_marked(const T& element) {
+    const T mark = marked<T>();
+    return std::memcmp(&element, &mark, sizeof(T)) == 0;
+  }
+  /// All of the memory as a tensor.
+  AnyView all() const {
+    const auto n = static_cast<std::ptrdiff_t>(total_);
+    return {type_, memory_.data(), {n}, {1}};
+  }
+  /// In the tensor and around it.
+  std::size_t written_elements() const {
+    std::size_t written = 0;
+    all().for_each_element([&](auto element) { written += !is_marked(element); });
+    return written;
   }
 
   Element type_;

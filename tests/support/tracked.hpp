@@ -66,19 +66,28 @@ inline Tracked clipped(Tracked a, real low, real high) { return {a.value < low ?
 /// randomly (sqrt), with 1/2 eps per step; the fold tree and the conversion add a few more.
 inline real sum_growth(std::size_t n) { return 3 + std::sqrt(static_cast<real>(n) / 32) / 2; }
 
+/// A sum, term by term.
+class Sum {
+ public:
+  void add(const Tracked& term) {
+    value_ += term.value;
+    error_ += term.error;
+    magnitude_ += std::abs(term.value);
+    ++terms_;
+  }
+  Tracked total() const { return {value_, error_ + sum_growth(terms_) * magnitude_}; }
+
+ private:
+  real value_ = 0, error_ = 0, magnitude_ = 0;
+  std::size_t terms_ = 0;
+};
+
 /// The sum of term(i) over a set of indices.
 template <class F>
 Tracked sum_of(const std::vector<std::size_t>& set, F term) {
-  Tracked sum;
-  real magnitude = 0;
-  for (const std::size_t i : set) {
-    const Tracked t = term(i);
-    sum.value += t.value;
-    sum.error += t.error;
-    magnitude += std::abs(t.value);
-  }
-  sum.error += sum_growth(set.size()) * magnitude;
-  return sum;
+  Sum sum;
+  for (const std::size_t i : set) sum.add(term(i));
+  return sum.total();
 }
 template <class F>
 Tracked mean_of(const std::vector<std::size_t>& set, F term) {
