@@ -120,6 +120,42 @@ TEST(Api, SavedIsAnOrdinaryValue) {
   }
 }
 
+template <class L>
+void check_memory_of_yours(L layer, bool centred) {
+  constexpr std::size_t sets = 3, spare = 2;
+  Tensors<float> t({3, 4});
+  t.step(layer);
+  const std::vector<float> y = t.y.values(), dx = t.dx.values(), untouched(sets + spare, 7);
+  std::vector<float> mean = untouched, rstd = untouched;
+  const norma::Saved<float> before = t.saved;
+  t.saved.use(centred ? std::span<float>(mean) : std::span<float>(), rstd);
+  EXPECT_THROW(layer.backward(t.dy.view(), t.x.view(), t.saved, t.dx.view()), norma::ShapeError) << "what was there is forgotten";
+  t.step(layer);
+  EXPECT_EQ(t.y.values(), y);
+  EXPECT_EQ(t.dx.values(), dx);
+  EXPECT_TRUE(std::equal(before.rstd().begin(), before.rstd().end(), rstd.begin()));
+  EXPECT_TRUE(std::equal(before.mean().begin(), before.mean().end(), mean.begin()));
+  EXPECT_EQ(t.saved.rstd().data(), rstd.data());
+  EXPECT_EQ(t.saved.mean().size(), before.mean().size());
+  for (std::size_t i = sets; i < sets + spare; ++i) EXPECT_EQ(rstd[i] + mean[i], 14);
+
+  t.saved.use(mean, std::span<float>(rstd.data(), sets - 1));
+  t.y.set(dx);
+  EXPECT_THROW(layer.forward(t.x.view(), t.y.view(), t.saved), norma::ShapeError);
+  EXPECT_EQ(t.y.values(), dx) << "written in spite of the error";
+  t.saved.use({}, {});
+  mean = untouched;
+  t.step(layer);
+  EXPECT_EQ(mean, untouched);
+  EXPECT_EQ(t.dx.values(), dx);
+}
+
+TEST(Api, StatisticsOnMemoryOfYours) {
+  check_memory_of_yours(LayerNorm<float>({4}), true);
+  check_memory_of_yours(RMSNorm<float>({4}), false);
+  check_memory_of_yours(norma::GroupNorm<float>(1, 4), true);
+}
+
 TEST(Api, FunctionsOverAxes) {
   const std::vector<float> data = ramp(2 * 3 * 5);
   const std::vector<float> w = {1, -2, 0.5f}, b = {0, 1, 2};

@@ -68,7 +68,7 @@ void check_fold(const Case& c, const norma::BatchNormOptions& options) {
 TEST_P(FoldBatchNorm, MultipliesEveryOutputChannel) {
   for (const norma::BatchNormOptions& options : {norma::BatchNormOptions{.eps = 1e-3}, norma::BatchNormOptions{.bias = false},
                                                  norma::BatchNormOptions{.eps = 0.5, .affine = false}}) {
-    with_element(GetParam().types.x, [&](auto zero) { check_fold<decltype(zero)>(GetParam(), options); });
+    with_parameter(GetParam().types.x, [&](auto zero) { check_fold<decltype(zero)>(GetParam(), options); });
   }
 }
 INSTANTIATE_TEST_SUITE_P(All, FoldBatchNorm, testing::ValuesIn(fold_cases()), CaseName());

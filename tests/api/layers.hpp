@@ -116,9 +116,9 @@ std::vector<Case> cases_of(const Subject& subject, const Settings& shapes, const
   return cases;
 }
 
-/// f(zero of the type).
+/// f(zero of the type), which is one of parameters.
 template <class F>
-void with_element(Element e, F f) {
+void with_parameter(Element e, F f) {
   if (e == Element::f32) {
     f(float());
   } else {

@@ -41,7 +41,7 @@ void expect_function_kept(const Setting& s, Layout layout, const std::vector<T>&
 class WeightNormIdentities : public testing::TestWithParam<Case> {};
 TEST_P(WeightNormIdentities, KeepTheFunction) {
   const auto& [s, types, layout] = GetParam();
-  with_element(types.x, [&, &s = s, layout = layout](auto zero) {
+  with_parameter(types.x, [&, &s = s, layout = layout](auto zero) {
     expect_function_kept(s, layout, random_values<decltype(zero)>(count(s.extents), 13));
   });
 }

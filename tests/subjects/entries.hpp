@@ -454,7 +454,7 @@ inline Subject over_ranks(Subject s, const char* name, Family family) {
   s.family = std::move(family);
   s.over_ranks = true;
   s.without["Allocation"] = "what travels is allocated anew";
-  s.without["MixedTypes"] = "mixes of types are the one process' business";
+  s.without["MixedTypes"] = s.without["HalfElements"] = "mixes of types are the one process' business";
   s.without["Stack"] = s.without["OutOfMemory"] = "ranks are threads of their own";
   s.without["Value"] = "its layers are copied by the ranks, each alone";
   return s;

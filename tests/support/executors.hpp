@@ -18,7 +18,8 @@ namespace norma_test {
 /// An executor behind a virtual call, so that tests choose one at run time.
 class Pool {
  public:
-  explicit Pool(int concurrency) : concurrency_(concurrency) {}
+  explicit Pool(int concurrency, norma::Streaming streaming = norma::Streaming::automatic)
+      : concurrency_(concurrency), streaming_(streaming) {}
   virtual ~Pool() = default;
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -28,6 +29,7 @@ class Pool {
     run(tasks, &f, [](void* context, norma::index_t i) { (*static_cast<std::remove_reference_t<F>*>(context))(i); });
   }
   int concurrency() const { return concurrency_; }
+  norma::Streaming streaming() const { return streaming_; }
 
  protected:
   using Task = void (*)(void* context, norma::index_t i);
@@ -35,6 +37,7 @@ class Pool {
 
  private:
   int concurrency_;
+  norma::Streaming streaming_;
 };
 
 /// Says it has `concurrency` threads, but runs the tasks one after the other in an order that changes from call to call.
@@ -86,7 +89,8 @@ class ThreadPool : public Pool {
 template <norma::Executor E>
 class PoolOf : public Pool {
  public:
-  explicit PoolOf(E executor) : Pool(static_cast<int>(executor.concurrency())), executor_(executor) {}
+  explicit PoolOf(E executor)
+      : Pool(static_cast<int>(executor.concurrency()), norma::ExecutorRef(executor).streaming()), executor_(executor) {}
 
  protected:
   void run(norma::index_t tasks, void* context, Task task) const override {

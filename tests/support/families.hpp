@@ -86,7 +86,7 @@ inline Family row_family() {
   family.few_shapes = {shape({1, 768}, {-1}),     shape({8, 64}, {-1}),          shape({5, 3, 7}, {1, 2}), shape({5, 3, 7}, {0}),
                        shape({2, 96, 7, 9}, {1}), shape({2, 5, 33, 17}, {1, 3}), shape({300, 2}, {-1}),    shape({2, 3, 4, 5}, {0, 2})};
   family.model_shapes = {shape({512, 1024}, {-1}), shape({16, 12, 768}, {-1}), shape({2, 96, 28, 28}, {1}),
-                         shape({4, 320, 16, 16}, {1, 2, 3})};
+                         shape({4, 320, 16, 16}, {1, 2, 3}), shape({2100, 33}, {-1})};
   family.small_shapes = {shape({1, 1}, {1}),       shape({3, 1}, {1}),         shape({1, 2}, {1}),    shape({2, 5}, {-1}),
                          shape({1, 37}, {-1}),     shape({3, 4}, {0}),         shape({2, 3, 4}, {1}), shape({2, 3, 4}, {0, 2}),
                          shape({2, 3, 4}, {1, 2}), shape({2, 3, 4}, {0, 1, 2})};

@@ -79,8 +79,9 @@ using Arithmetic = std::conditional_t<std::is_same_v<P, double> || std::is_same_
 /// What kernels that compute in A take elements of: the type of the tensors if they share one and it has 16 bits, A's else; others are
 /// copied.
 template <class A, class T, class... Others>
-using Taken = std::conditional_t<std::is_same_v<A, float> && sizeof(T) == 2 && ((element_type_of<T> == element_type_of<Others>)&&...),
-                                 std::conditional_t<element_type_of<T> == ElementType::f16, float16, bfloat16>, A>;
+using KernelElement =
+    std::conditional_t<std::is_same_v<A, float> && sizeof(T) == 2 && ((element_type_of<T> == element_type_of<Others>)&&...),
+                       std::conditional_t<element_type_of<T> == ElementType::f16, float16, bfloat16>, A>;
 
 /// Parameter type of the free functions for x of element type T.
 template <class T>

@@ -126,8 +126,9 @@ class BatchLayer : public AffineParameters<T>, public RunningStatistics<T>, publ
   /// Statistics of inference. A norm without variance has the one that scales nothing.
   GivenStatistics running() const {
     static constexpr T no_variance = T(1);
-    if (this->variance_view().data() != nullptr) return given_statistics(this->mean_view(), this->variance_view(), statistic_.eps);
-    return GivenStatistics(0, this->mean_view().data(), 1, &no_variance, 0);
+    const Operand mean(this->mean_view());
+    if (this->variance_view().data() != nullptr) return GivenStatistics(statistic_.eps, mean, Operand(this->variance_view()));
+    return GivenStatistics(0, mean, constant_operand(no_variance, 1));
   }
 
   const Statistic& statistic() const { return statistic_; }

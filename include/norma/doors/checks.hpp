@@ -67,10 +67,9 @@ inline index_t checked_channel_count(const char* layer, index_t channels) {
 }
 
 /// ShapeError unless v, called `name`, is one value per channel.
-template <class T>
-inline void check_per_channel(const char* layer, const char* name, const TensorView<T>& v, index_t channels) {
-  if (v.rank() != 1 || v.extent(0) != channels) {
-    raise_shape_error(layer, ": ", name, " has extents ", v.extents(), "; wanted is one value for each of ", channels, " channels");
+inline void check_per_channel(const char* layer, const char* name, const Extents& extents, index_t channels) {
+  if (extents.size() != 1 || extents[0] != channels) {
+    raise_shape_error(layer, ": ", name, " has extents ", extents, "; wanted is one value for each of ", channels, " channels");
   }
 }
 

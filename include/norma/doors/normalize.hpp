@@ -7,7 +7,7 @@
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
-/// Stands in for an absent weight or bias: one value everywhere. A bias of -0 leaves the sign of a zero alone.
+/// One value everywhere. Stands in for an absent weight or bias; a bias of -0 leaves the sign of a zero alone.
 template <class A>
 inline Operand constant_operand(const A& value, int rank) {
   Operand operand;
@@ -66,7 +66,7 @@ inline void normalize(const ExecutorRef& executor, const Statistic& statistic, c
                       const TensorView<Y>& y, const AffineOperands& affine, const StatisticArrays& statistics, Buffer<std::byte>* scratch,
                       const ForwardHook<Arithmetic<P, X, Y>>& hook = {}) {
   using A = Arithmetic<P, X, Y>;
-  using U = Taken<A, X, Y>;
+  using U = KernelElement<A, X, Y>;
   if constexpr (element_type_of<X> == element_type_of<U> && element_type_of<Y> == element_type_of<U>) {
     if (!hook.present() && normalize_dense_rows<A, U>(executor, statistic, roles, x, y, affine, statistics, scratch)) return;
   }
@@ -134,7 +134,7 @@ inline void differentiate(const ExecutorRef& executor, const Statistic& statisti
                           const BackwardHook<Arithmetic<P, X, DY, DX>>& hook = {}) {
   using A = Arithmetic<P, X, DY, DX>;
   if (x.size() == 0) return;
-  using U = Taken<A, X, DY, DX>;
+  using U = KernelElement<A, X, DY, DX>;
   constexpr ElementType taken = element_type_of<U>;
   if constexpr (element_type_of<X> == taken && element_type_of<DY> == taken && element_type_of<DX> == taken) {
     if (result == Result::replaced && !reshape.present() && !hook.present() &&
@@ -188,8 +188,8 @@ inline void apply_statistics(const ExecutorRef& executor, const Roles& roles, co
   using A = Arithmetic<P, X, Y>;
   if (x.size() == 0) return;
   const Operands operands = forward_operands<A>(x, y, affine);
-  apply_statistics_to_operands<A, Taken<A, X, Y>>(executor, roles, x.extents(), operands, affine.template offset<A>(),
-                                                  streams_output(executor, operands, y), given);
+  apply_statistics_to_operands<A, KernelElement<A, X, Y>>(executor, roles, x.extents(), operands, affine.template offset<A>(),
+                                                          streams_output(executor, operands, y), given);
 }
 
 /// Its backward. dx = ..., weight and bias gradients += ..., each where present. dx may be exactly dy or x. Shapes have been checked.
@@ -207,14 +207,13 @@ inline void apply_statistics_backward(const ExecutorRef& executor, const Roles& 
   // dx = dy * (rstd * weight) is a forward from dy to dx.
   static constexpr P no_mean(0);
   GivenStatistics without_mean = given;
-  without_mean.mean = &no_mean;
-  without_mean.mean_stride = 0;
+  without_mean.mean = constant_operand(no_mean, 1);
   AffineOperands weight;
   weight.weight = affine.weight;
   weight.unit_offset = affine.unit_offset;
   const Operands operands = forward_operands<A>(dy, dx, weight);
-  apply_statistics_to_operands<A, Taken<A, DY, DX>>(executor, roles, dy.extents(), operands, weight.template offset<A>(),
-                                                    streams_output(executor, operands, dx), without_mean);
+  apply_statistics_to_operands<A, KernelElement<A, DY, DX>>(executor, roles, dy.extents(), operands, weight.template offset<A>(),
+                                                            streams_output(executor, operands, dx), without_mean);
 }
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

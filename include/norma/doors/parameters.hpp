@@ -22,37 +22,69 @@ struct AffineOperands {
   }
 };
 
-/// A parameter seen as a broadcast view of x. It has either the extents of x along `parameter_axes`, in x's order, or x's rank with each
-/// extent x's or 1. ShapeError otherwise. An absent view gives an absent operand.
-template <class T>
-inline Operand parameter_operand(const char* layer, const char* name, const TensorView<T>& t, const Extents& x, AxisSet parameter_axes) {
+/// A parameter, or a given mean or variance, of a free function: takes whatever norma::view takes, with elements of T or of 16 bits. A null
+/// pointer means absent.
+template <Parameter T>
+class ParameterView {
+ public:
+  ParameterView() = default;
+  template <class U>
+    requires(!std::is_same_v<std::remove_cvref_t<U>, ParameterView> && Viewable<U>)
+  ParameterView(U&& t) : ParameterView(norma::view(t), 0) {
+    static_assert(!is_owning_temporary<U>, "norma: this temporary owns its elements, and a view of it would dangle; give it a name first");
+  }
+
+  bool has_value() const { return operand_.present(); }
+  const Extents& extents() const { return extents_; }
+  /// With the strides of its own extents.
+  const Operand& operand() const { return operand_; }
+
+ private:
+  template <class E>
+  ParameterView(const TensorView<E>& view, int) : operand_(view), extents_(view.extents()) {
+    static_assert(std::is_same_v<std::remove_const_t<E>, T> || sizeof(E) == 2,
+                  "norma: parameters of a free function are float for float x and double for double x, or have 16 bits");
+  }
+
+  Operand operand_;
+  Extents extents_;
+};
+
+/// A parameter of these extents seen as a broadcast view of x. It has either the extents of x along `parameter_axes`, in x's order, or x's
+/// rank with each extent x's or 1. ShapeError otherwise. An absent one stays absent.
+inline Operand parameter_operand(const char* layer, const char* name, const Operand& t, const Extents& extents, const Extents& x,
+                                 AxisSet parameter_axes) {
   Operand operand;
-  if (t.data() == nullptr) return operand;
-  operand = Operand(t);
-  operand.strides = Extents();
+  if (!t.present()) return operand;
+  operand.data = t.data;
+  operand.access = t.access;
   int next = 0;
   bool fits_axes = true;
   for (int a = 0; a < x.size(); ++a) {
     const bool extends = (parameter_axes >> a & 1u) != 0;
-    if (extends) fits_axes = fits_axes && next < t.rank() && t.extents()[next] == x[a];
-    operand.strides.push_back(extends && fits_axes ? t.strides()[next] : 0);
+    if (extends) fits_axes = fits_axes && next < extents.size() && extents[next] == x[a];
+    operand.strides.push_back(extends && fits_axes ? t.strides[next] : 0);
     next += extends;
   }
-  if (fits_axes && next == t.rank()) return operand;
-  bool broadcasts = t.rank() == x.size();
+  if (fits_axes && next == extents.size()) return operand;
+  bool broadcasts = extents.size() == x.size();
   for (int a = 0; broadcasts && a < x.size(); ++a) {
-    broadcasts = t.extents()[a] == x[a] || t.extents()[a] == 1;
-    operand.strides[a] = t.extents()[a] == 1 ? 0 : t.strides()[a];
+    broadcasts = extents[a] == x[a] || extents[a] == 1;
+    operand.strides[a] = extents[a] == 1 ? 0 : t.strides[a];
   }
   if (!broadcasts) {
     Extents wanted;
     for (int a = 0; a < x.size(); ++a) {
       if ((parameter_axes >> a & 1u) != 0) wanted.push_back(x[a]);
     }
-    raise_shape_error(layer, ": ", name, " has extents ", t.extents(), "; wanted are ", wanted, ", or those of x ", x,
+    raise_shape_error(layer, ": ", name, " has extents ", extents, "; wanted are ", wanted, ", or those of x ", x,
                       " with 1 where it repeats");
   }
   return operand;
+}
+template <class T>
+inline Operand parameter_operand(const char* layer, const char* name, const TensorView<T>& t, const Extents& x, AxisSet parameter_axes) {
+  return parameter_operand(layer, name, Operand(t), t.extents(), x, parameter_axes);
 }
 
 template <class X>

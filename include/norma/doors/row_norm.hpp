@@ -68,6 +68,7 @@ class RowNorm : public PlainLayer<RowNorm<F, T>, F, T>, public SharedCalls<RowNo
     const std::string error = error_of([&] {
       axes = checked_trailing_axes(F::layer, x.extents(), this->parameter_shape());
       check_forward(F::layer, x, y);
+      if (saved != nullptr) saved->check_room(set_count(x.extents(), axes), this->statistic().centred());
       affine = this->operands(F::layer, x.extents(), axes);
     });
     normalize_shards<T>(executor, ranks, F::layer, error, this->statistic(), axes, x, y, affine, saved);

@@ -86,12 +86,6 @@ inline void update_running(const Saved<P>& saved, index_t samples, index_t m, co
   }
 }
 
-/// Every channel normalized with one mean and variance for all samples.
-template <class P>
-inline GivenStatistics given_statistics(const TensorView<const P>& mean, const TensorView<const P>& variance, double eps) {
-  return GivenStatistics(eps, mean.data(), mean.stride(0), variance.data(), variance.stride(0));
-}
-
 /// update_running for the sets a forward over `roles` has left: the channels of the batch, or of each sample.
 template <class P>
 inline void update_running_of(const Saved<P>& saved, const Extents& x, const Roles& roles, const RunningStep& step,

@@ -14,12 +14,33 @@ template <class T>
 class Saved {
  public:
   /// Means in row-major order of the kept axes; empty for uncentred norms.
-  std::span<const T> mean() const { return {numbers_.data(), static_cast<std::size_t>(centred_ ? sets_ : 0)}; }
+  std::span<const T> mean() const { return {means(), static_cast<std::size_t>(centred_ ? sets_ : 0)}; }
   /// 1 / sqrt(variance + eps), or the layer's equivalent, in the same order.
-  std::span<const T> rstd() const { return {numbers_.data() + (centred_ ? 2 * sets_ : 0), static_cast<std::size_t>(sets_)}; }
+  std::span<const T> rstd() const { return {rstds(), static_cast<std::size_t>(sets_)}; }
+
+  /// Memory of yours in which forwards leave mean() and rstd() and from which a backward reads them, until use({}, {}): a number for each
+  /// set at least, or the forward is a ShapeError; `mean` may be empty where the norm is uncentred. It must live as long as it is used,
+  /// also by copies of this. Whatever forward was here is forgotten.
+  void use(std::span<T> mean, std::span<T> rstd) {
+    layer_ = {};
+    sets_ = 0;
+    their_mean_ = mean;
+    their_rstd_ = rstd;
+  }
+  /// For layers: ShapeError unless there is room for the statistics of so many sets.
+  void check_room(index_t sets, bool centred) const {
+    const auto check_span = [&](const char* name, std::span<T> theirs) {
+      if (static_cast<index_t>(theirs.size()) >= sets) return;
+      raise_shape_error("Saved: use() was handed memory for ", static_cast<index_t>(theirs.size()), " of ", name, ", there are ", sets);
+    };
+    if (!uses_theirs()) return;
+    check_span("rstd", their_rstd_);
+    if (centred) check_span("mean", their_mean_);
+  }
 
   /// For layers: room for `sets` statistics. Until the next commit() this serves no backward, whatever it held.
   StatisticArrays prepare(index_t sets, bool centred) {
+    check_room(sets, centred);
     layer_ = {};
     sets_ = 0;
     numbers_.resize(sets * (centred ? 4 : 2));
@@ -31,15 +52,13 @@ class Saved {
   /// For layers: the arrays written by the forward.
   StatisticArrays statistics() {
     T* const first = numbers_.data();
-    if (!centred_) return {element_type_of<T>, nullptr, nullptr, first, first + sets_, variance_.data()};
-    return {element_type_of<T>, first, first + sets_, first + 2 * sets_, first + 3 * sets_, variance_.data()};
+    if (!centred_) return {element_type_of<T>, nullptr, nullptr, rstds(), first + sets_, variance_.data()};
+    return {element_type_of<T>, means(), first + sets_, rstds(), first + 3 * sets_, variance_.data()};
   }
   /// For layers: the population variances (mean squares) of that forward, in the order of mean().
   std::span<const double> variance() const { return {variance_.data(), static_cast<std::size_t>(sets_)}; }
   /// For layers: the mean of a set with its low part.
-  double mean_in_double(index_t set) const {
-    return static_cast<double>(numbers_.data()[set]) + static_cast<double>(numbers_.data()[sets_ + set]);
-  }
+  double mean_in_double(index_t set) const { return static_cast<double>(means()[set]) + static_cast<double>(numbers_.data()[sets_ + set]); }
   /// For layers: numbers of their own that the backward wants; behind it this serves none until commit(), too.
   std::span<double> prepare_table(index_t size) {
     layer_ = {};
@@ -74,7 +93,12 @@ class Saved {
   const Statistic& statistic() const { return statistic_; }
 
  private:
+  bool uses_theirs() const { return their_mean_.data() != nullptr || their_rstd_.data() != nullptr; }
+  T* means() const { return uses_theirs() ? their_mean_.data() : const_cast<T*>(numbers_.data()); }
+  T* rstds() const { return uses_theirs() ? their_rstd_.data() : const_cast<T*>(numbers_.data()) + (centred_ ? 2 * sets_ : 0); }
+
   Buffer<T> numbers_;  // mean, its low part (centred only), rstd, its low part
+  std::span<T> their_mean_, their_rstd_;
   Buffer<double> variance_;
   Buffer<double> table_;
   Buffer<std::byte> scratch_;

@@ -81,6 +81,7 @@ class SharedBatchLayer : public BatchLayer<Layer, F, T>, public SharedCalls<Laye
       this->checked_roles(x.extents());
       check_forward(F::layer, x, y);
       if constexpr (requires { self().check_options(); }) self().check_options();
+      saved.check_room(this->channels(), true);
       affine = this->operands(F::layer, x.extents(), channel_axis);
     });
     double* table = nullptr;

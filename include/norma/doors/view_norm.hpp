@@ -19,8 +19,10 @@ inline NormAxes view_axes(const Extents& x, const Views& options) {
 template <class F, class Views>
 inline AffineOperands view_operands(const Extents& x, AxisSet parameters, const Views& options) {
   AffineOperands affine;
-  affine.weight = parameter_operand(F::layer, "weight", *options.weight, x, parameters);
-  if constexpr (requires { options.bias; }) affine.bias = parameter_operand(F::layer, "bias", *options.bias, x, parameters);
+  affine.weight = parameter_operand(F::layer, "weight", options.weight.operand(), options.weight.extents(), x, parameters);
+  if constexpr (requires { options.bias; }) {
+    affine.bias = parameter_operand(F::layer, "bias", options.bias.operand(), options.bias.extents(), x, parameters);
+  }
   if constexpr (requires { options.weight_grad; }) {
     affine.weight_grad = parameter_operand(F::layer, "weight_grad", *options.weight_grad, x, parameters);
     affine.bias_grad = parameter_operand(F::layer, "bias_grad", *options.bias_grad, x, parameters);

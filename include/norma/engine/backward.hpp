@@ -3,10 +3,10 @@
 
 #include <optional>
 
+#include <norma/engine/element_parameters.hpp>
 #include <norma/engine/gradients.hpp>
 #include <norma/engine/piece.hpp>
 #include <norma/engine/sums_table.hpp>
-#include <norma/engine/sweep.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
@@ -42,11 +42,10 @@ class Backward {
                 ? std::optional<Layout>(std::in_place, x, roles, operands.only({stream_x, stream_dy, stream_weight_grad, stream_bias_grad}))
                 : std::nullopt),
         writes_(operands[stream_y].present()),
-        weight_(operands, layout_, stream_weight),
         sums_base_(call.sums.present() ? static_cast<double*>(operands[stream_sums].data) - call.sums.dy : 0),
-        weighted_(!weight_.constant()),
+        weight_(operands, layout_, {stream_weight}, static_cast<A>(call.weight_offset)),
+        weighted_(weight_.vary()),
         varies_in_set_(!weighted_ && layout_.varies_in_set(stream_weight)),
-        parameters_(layout_, {stream_weight}, weighted_),
         fold_(chain_layout_ ? *chain_layout_ : layout_, operands, {stream_dy, stream_x},
               set_of({weighted_ ? stream_weight : stream_weight_grad, stream_weight_grad, stream_bias_grad}), false,
               call.order == Order::chain),
@@ -97,45 +96,36 @@ class Backward {
     CellSumsOfTile sums;
     for (auto& column_of_sums : sums) clear_columns(column_of_sums, count);
     const index_t size = layout_.set_size;
-    ParameterRuns<1>::Tile parameters;
-    parameters_.start(fold_.way(), first, count, parameters);
     const bool chain = call_.order == Order::chain && fold_.way() == Way::lanes;
-    const index_t step = chain ? chain_length : block_length;
-    for (index_t begin = 0, end; begin < count; begin = end) {
-      end = ParameterRuns<1>::end(parameters, begin, count);
-      for (index_t i = 0; i < size; i += step) {
-        const index_t n = size - i < step ? size - i : step;
-        alignas(64) A weight_memory[block_length];
-        ElementWeight<A> weight{};
-        if (weighted_) {
-          weight = weight_.read(parameters.offset[0][begin], i, n, static_cast<A>(call_.weight_offset), weight_memory);
-        }
-        fold_.each_cells(
-            tile, begin, end, i, n, A(1), true, [&](const auto& cells, auto& tensor, index_t cell) __attribute__((always_inline)) {
-              with_bool(weighted_, [&](auto weighted) {
-                with_bool(gradient.weight != nullptr, [&](auto gradients) {
-                  backward_sum_cells<weighted.value, gradients.value>(cells, chain, n, tensor[0], tensor[1], c.from(cell), weight,
-                                                                      gradient.from(i * cells.sums_per_element), sums[0] + cell,
-                                                                      sums[1] + cell);
+    weight_.template each<block_length>(
+        fold_.way(), first, count, size, chain ? chain_length : block_length,
+        [&](index_t begin, index_t end, index_t i, index_t n, const ElementWeight<A>(&weight)[1]) {
+          fold_.each_cells(
+              tile, begin, end, i, n, A(1), true, [&](const auto& cells, auto& tensor, index_t cell) __attribute__((always_inline)) {
+                with_bool(weighted_, [&](auto weighted) {
+                  with_bool(gradient.weight != nullptr, [&](auto gradients) {
+                    backward_sum_cells<weighted.value, gradients.value>(cells, chain, n, tensor[0], tensor[1], c.from(cell), weight[0],
+                                                                        gradient.from(i * cells.sums_per_element), sums[0] + cell,
+                                                                        sums[1] + cell);
+                  });
                 });
               });
-            });
-      }
-    }
+        });
     add_to_sets(piece, table, first, count, column, sums);
   }
 
   /// Sums of cells to where gradients are made of them, and to their sets; those of dy become those of g where a cell has one weight.
   void add_to_sets(const Piece& piece, SumsTable<A>& table, index_t first, index_t count, const Columns& column,
                    const CellSumsOfTile& sums) const {
-    Columns at_sums, at_weight;
-    if (!weighted_) layout_.kept.offsets(stream_weight, first, count, at_weight);
+    Columns at_sums;
+    Weights weight_of;
+    if (!weighted_) read_weights(piece, first, count, column, weight_of);
     const bool keeps = call_.sums.present();
     if (keeps) layout_.kept.offsets(stream_sums, first, count, at_sums);
     const Reshape& reshape = call_.reshape;
     for (index_t i = 0; i < count; ++i) {
       const double dy = sums[0][i], dy_x_hat = sums[1][i];
-      const double weight = weighted_ ? 1.0 : weight_at(piece, column[i], at_weight[i]);
+      const double weight = weighted_ ? 1.0 : weight_of.number[i];
       table.add(column[i], mul(weight, dy), mul(weight, dy_x_hat), weight);
       if (!keeps) continue;
       const index_t place = reshape.present() ? piece.place_of_column(layout_, column[i]) : 0;
@@ -156,58 +146,56 @@ class Backward {
     DxCoefficients<A> d{of_set[3], of_set[4], of_set[5]};
     alignas(64) A scale[tile_lanes<A>];
     if (varies_in_set_) {
-      Columns at_weight;
-      layout_.kept.offsets(stream_weight, first, count, at_weight);
+      Weights weight_of;
+      read_weights(piece, first, count, column, weight_of);
       const bool lone = call_.statistic.centred() && set_size(piece) == 1;
-      for (index_t i = 0; i < count; ++i)
-        scale[i] = lone ? A(0) : static_cast<A>(mul(table.rstd[column[i]], weight_at(piece, column[i], at_weight[i])));
+      for (index_t i = 0; i < count; ++i) scale[i] = lone ? A(0) : static_cast<A>(mul(table.rstd[column[i]], weight_of.number[i]));
       d.scale = scale;
     }
     const index_t size = layout_.set_size;
     const FarMemory far{call_.streaming && map_.lines_up(tile, 2), {map_.ahead(0, 1), map_.ahead(1, 1)}};
     const bool together = map_.together(tile, size, 2);
-    ParameterRuns<1>::Tile parameters;
-    parameters_.start(map_.way(), first, count, parameters);
-    const index_t step = map_.step(count, size, weighted_ && !weight_.in_place());
-    for (index_t begin = 0, end; begin < count; begin = end) {
-      end = ParameterRuns<1>::end(parameters, begin, count);
-      for (index_t i = 0; i < size; i += step) {
-        const index_t n = size - i < step ? size - i : step;
-        alignas(64) A weight_memory[MapSweep::length];
-        ElementWeight<A> weight{};
-        if (weighted_) {
-          weight = weight_.read(parameters.offset[0][begin], i, n, static_cast<A>(call_.weight_offset), weight_memory);
-        }
-        map_.each_cells(
-            tile, begin, end, i, n, A(1), together, [&](const auto& cells, auto& tensor, index_t cell) __attribute__((always_inline)) {
-              const auto run = [&](auto weighted, auto is_far, auto adds) __attribute__((always_inline)) {
-                backward_map_cells<weighted.value, is_far.value, adds.value>(cells, n, tensor[0], tensor[1], tensor[2], c.from(cell),
-                                                                             d.from(cell), weight, far);
-              };
-              with_bool(weighted_, [&](auto weighted) {
-                if (call_.adds) return run(weighted, std::false_type(), std::true_type());
-                with_bool(far.present(), [&](auto is_far) { run(weighted, is_far, std::false_type()); });
+    weight_.template each<MapSweep::length>(
+        map_.way(), first, count, size, map_.step(count, size, weight_.stage()),
+        [&](index_t begin, index_t end, index_t i, index_t n, const ElementWeight<A>(&weight)[1]) {
+          map_.each_cells(
+              tile, begin, end, i, n, A(1), together, [&](const auto& cells, auto& tensor, index_t cell) __attribute__((always_inline)) {
+                const auto run = [&](auto weighted, auto is_far, auto adds) __attribute__((always_inline)) {
+                  backward_map_cells<weighted.value, is_far.value, adds.value>(cells, n, tensor[0], tensor[1], tensor[2], c.from(cell),
+                                                                               d.from(cell), weight[0], far);
+                };
+                with_bool(weighted_, [&](auto weighted) {
+                  if (call_.adds) return run(weighted, std::false_type(), std::true_type());
+                  with_bool(far.present(), [&](auto is_far) { run(weighted, is_far, std::false_type()); });
+                });
               });
-            });
-      }
-    }
+        });
   }
 
-  /// The one weight of a cell, with what a hook has made of x_hat.
-  double weight_at(const Piece& piece, index_t column, index_t at_weight) const {
-    const double weight = weight_.value(at_weight) + call_.weight_offset;
-    return call_.reshape.present() ? mul(weight, call_.reshape.gain[piece.place_of_column(layout_, column)]) : weight;
+  struct Weights {
+    alignas(64) double number[tile_lanes<A>];
+  };
+  /// The one weight of each cell of a tile, with what a hook has made of x_hat.
+  void read_weights(const Piece& piece, index_t first, index_t count, const Columns& column, Weights& weights) const {
+    Columns at;
+    at[0] = 0;  // compilers believe that there may be no cells
+    layout_.kept.offsets(stream_weight, first, count, at);
+    weight_.values(0, at, count, weights.number);
+    for (index_t i = 0; i < count; ++i) weights.number[i] += call_.weight_offset;
+    if (!call_.reshape.present()) return;
+    for (index_t i = 0; i < count; ++i) {
+      weights.number[i] = mul(weights.number[i], call_.reshape.gain[piece.place_of_column(layout_, column[i])]);
+    }
   }
 
   const BackwardCall& call_;
   Layout layout_;
   std::optional<Layout> chain_layout_;  // of dy and x alone, as in a forward; gradients order cells, too
   bool writes_;
-  ElementStream<A> weight_;
   index_t sums_base_;
+  ElementParameters<A, 1> weight_;
   bool weighted_;       // there is a number per element
   bool varies_in_set_;  // the cells of a set have different weights
-  ParameterRuns<1> parameters_;
   Sweep<A, U, 2> fold_;
   MapSweep map_;
 };

@@ -4,6 +4,7 @@
 #include <array>
 #include <optional>
 
+#include <norma/engine/element_parameters.hpp>
 #include <norma/engine/merge.hpp>
 #include <norma/engine/piece.hpp>
 
@@ -29,12 +30,9 @@ class Forward {
                                                  : std::nullopt),
         fold_(chain_layout_ ? *chain_layout_ : layout_, operands, {stream_x}, 0, false, call.order == Order::chain),
         writes_(operands[stream_y].present()),
-        weight_(operands, layout_, stream_weight),
-        bias_(operands, layout_, stream_bias),
-        affine_(!weight_.constant() || !bias_.constant()),
-        varies_in_set_(!affine_ && (layout_.varies_in_set(stream_weight) || layout_.varies_in_set(stream_bias))),
-        parameters_(layout_, {stream_weight, stream_bias}, affine_),
-        map_(layout_, operands, {stream_x, stream_y}, affine_ ? set_of({stream_weight, stream_bias}) : 0) {}
+        affine_(operands, layout_, {stream_weight, stream_bias}, static_cast<A>(call.weight_offset)),
+        varies_in_set_(!affine_.vary() && (layout_.varies_in_set(stream_weight) || layout_.varies_in_set(stream_bias))),
+        map_(layout_, operands, {stream_x, stream_y}, affine_.vary() ? set_of({stream_weight, stream_bias}) : 0) {}
   Forward(const Forward&) = delete;
   Forward& operator=(const Forward&) = delete;
 
@@ -162,8 +160,8 @@ class Forward {
     alignas(64) double weight[some_sets], bias[some_sets];
   };
   void read_parameters(const index_t* at_weight, const index_t* at_bias, const double* shift, index_t n, Parameters& p) const {
-    weight_.values(at_weight, n, p.weight);
-    bias_.values(at_bias, n, p.bias);
+    affine_.values(0, at_weight, n, p.weight);
+    affine_.values(1, at_bias, n, p.bias);
     for (index_t i = 0; i < n; i += pack_size<double>) {
       const Pack<double> weight = load(p.weight + i) + Pack<double>(call_.weight_offset);
       store(p.weight + i, weight);
@@ -174,7 +172,7 @@ class Forward {
   /// Coefficients of all sets of a table, where the cells of a set share weight and bias, or have numbers per element.
   void make_set_coefficients(const Piece& piece, SetTable<A>& table) const {
     const double* const gain = table.gain == nullptr ? table.rstd : table.gain;
-    if (affine_) {
+    if (affine_.vary()) {
       return make_coefficients<A>(table.sets, table.high, table.low, gain, nullptr, nullptr, table.mean, table.factor, table.offset);
     }
     Parameters p;
@@ -213,7 +211,7 @@ class Forward {
       layout_.kept.offsets(stream_weight, first + done, n, at_weight);
       layout_.kept.offsets(stream_bias, first + done, n, at_bias);
       read_parameters(at_weight, at_bias, table.shift == nullptr ? nullptr : shift, n, p);
-      make_coefficients<A>(n, high, low, gains, affine_ ? nullptr : p.weight, affine_ ? nullptr : p.bias, c.number[0] + done,
+      make_coefficients<A>(n, high, low, gains, affine_.vary() ? nullptr : p.weight, affine_.vary() ? nullptr : p.bias, c.number[0] + done,
                            c.number[1] + done, c.number[2] + done);
     }
   }
@@ -240,34 +238,24 @@ class Forward {
   void run_map(const MapSweep& sweep, index_t first, index_t count, const Coefficients<A>& c, A scale) const {
     typename MapSweep::Tile tile;
     sweep.start(first, count, tile);
-    ParameterRuns<2>::Tile parameters;
-    parameters_.start(sweep.way(), first, count, parameters);
     const index_t size = layout_.set_size;
     const FarMemory far{call_.streaming && sweep.lines_up(tile, 1), {sweep.ahead(0, 2)}};  // the next tile has been folded already
     const bool together = sweep.together(tile, size, 1);
-    const PerElement per_element = !affine_ ? PerElement::nothing : bias_.constant() ? PerElement::weight : PerElement::weight_and_bias;
-    const index_t step = sweep.step(count, size, affine_ && !(weight_.in_place() && bias_.in_place()));
-    for (index_t begin = 0, end; begin < count; begin = end) {
-      end = ParameterRuns<2>::end(parameters, begin, count);
-      for (index_t i = 0; i < size; i += step) {
-        const index_t n = size - i < step ? size - i : step;
-        alignas(64) A weight_memory[MapSweep::length], bias_memory[MapSweep::length];
-        ElementWeight<A> weight{}, bias{};
-        if (affine_) {
-          weight = weight_.read(parameters.offset[0][begin], i, n, static_cast<A>(call_.weight_offset), weight_memory);
-          bias = bias_.read(parameters.offset[1][begin], i, n, A(0), bias_memory);
-        }
-        sweep.each_cells(
-            tile, begin, end, i, n, scale,
-            together, [&](const auto& cells, auto& tensor, index_t first_cell) __attribute__((always_inline)) {
-              with_per_element(per_element, [&](auto kind) {
-                with_bool(far.present(), [&](auto is_far) {
-                  norma::map_cells<kind.value, is_far.value>(cells, n, tensor[0], tensor[1], c.from(first_cell), weight, bias, far);
+    const PerElement per_element = !affine_.vary()       ? PerElement::nothing
+                                   : affine_.constant(1) ? PerElement::weight
+                                                         : PerElement::weight_and_bias;
+    affine_.template each<MapSweep::length>(
+        sweep.way(), first, count, size, sweep.step(count, size, affine_.stage()),
+        [&](index_t begin, index_t end, index_t i, index_t n, const ElementWeight<A>(&numbers)[2]) {
+          sweep.each_cells(
+              tile, begin, end, i, n, scale, together, [&](const auto& cells, auto& tensor, index_t cell) __attribute__((always_inline)) {
+                with_per_element(per_element, [&](auto kind) {
+                  with_bool(far.present(), [&](auto is_far) {
+                    norma::map_cells<kind.value, is_far.value>(cells, n, tensor[0], tensor[1], c.from(cell), numbers[0], numbers[1], far);
+                  });
                 });
               });
-            });
-      }
-    }
+        });
   }
 
   const ForwardCall& call_;
@@ -276,10 +264,8 @@ class Forward {
   std::optional<Layout> chain_layout_;  // of x alone: the order of a sum must not depend on how y lies
   Sweep<A, U, 1> fold_;
   bool writes_;
-  ElementStream<A> weight_, bias_;
-  bool affine_;
+  ElementParameters<A, 2> affine_;
   bool varies_in_set_;  // weight or bias differ between the cells of a set
-  ParameterRuns<2> parameters_;
   MapSweep map_;
 };
 

@@ -5,29 +5,18 @@
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
-/// A mean and a variance for each statistic set, in row-major order of the kept axes; strides in elements, 0 and negative allowed.
+/// A mean and a variance for each statistic set, in row-major order of the kept axes: vectors of any element type and stride.
 struct GivenStatistics {
   Statistic statistic;
-  const ElementAccess *mean_access, *variance_access;
-  const void* mean;
-  index_t mean_stride;
-  const void* variance;
-  index_t variance_stride;
+  Operand mean, variance;
 
-  template <class P, class Q>
-  GivenStatistics(double eps, const P* means, index_t stride_of_means, const Q* variances, index_t stride_of_variances)
-      : statistic{Statistic::Kind::deviation, eps},
-        mean_access(&element_access<element_type_of<P>>),
-        variance_access(&element_access<element_type_of<Q>>),
-        mean(means),
-        mean_stride(stride_of_means),
-        variance(variances),
-        variance_stride(stride_of_variances) {}
+  GivenStatistics(double eps, const Operand& means, const Operand& variances)
+      : statistic{Statistic::Kind::deviation, eps}, mean(means), variance(variances) {}
 
   /// Those of n sets, in columns.
   void read(const index_t* set, index_t n, double* means, double* variances) const {
-    mean_access->gather(mean, mean_stride, set, n, means);
-    variance_access->gather(variance, variance_stride, set, n, variances);
+    mean.access->gather(mean.data, mean.strides[0], set, n, means);
+    variance.access->gather(variance.data, variance.strides[0], set, n, variances);
   }
   SetStatistics operator[](index_t set) const {
     alignas(64) double means[pack_size<double>], variances[pack_size<double>];

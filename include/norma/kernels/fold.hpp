@@ -161,7 +161,7 @@ NORMA_NOINLINE void sum_cells(const Cells& cells, bool one_chain, index_t n, X x
                               const std::array<double*, Term::sums>& sums) {
   cells.each_group([&](auto group, index_t cell) __attribute__((always_inline)) {
     using Group = decltype(group);
-    GroupSums<Term::sums, Group::registers, T> sum;
+    GroupSums<Term::sums, Group::registers, T> sum = {};
     const auto of_group = x.of(group, cell);
     if constexpr (Group::across_lanes) {
       fold_chains<Term::sums, T, Group::registers>(
@@ -183,7 +183,7 @@ NORMA_NOINLINE void backward_sum_cells(const Cells& cells, bool one_chain, index
                                        const ElementWeight<T>& weights, const GradientRun<T>& gradient, double* g, double* g_x_hat) {
   cells.each_group([&](auto group, index_t cell) __attribute__((always_inline)) {
     using Group = decltype(group);
-    GroupSums<2, Group::registers, T> sum;
+    GroupSums<2, Group::registers, T> sum = {};
     const auto dy_of_group = dy.of(group, cell), x_of_group = x.of(group, cell);
     if constexpr (Group::across_lanes) {
       fold_chains<2, T, Group::registers>(

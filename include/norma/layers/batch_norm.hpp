@@ -10,10 +10,10 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 /// repeat.
 template <Parameter T>
 struct BatchNormViews {
-  OptionalView<const T> mean = {};
-  OptionalView<const T> variance = {};
-  OptionalView<const T> weight = {};
-  OptionalView<const T> bias = {};
+  ParameterView<T> mean = {};
+  ParameterView<T> variance = {};
+  ParameterView<T> weight = {};
+  ParameterView<T> bias = {};
   double eps = 1e-5;
   bool unit_offset = false;
 };
@@ -24,8 +24,8 @@ struct BatchNormTrainingViews {
   OptionalView<T> running_mean = {};
   OptionalView<T> running_var = {};
   double momentum = 0.1;
-  OptionalView<const T> weight = {};
-  OptionalView<const T> bias = {};
+  ParameterView<T> weight = {};
+  ParameterView<T> bias = {};
   double eps = 1e-5;
   bool unit_offset = false;
 };
@@ -33,7 +33,7 @@ struct BatchNormTrainingViews {
 /// one is not computed.
 template <Parameter T>
 struct BatchNormBackwardViews {
-  OptionalView<const T> weight = {};
+  ParameterView<T> weight = {};
   bool unit_offset = false;
   OptionalView<T> weight_grad = {};
   OptionalView<T> bias_grad = {};
@@ -41,9 +41,9 @@ struct BatchNormBackwardViews {
 /// Views of the backward of inference: those of BatchNormViews, and gradients as in BatchNormBackwardViews.
 template <Parameter T>
 struct BatchNormFrozenBackwardViews {
-  OptionalView<const T> mean = {};
-  OptionalView<const T> variance = {};
-  OptionalView<const T> weight = {};
+  ParameterView<T> mean = {};
+  ParameterView<T> variance = {};
+  ParameterView<T> weight = {};
   double eps = 1e-5;
   bool unit_offset = false;
   OptionalView<T> weight_grad = {};
@@ -75,13 +75,12 @@ struct BatchNormSpec {
 
   /// ShapeError unless mean and variance are there, one value per channel each.
   template <class T>
-  static GivenStatistics checked_statistics(const Extents& x, const OptionalView<const T>& mean, const OptionalView<const T>& variance,
-                                            double eps) {
+  static GivenStatistics checked_statistics(const Extents& x, const ParameterView<T>& mean, const ParameterView<T>& variance, double eps) {
     check_channel_rank(layer, x, least_rank);
     if ((!mean.has_value() || !variance.has_value()) && x[1] > 0) raise_shape_error(layer, ": mean and variance are both wanted here");
-    check_per_channel(layer, "mean", *mean, x[1]);
-    check_per_channel(layer, "variance", *variance, x[1]);
-    return given_statistics(*mean, *variance, eps);
+    check_per_channel(layer, "mean", mean.extents(), x[1]);
+    check_per_channel(layer, "variance", variance.extents(), x[1]);
+    return GivenStatistics(eps, mean.operand(), variance.operand());
   }
 
   template <class X, class Y, class P>
@@ -99,8 +98,8 @@ struct BatchNormSpec {
       raise_shape_error(layer, ": running_mean and running_var are wanted both or not at all");
     }
     if (options.running_mean.has_value()) {
-      check_per_channel(layer, "running_mean", *options.running_mean, x.extent(1));
-      check_per_channel(layer, "running_var", *options.running_var, x.extent(1));
+      check_per_channel(layer, "running_mean", options.running_mean->extents(), x.extent(1));
+      check_per_channel(layer, "running_var", options.running_var->extents(), x.extent(1));
     }
     check_training(x.extents());
     const Statistic statistic{Statistic::Kind::deviation, checked_eps(layer, options.eps)};

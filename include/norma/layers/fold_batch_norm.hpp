@@ -43,13 +43,13 @@ inline void fold_batch_norm(W&& weight, B&& bias, const Norm& bn, const FoldBatc
   // A weight is scaled alone: its mean is 0, everywhere the same one.
   const P zero(0), one(1);
   const bool divides = variance.data() != nullptr;  // MeanOnlyBatchNorm does not
-  const P* const variances = divides ? variance.data() : &one;
+  const Operand variances = divides ? Operand(variance) : constant_operand(one, 1);
   const Roles all_but_channel = ((1u << w.rank()) - 1u) & ~(1u << axis);
   apply_statistics<P>(sequential, all_but_channel, w, w, affine_along(w.extents(), axis),
-                      GivenStatistics(bn.eps(), &zero, 0, variances, divides ? 1 : 0));
+                      GivenStatistics(bn.eps(), constant_operand(zero, 1), variances));
   AffineOperands affine = affine_along(b.extents(), 0);
   affine.bias = parameter_operand(who, "bias of the BatchNorm", norma::view(bn.bias()), b.extents(), 1u);
-  apply_statistics<P>(sequential, Roles(0), b, b, affine, GivenStatistics(bn.eps(), mean.data(), 1, variances, divides ? 1 : 0));
+  apply_statistics<P>(sequential, Roles(0), b, b, affine, GivenStatistics(bn.eps(), Operand(mean), variances));
 }
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

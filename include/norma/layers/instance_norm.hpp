@@ -9,14 +9,14 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 /// Views of the free functions. weight and bias: (C), or x's rank with 1 where they repeat, e.g. (N, C, 1, 1) for AdaIN.
 template <Parameter T>
 struct InstanceNormViews {
-  OptionalView<const T> weight = {};
-  OptionalView<const T> bias = {};
+  ParameterView<T> weight = {};
+  ParameterView<T> bias = {};
   double eps = 1e-5;
   bool unit_offset = false;
 };
 template <Parameter T>
 struct InstanceNormBackwardViews {
-  OptionalView<const T> weight = {};
+  ParameterView<T> weight = {};
   bool unit_offset = false;
   OptionalView<T> weight_grad = {};
   OptionalView<T> bias_grad = {};

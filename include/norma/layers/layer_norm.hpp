@@ -11,15 +11,15 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 template <Parameter T>
 struct LayerNormViews {
   Extents axes = {-1};
-  OptionalView<const T> weight = {};
-  OptionalView<const T> bias = {};
+  ParameterView<T> weight = {};
+  ParameterView<T> bias = {};
   double eps = 1e-5;
   bool unit_offset = false;
 };
 template <Parameter T>
 struct LayerNormBackwardViews {
   Extents axes = {-1};
-  OptionalView<const T> weight = {};
+  ParameterView<T> weight = {};
   bool unit_offset = false;
   OptionalView<T> weight_grad = {};
   OptionalView<T> bias_grad = {};

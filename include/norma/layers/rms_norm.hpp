@@ -10,8 +10,8 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 template <Parameter T>
 struct RMSNormViews {
   Extents axes = {-1};
-  OptionalView<const T> weight = {};
-  OptionalView<const T> bias = {};
+  ParameterView<T> weight = {};
+  ParameterView<T> bias = {};
   double eps = static_cast<double>(std::numeric_limits<T>::epsilon());
   bool unit_offset = false;
   bool eps_outside_sqrt = false;
@@ -19,7 +19,7 @@ struct RMSNormViews {
 template <Parameter T>
 struct RMSNormBackwardViews {
   Extents axes = {-1};
-  OptionalView<const T> weight = {};
+  ParameterView<T> weight = {};
   bool unit_offset = false;
   OptionalView<T> weight_grad = {};
   OptionalView<T> bias_grad = {};
