@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace bench { namespace {
@@ -58,7 +59,7 @@ template <class Executor>
 Maker<float> norma_on(const Executor& executor, ChannelNorm norm, Pass pass) {
   return [=](const Problem& p, const Operands<float>& o) {
     if (norm == ChannelNorm::batch) return work(executor, pass, norma::BatchNorm<float>(p.c), p, o);
-    if (norm == ChannelNorm::group) return work(executor, pass, norma::GroupNorm<float>(groups, p.c), p, o);
+    if (norm == ChannelNorm::group) return work(executor, pass, norma::GroupNorm<float>(p.groups, p.c), p, o);
     return work(executor, pass, norma::InstanceNorm<float>(p.c, {.affine = true}), p, o);
   };
 }
@@ -77,26 +78,53 @@ void add_case(const char* name, ChannelNorm norm, Pass pass, const Problem& p) {
     c.impls.push_back(
         {"torch", [norm, pass](const Problem& q, const Operands<float>& o) { return libtorch::channel_norm(norm, pass, q, o); }});
   }
+  c.impls.push_back({"loop", [norm, pass](const Problem& q, const Operands<float>& o) { return loop::channel_norm(norm, pass, q, o); }});
+  // Others may add up a million numbers of a channel one after another in float, and lose as many digits.
+  if (p.n * p.s > 1'000'000)
+    for (Impl<float>& impl : c.impls)
+      if (!impl.name.starts_with("norma")) impl.agreement = 10 * default_agreement<float>;
   add(std::move(c));
 }
 
+/// Each of the problems, which are NCHW, followed by its channels-last twin.
+std::vector<Problem> in_both_layouts(const std::vector<Problem>& problems) {
+  std::vector<Problem> both;
+  for (Problem p : problems) {
+    both.push_back(p);
+    p.layout = "nhwc";
+    both.push_back(p);
+  }
+  return both;
+}
+
+/// For GroupNorm with another number of groups than all the others.
+Problem in_groups(index_t groups, Problem p) {
+  p.groups = groups;
+  p.shape += "_" + std::to_string(groups) + "groups";
+  return p;
+}
+
 void add_batch_norm() {
-  const std::vector<Problem> problems = {nchw(32, 64, 112, 112), nhwc(32, 64, 112, 112), nchw(32, 256, 56, 56),
-                                         nhwc(32, 256, 56, 56),  nchw(32, 256, 14, 14),  nhwc(32, 256, 14, 14),
-                                         nchw(32, 512, 7, 7),    nhwc(32, 512, 7, 7),    rows(64, 1024)};
+  std::vector<Problem> problems =
+      in_both_layouts({nchw(32, 64, 112, 112), nchw(32, 256, 56, 56), nchw(32, 256, 14, 14), nchw(32, 512, 7, 7), nchw(4, 3, 512, 512),
+                       nchw(8, 24, 112, 112), nchw(64, 32, 56, 56), nchw(1, 512, 7, 7), nchw(16, 1280, 7, 7)});
+  problems.push_back(rows(64, 1024));
   for (const Pass pass : {Pass::train, Pass::forward, Pass::backward}) {
     for (const Problem& p : problems) add_case("BatchNorm", ChannelNorm::batch, pass, p);
   }
 }
 
 void add_sample_norms() {
-  const std::vector<Problem> problems = {nchw(2, 320, 64, 64),  nhwc(2, 320, 64, 64),   nchw(2, 1280, 16, 16),
-                                         nhwc(2, 1280, 16, 16), nchw(1, 128, 256, 256), nhwc(1, 128, 256, 256)};
+  const std::vector<Problem> both = in_both_layouts({nchw(2, 320, 64, 64), nchw(2, 1280, 16, 16), nchw(1, 128, 256, 256)});
+  const std::vector<Problem> group = in_both_layouts({nchw(8, 64, 32, 32), nchw(1, 512, 64, 64), in_groups(8, nchw(2, 640, 32, 32))});
+  const std::vector<Problem> instance = in_both_layouts({nchw(1, 3, 256, 256), nchw(4, 64, 128, 128)});
   for (const Pass pass : {Pass::forward, Pass::backward}) {
-    for (const Problem& p : problems) {
+    for (const Problem& p : both) {
       add_case("GroupNorm", ChannelNorm::group, pass, p);
       add_case("InstanceNorm", ChannelNorm::instance, pass, p);
     }
+    for (const Problem& p : group) add_case("GroupNorm", ChannelNorm::group, pass, p);
+    for (const Problem& p : instance) add_case("InstanceNorm", ChannelNorm::instance, pass, p);
   }
 }
 

@@ -24,7 +24,7 @@ struct ChannelSets {
 
 inline index_t set_of(ChannelNorm norm, const Problem& p, index_t n, index_t c) {
   if (norm == ChannelNorm::batch) return c;
-  return norm == ChannelNorm::instance ? n * p.c + c : n * groups + c / (p.c / groups);
+  return norm == ChannelNorm::instance ? n * p.c + c : n * p.groups + c / (p.c / p.groups);
 }
 
 /// f(element, set, channel).
@@ -36,7 +36,7 @@ void each_element(ChannelNorm norm, const Problem& p, F f) {
 }
 
 inline ChannelSets channel_sets(ChannelNorm norm, Pass pass, const Problem& p, const Operands<float>& o) {
-  const index_t count = norm == ChannelNorm::batch ? p.c : norm == ChannelNorm::group ? p.n * groups : p.n * p.c;
+  const index_t count = norm == ChannelNorm::batch ? p.c : norm == ChannelNorm::group ? p.n * p.groups : p.n * p.c;
   ChannelSets sets(count, p.size() / count);
   if (norm == ChannelNorm::batch && pass == Pass::forward) {
     for (index_t c = 0; c < p.c; ++c) {

@@ -29,6 +29,11 @@ struct LayerNormCases {
         {.axes = {1}, .weight = channels(p, o.weight), .weight_grad = channels(p, o.weight_grad), .bias_grad = channels(p, o.bias_grad)});
   }
 
+  template <class T>
+  static Work plain_loop(Pass pass, const Problem& p, const Operands<T>& o) {
+    return loop::layer_norm(pass, p, o);
+  }
+
   // oneDNN has no double, and normalizes the last axis only.
   template <class T>
   static void add_onednn(Case<T>& c, Work (*make)(const Problem&, const Operands<float>&)) {

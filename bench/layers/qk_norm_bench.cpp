@@ -97,6 +97,7 @@ void enrol() {
         Case<float> c{"QKNorm", pass, p, {{"norma", on(norma_work, pass, h)}}, on(reference, pass, h)};
         if constexpr (has_torch) c.impls.push_back({"torch", on(libtorch::qk_norm, pass, h)});
         if (pass == Pass::forward) c.impls.push_back({"eigen", on(eigen::qk_norm, pass, h)});
+        c.impls.push_back({"loop", on(loop::qk_norm, pass, h)});
         add(std::move(c));
       }
     }

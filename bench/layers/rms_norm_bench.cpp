@@ -29,6 +29,11 @@ struct RMSNormCases {
   }
 
   template <class T>
+  static Work plain_loop(Pass pass, const Problem& p, const Operands<T>& o) {
+    return loop::rms_norm(pass, p, o);
+  }
+
+  template <class T>
   static void add_peers_forward(Case<T>& c) {
     if constexpr (has_torch) c.impls.push_back({"torch", libtorch::rms_norm_forward<T>});
     c.impls.push_back({"eigen", eigen::rms_norm_forward<T>});

@@ -1,5 +1,5 @@
 // The cases of LayerNorm and RMSNorm: the same shapes and passes. What differs is told by a `Norm` with name, centred, Layer<T>,
-// forward_channels, train_channels, backward_channels (the free functions on channels of an image batch) and add_peers_*.
+// forward_channels, train_channels, backward_channels (the free functions on channels of an image batch), plain_loop and add_peers_*.
 #pragma once
 
 #include "../peers/peers.hpp"
@@ -12,6 +12,7 @@
 #endif
 
 #include <algorithm>
+#include <initializer_list>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -20,15 +21,23 @@
 namespace bench {
 
 inline std::vector<Problem> row_norm_problems() {
-  return {rows(1, 768),     rows(8, 64),      rows(1024, 64), rows(1024, 128),   rows(128, 768),   rows(512, 1024),
-          rows(4096, 1024), rows(2048, 4096), rows(32, 8192), rows(65536, 1024), rows(4096, 1023), nchw(8, 96, 56, 56)};
+  return {rows(1, 16),       rows(1, 64),      rows(8, 64),      rows(64, 64),     rows(1, 768),      rows(1, 4096),      rows(4, 4096),
+          rows(1024, 64),    rows(1024, 128),  rows(2000, 32),   rows(3136, 96),   rows(100'000, 32), rows(16, 2048),     rows(49, 1536),
+          rows(77, 768),     rows(128, 768),   rows(256, 384),   rows(1500, 512),  rows(512, 1024),   rows(4096, 1024),   rows(4096, 1023),
+          rows(65536, 1024), rows(2048, 4096), rows(2048, 5120), rows(8192, 2560), rows(32, 8192),    nchw(8, 96, 56, 56)};
 }
 
-/// The one problem that is also run with two threads.
-inline bool has_two_threads(const Problem& p) { return p.shape == "512x1024"; }
+inline bool is_among(const Problem& p, std::initializer_list<const char*> shapes) {
+  return std::find(shapes.begin(), shapes.end(), p.shape) != shapes.end();
+}
+
+inline bool has_two_threads(const Problem& p) { return is_among(p, {"77x768", "512x1024", "4096x1024"}); }
 
 /// Training forward differs from inference by two short stores per row: a few shapes tell.
-inline bool has_train_pass(const Problem& p) { return p.shape == "1024x128" || p.shape == "128x768" || p.shape == "4096x1024"; }
+inline bool has_train_pass(const Problem& p) { return is_among(p, {"1024x128", "128x768", "4096x1024"}); }
+
+/// A few shapes tell what doubles cost.
+inline bool has_double(const Problem& p) { return is_among(p, {"1x768", "1024x128", "128x768", "512x1024", "4096x1024", "8x96x56x56"}); }
 
 template <class T>
 norma::TensorView<T> tensor(const Problem& p, T* data) {
@@ -100,12 +109,14 @@ void add_case(Pass pass, const Problem& p, void (*add_peers)(Case<T>&)) {
   if (has_two_threads(p)) c.impls.push_back({"norma_2threads", norma_on<Norm, T>(norma::openmp(2), pass)});
 #endif
   add_peers(c);
+  c.impls.push_back({"loop", [pass](const Problem& q, const Operands<T>& o) { return Norm::plain_loop(pass, q, o); }});
   add(std::move(c));
 }
 
 template <class Norm, class T>
 void add_passes() {
-  const std::vector<Problem> problems = row_norm_problems();
+  std::vector<Problem> problems = row_norm_problems();
+  if constexpr (std::is_same_v<T, double>) std::erase_if(problems, [](const Problem& p) { return !has_double(p); });
   for (const Problem& p : problems) add_case<Norm, T>(Pass::forward, p, Norm::add_peers_forward);
   if constexpr (std::is_same_v<T, float>)
     for (const Problem& p : problems)

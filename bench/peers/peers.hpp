@@ -26,9 +26,8 @@ inline constexpr bool has_torch = true;
 inline constexpr bool has_torch = false;
 #endif
 
-/// Which norm of (n, c, s) a peer is asked for; `groups` is GroupNorm's.
+/// Which norm of (n, c, s) a peer is asked for.
 enum class ChannelNorm { batch, group, instance };
-inline constexpr index_t groups = 32;
 
 /// Running statistics of an inference case: made up, the same for everybody.
 template <class T>
@@ -79,5 +78,15 @@ Work rms_norm_backward(const Problem& problem, const Operands<T>& o);
 /// Forward only.
 Work qk_norm(Pass pass, const HeadProblem& heads, const Problem& problem, const Operands<float>& o);
 }  // namespace eigen
+
+/// Plain loops of a careful programmer, each written for one layout, in the element type, compiled with -Ofast.
+namespace loop {
+template <class T>
+Work layer_norm(Pass pass, const Problem& problem, const Operands<T>& o);
+template <class T>
+Work rms_norm(Pass pass, const Problem& problem, const Operands<T>& o);
+Work channel_norm(ChannelNorm norm, Pass pass, const Problem& problem, const Operands<float>& o);
+Work qk_norm(Pass pass, const HeadProblem& heads, const Problem& problem, const Operands<float>& o);
+}  // namespace loop
 
 }  // namespace bench

@@ -43,7 +43,7 @@ struct ChannelState {
     if (norm == ChannelNorm::batch) {
       std::tie(y, mean, rstd) = at::native_batch_norm(x, weight, bias, running_mean, running_variance, training, 0.1, eps);
     } else if (norm == ChannelNorm::group) {
-      std::tie(y, mean, rstd) = at::native_group_norm(x, weight, bias, p.n, p.c, p.s, groups, eps);
+      std::tie(y, mean, rstd) = at::native_group_norm(x, weight, bias, p.n, p.c, p.s, p.groups, eps);
     } else {
       y = at::instance_norm(x, weight, bias, {}, {}, true, 0.1, eps, false);
     }
@@ -60,7 +60,7 @@ struct ChannelState {
           at::native_batch_norm_backward(dy, x, weight, running_mean, running_variance, mean, rstd, true, eps, {true, true, true});
     } else if (norm == ChannelNorm::group) {
       std::tie(dx, weight_grad, bias_grad) =
-          at::native_group_norm_backward(dy.contiguous(), x.contiguous(), mean, rstd, weight, p.n, p.c, p.s, groups, {true, true, true});
+          at::native_group_norm_backward(dy.contiguous(), x.contiguous(), mean, rstd, weight, p.n, p.c, p.s, p.groups, {true, true, true});
     } else {
       const std::vector<std::int64_t> extents{1, p.n * p.c, p.s, 1};
       std::tie(dx, weight_grad, bias_grad) =

@@ -85,7 +85,7 @@ void print_subject(const Subject& subject) {
   const auto found =
       std::find_if(all.begin(), all.end(), [&](const auto& c) { return c.layer == subject.layer && c.pass == subject.pass; });
   if (found == all.end()) return;
-  const auto takes_part = [](const Impl<float>& impl) { return impl.name != "copy" && impl.name != "norma_2threads"; };
+  const auto takes_part = [](const Impl<float>& impl) { return !impl.name.starts_with("copy") && !impl.name.starts_with("norma_"); };
   std::printf("\n%s: worst error of y in units of the bound\n%-14s", subject.title.c_str(), "mean / sigma");
   for (const Impl<float>& impl : found->impls)
     if (takes_part(impl)) std::printf(" %10s", impl.name.c_str());

@@ -18,8 +18,9 @@ struct Problem {
   index_t n = 0;
   index_t c = 0;
   index_t s = 1;
-  std::string shape;   ///< as it stands in the benchmark's name: "128x768"
-  std::string layout;  ///< "" where only one is possible, else "nchw" or "nhwc"
+  std::string shape;    ///< as it stands in the benchmark's name: "128x768"
+  std::string layout;   ///< "" where only one is possible, else "nchw" or "nhwc"
+  index_t groups = 32;  ///< GroupNorm's
 
   index_t size() const { return n * c * s; }
   bool channels_last() const { return layout == "nhwc"; }

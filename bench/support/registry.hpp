@@ -5,16 +5,24 @@
 
 #include "problem.hpp"
 
+#include <cstddef>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace bench {
 
+// A wrong formula errs in the first digits, a right one by the rounding of sums over 100,000 elements: anything between tells them apart.
+template <class T>
+inline constexpr double default_agreement = std::is_same_v<T, float> ? 1e-4 : 1e-10;
+
 template <class T>
 struct Impl {
-  std::string name;  ///< last part of the benchmark's name: "norma", "onednn", "torch", "eigen", ...
+  std::string name;  ///< last part of the benchmark's name: "norma", "onednn", "torch", "eigen", "loop", ...
   Maker<T> make;
-  bool comparable = true;  ///< false: timed beside the others, but computes something else
+  bool comparable = true;                   ///< false: timed beside the others, but computes something else
+  std::size_t element_bytes = sizeof(T);    ///< of x, y, dy, dx
+  double agreement = default_agreement<T>;  ///< the largest error --verify accepts, in units of a tensor's largest element
 };
 
 /// One case: everything that computes the same thing on the same data.
@@ -23,7 +31,7 @@ struct Case {
   std::string layer;
   Pass pass;
   Problem problem;
-  std::vector<Impl<T>> impls;  ///< `copy` is added to them by itself
+  std::vector<Impl<T>> impls;  ///< `copy` and, for large tensors, `copy_streaming` are added to them by themselves
   Maker<T> reference;          ///< plain loops in double: what --verify compares with
 
   std::string name() const;  ///< "LayerNorm/forward/f32/128x768"
