@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../peers/peers.hpp"
+#include "../support/operands.hpp"
 #include "../support/registry.hpp"
 #include "row_norm_reference.hpp"
 
@@ -13,6 +14,7 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <limits>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -38,6 +40,9 @@ inline bool has_train_pass(const Problem& p) { return is_among(p, {"1024x128", "
 
 /// A few shapes tell what doubles cost.
 inline bool has_double(const Problem& p) { return is_among(p, {"1x768", "1024x128", "128x768", "512x1024", "4096x1024", "8x96x56x56"}); }
+
+/// Elements of 16 bits: short, in L1 to L3, and in memory.
+inline bool has_half(const Problem& p) { return is_among(p, {"1x768", "1024x128", "128x768", "512x1024", "4096x1024", "8192x2560"}); }
 
 template <class T>
 norma::TensorView<T> tensor(const Problem& p, T* data) {
@@ -102,12 +107,46 @@ Maker<T> norma_on(const Executor& executor, Pass pass) {
   };
 }
 
+/// Elements of type H, parameters and statistics in float. `collect` brings the results to the operands.
+template <class Norm, class H>
+Work norma_half(Pass pass, const Problem& p, const Operands<float>& o) {
+  const Operands<H> h = operands<H>(p);
+  const auto step = std::make_shared<Step<Norm, float>>(p, o);
+  const auto x = constant(p, h.x), dy = constant(p, h.dy);
+  const auto y = tensor(p, h.y), dx = tensor(p, h.dx);
+  if (pass == Pass::forward) {
+    return {[=] { std::as_const(step->layer)(x, y); }, [=] { std::copy_n(h.y, p.size(), o.y); }};
+  }
+  step->layer.forward(x, y, step->saved);
+  return {[=] { step->layer.backward(dy, x, step->saved, dx); },
+          [=] {
+            std::copy_n(h.dx, p.size(), o.dx);
+            step->collect(o);
+          }};
+}
+
+/// norma on elements of 16 bits, beside norma on float. x and dy are rounded to them: results agree with the reference to a few such units.
+template <class Norm, class H>
+void add_half(Case<float>& c, const char* name) {
+  reserve_operands<H>(c.problem);
+  const Pass pass = c.pass;
+  Impl<float> impl{name, [pass](const Problem& p, const Operands<float>& o) { return norma_half<Norm, H>(pass, p, o); }};
+  impl.element_bytes = sizeof(H);
+  impl.agreement = 4 * static_cast<double>(static_cast<float>(std::numeric_limits<H>::epsilon()));
+  c.impls.push_back(std::move(impl));
+}
+
 template <class Norm, class T>
 void add_case(Pass pass, const Problem& p, void (*add_peers)(Case<T>&)) {
   Case<T> c{Norm::name, pass, p, {{"norma", norma_on<Norm, T>(norma::sequential, pass)}}, row_norm_reference<T>(pass, Norm::centred)};
 #ifdef _OPENMP
   if (has_two_threads(p)) c.impls.push_back({"norma_2threads", norma_on<Norm, T>(norma::openmp(2), pass)});
 #endif
+  if constexpr (std::is_same_v<T, float>)
+    if (has_half(p) && pass != Pass::train) {
+      add_half<Norm, norma::bfloat16>(c, "norma_bf16");
+      add_half<Norm, norma::float16>(c, "norma_f16");
+    }
   add_peers(c);
   c.impls.push_back({"loop", [pass](const Problem& q, const Operands<T>& o) { return Norm::plain_loop(pass, q, o); }});
   add(std::move(c));

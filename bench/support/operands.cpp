@@ -1,6 +1,8 @@
 // One lazily filled buffer for each operand: which element has which value depends on nothing but its index.
 #include "operands.hpp"
 
+#include <norma/core/half_precision.hpp>
+
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -53,7 +55,13 @@ class Buffer {
     pattern_.resize(200'003);
     std::mt19937 bits(seed_);
     std::normal_distribution<double> normal(mean_, sigma_);
-    for (T& value : pattern_) value = static_cast<T>(sigma_ == 0 ? mean_ : normal(bits));
+    for (T& value : pattern_) {
+      const double drawn = sigma_ == 0 ? mean_ : normal(bits);
+      if constexpr (sizeof(T) == 2)
+        value = static_cast<T>(static_cast<float>(drawn));
+      else
+        value = static_cast<T>(drawn);
+    }
   }
 
   double mean_, sigma_;
@@ -100,9 +108,13 @@ Operands<T> operands(const Problem& problem) {
           store.weight.filled(c), store.bias.filled(c), store.weight_grad.filled(c), store.bias_grad.filled(c)};
 }
 
-template void reserve_operands<float>(const Problem&);
-template void reserve_operands<double>(const Problem&);
-template Operands<float> operands<float>(const Problem&);
-template Operands<double> operands<double>(const Problem&);
+#define NORMA_BENCH_INSTANTIATE(T)                   \
+  template void reserve_operands<T>(const Problem&); \
+  template Operands<T> operands<T>(const Problem&);
+NORMA_BENCH_INSTANTIATE(float)
+NORMA_BENCH_INSTANTIATE(double)
+NORMA_BENCH_INSTANTIATE(norma::bfloat16)
+NORMA_BENCH_INSTANTIATE(norma::float16)
+#undef NORMA_BENCH_INSTANTIATE
 
 }  // namespace bench
