@@ -1,27 +1,30 @@
-// norma_bench_report FILE [--filter=REGEX] [--cpu]: the table at the end of a benchmark run.
+// norma_bench_report FILE [--filter=REGEX] [--cpu]: the tables at the end of a benchmark run: every case, then every kind of case.
 #include "results.hpp"
+#include "summary.hpp"
 
 #include <cstdio>
 #include <exception>
 #include <iostream>
 #include <regex>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace {
 
 using namespace bench;
 
-constexpr const char* own = "norma";
-
 constexpr const char* legend = R"(
 norma     time on one thread: median over the repetitions, and half the distance between their quartiles
 GB/s      x read and y written once; backward: x and dy read, dx written
-of copy   GB/s in parts of memcpy's, from x to y (dx)
+of copy   GB/s in parts of those of a copy from x to y (dx): memcpy's, or of streaming stores where these are faster
 fastest   the fastest library that was found, its time, and how many times as fast norma is
 eigen     how many times as fast norma is as array expressions written by hand with Eigen
+loop      how many times as fast norma is as plain loops for this one layout, in one inaccurate pass, compiled with -Ofast
 )";
 
-bool is_library(const std::string& impl) { return impl != "copy" && impl != "eigen" && !impl.starts_with(own); }
+/// Everything beside norma that is neither a copy nor written by hand: libraries, and what some cases are compared with instead.
+bool is_rival(const std::string& impl) { return !impl.starts_with("copy") && !is_by_hand(impl) && !impl.starts_with(own); }
 
 std::string time_text(double seconds) {
   char text[32];
@@ -44,14 +47,11 @@ std::string percent_text(double part) {
   return text;
 }
 
-std::string copy_share(const CaseResults& c, const Measurement& norma) {
-  const auto copy = c.impls.find("copy");
-  return copy == c.impls.end() ? "-" : ratio_text(norma.bytes_per_second / copy->second.bytes_per_second);
-}
+/// "-" where there is nothing to compare with.
+std::string ratio_or_none(double ratio) { return ratio == 0 ? "-" : ratio_text(ratio); }
 
-std::string against_eigen(const CaseResults& c, const Measurement& norma) {
-  const auto eigen = c.impls.find("eigen");
-  return eigen == c.impls.end() ? "-" : ratio_text(eigen->second.seconds / norma.seconds);
+double against(const std::string& impl, const CaseResults& c) {
+  return fastest_ratio(c, [&](const std::string& other) { return other == impl; });
 }
 
 void print_row(const CaseResults& c) {
@@ -61,7 +61,7 @@ void print_row(const CaseResults& c) {
   std::string peer = "-", peer_time = "-", ratio = "-";
   double fastest = 0;
   for (const auto& [impl, result] : c.impls)
-    if (is_library(impl) && (fastest == 0 || result.seconds < fastest)) {
+    if (is_rival(impl) && (fastest == 0 || result.seconds < fastest)) {
       fastest = result.seconds;
       peer = impl;
     }
@@ -69,29 +69,50 @@ void print_row(const CaseResults& c) {
     peer_time = time_text(fastest);
     ratio = ratio_text(fastest / m.seconds);
   }
-  std::printf("%-42s %9s %4s %6.1f %8s  %-7s %9s %6s %6s\n", c.name.c_str(), time_text(m.seconds).c_str(), percent_text(m.spread).c_str(),
-              m.bytes_per_second / 1e9, copy_share(c, m).c_str(), peer.c_str(), peer_time.c_str(), ratio.c_str(),
-              against_eigen(c, m).c_str());
+  std::printf("%-42s %9s %4s %6.1f %8s  %-7s %9s %6s %6s %6s\n", c.name.c_str(), time_text(m.seconds).c_str(),
+              percent_text(m.spread).c_str(), m.bytes_per_second / 1e9, ratio_or_none(copy_share(c)).c_str(), peer.c_str(),
+              peer_time.c_str(), ratio.c_str(), ratio_or_none(against("eigen", c)).c_str(), ratio_or_none(against("loop", c)).c_str());
 }
 
-/// norma with an executor of several threads against norma with one: "norma_2threads", ...
-void print_threads(const CaseResults& c) {
-  for (const auto& [impl, result] : c.impls)
-    if (impl.starts_with("norma_") && c.impls.contains(own))
-      std::printf("%-42s %9s: %s times as fast as on one thread\n", (c.name + "/" + impl.substr(6)).c_str(),
-                  time_text(result.seconds).c_str(), ratio_text(c.impls.at(own).seconds / result.seconds).c_str());
+/// norma's other ways of doing a case against the first, one thread on the case's own element type: "norma_2threads", "norma_bf16", ...
+void print_variants(const CaseResults& c) {
+  if (!c.impls.contains(own)) return;
+  for (const auto& [impl, result] : c.impls) {
+    if (!impl.starts_with("norma_")) continue;
+    const std::string variant = impl.substr(6);
+    std::printf("%-42s %9s: %s times as fast as %s\n", (c.name + "/" + variant).c_str(), time_text(result.seconds).c_str(),
+                ratio_text(c.impls.at(own).seconds / result.seconds).c_str(), variant.ends_with("threads") ? "on one thread" : "f32");
+  }
+}
+
+constexpr const char* kinds_legend = R"(
+Over all cases of a norm, pass, element type and layout: geometric mean and least of how many times as fast norma is
+libraries  as the fastest library that was found
+all        as the fastest of all: these, Eigen's expressions and the plain loop
+of copy    geometric mean of the share above
+)";
+
+void print_kinds(const std::vector<Kind>& kinds) {
+  std::printf("%s\n%-38s %5s %9s %6s %7s %6s %8s  %s\n", kinds_legend, "norm, pass, type, layout", "cases", "libraries", "least", "all",
+              "least", "of copy", "least of all in");
+  for (const Kind& k : kinds)
+    std::printf("%-38s %5zu %9s %6s %7s %6s %8s  %s\n", k.name.c_str(), k.cases, ratio_or_none(k.libraries.mean()).c_str(),
+                ratio_or_none(k.libraries.least).c_str(), ratio_or_none(k.all.mean()).c_str(), ratio_or_none(k.all.least).c_str(),
+                ratio_or_none(k.of_copy.mean()).c_str(), k.all.least_in.c_str());
 }
 
 void print(const Results& results, const std::regex& filter) {
+  std::vector<CaseResults> cases;
+  for (const CaseResults& c : results.cases)
+    if (std::regex_search(c.name, filter)) cases.push_back(c);
   for (const char* key : {"date", "norma_instruction_set", "onednn", "torch"})
     if (const auto found = results.context.find(key); found != results.context.end()) std::printf("%s: %s   ", key, found->second.c_str());
-  std::printf("\n%s\n%-42s %9s %4s %6s %8s  %-7s %9s %6s %6s\n", legend, "case", "norma", "+-", "GB/s", "of copy", "fastest", "its time",
-              "ratio", "eigen");
-  for (const CaseResults& c : results.cases)
-    if (std::regex_search(c.name, filter)) print_row(c);
+  std::printf("\n%s\n%-42s %9s %4s %6s %8s  %-7s %9s %6s %6s %6s\n", legend, "case", "norma", "+-", "GB/s", "of copy", "fastest",
+              "its time", "ratio", "eigen", "loop");
+  for (const CaseResults& c : cases) print_row(c);
   std::printf("\n");
-  for (const CaseResults& c : results.cases)
-    if (std::regex_search(c.name, filter)) print_threads(c);
+  for (const CaseResults& c : cases) print_variants(c);
+  print_kinds(kinds_of(cases));
 }
 
 }  // namespace
