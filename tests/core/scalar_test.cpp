@@ -15,7 +15,8 @@ static_assert(std::is_same_v<norma::Arithmetic<float, float, double>, float>);
 static_assert(std::is_same_v<norma::Arithmetic<float, norma::float16, norma::float16>, float>);
 static_assert(std::is_same_v<norma::Arithmetic<float, norma::bfloat16, float, double>, double>);
 static_assert(std::is_same_v<norma::Arithmetic<double, norma::float16>, double>);
-static_assert(std::is_same_v<norma::ParameterFor<norma::bfloat16>, float> && std::is_same_v<norma::ParameterFor<float>, float> && std::is_same_v<norma::ParameterFor<const double>, double>);
+static_assert(std::is_same_v<norma::ParameterFor<norma::bfloat16>, float> && std::is_same_v<norma::ParameterFor<float>, float> &&
+              std::is_same_v<norma::ParameterFor<const double>, double>);
 
 TEST(ParameterType, ReturnsToItself) {
   const auto size = [](auto* type) { return sizeof(*type); };
