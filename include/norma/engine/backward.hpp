@@ -91,7 +91,7 @@ class Backward {
     Columns column;
     const bool side_by_side = piece.columns(layout_, first, count, column);
     TileNumbers<A, 3> memory;
-    const auto of_set = memory.pick({table.mean, table.factor, table.shift}, column, count, side_by_side);
+    const auto of_set = memory.pick({table.mean, table.factor, table.shift}, table.sets, column, count, side_by_side);
     const Coefficients<A> c{of_set[0], of_set[1], of_set[2]};
     CellSumsOfTile sums;
     for (auto& column_of_sums : sums) clear_columns(column_of_sums, count);
@@ -140,8 +140,8 @@ class Backward {
     Columns column;
     const bool side_by_side = piece.columns(layout_, first, count, column);
     TileNumbers<A, 6> memory;
-    const auto of_set =
-        memory.pick({table.mean, table.factor, table.shift, table.scale, table.slope, table.offset}, column, count, side_by_side);
+    const auto of_set = memory.pick({table.mean, table.factor, table.shift, table.scale, table.slope, table.offset}, table.sets, column,
+                                    count, side_by_side);
     const Coefficients<A> c{of_set[0], of_set[1], of_set[2]};
     DxCoefficients<A> d{of_set[3], of_set[4], of_set[5]};
     alignas(64) A scale[tile_lanes<A>];

@@ -124,7 +124,7 @@ void differentiate_rows(const DenseRows<A, U, 3>& rows, const Statistic& statist
   alignas(64) std::byte memory[SumsTable<A>::bytes(tile_rows)];
   SumsTable<A> table(tile_rows, memory);
   const bool gradients = weight_grad != nullptr || bias_grad != nullptr, weighted = rows.weight != nullptr;
-  const ElementWeight<A> weight{rows.weight, 1, rows.weight_offset};
+  const ElementWeight<A> weight{rows.weight, weighted ? 1 : 0, rows.weight_offset};
   GradientRun<A> running;
   if (gradients) {
     const index_t padded = SlotSums<A>::padded_size(rows.size);

@@ -226,7 +226,7 @@ class Forward {
     if (varies_in_set_) {
       make_cell_coefficients(table, first, count, column, memory);
     } else {
-      of_cell = memory.pick({table.mean, table.factor, table.offset}, column, count, side_by_side);
+      of_cell = memory.pick({table.mean, table.factor, table.offset}, table.sets, column, count, side_by_side);
     }
     const Coefficients<A> c{of_cell[0], of_cell[1], of_cell[2]};
     if (!scaled) return run_map(map_, first, count, c, A(1));

@@ -61,13 +61,17 @@ struct Piece {
   }
 };
 
-/// N numbers of each cell of a tile, beside each other: those of their sets where these lie so, else copies.
+/// N numbers of each cell of a tile, beside each other: those of their sets where these lie so, else copies. Whole registers of them may be
+/// read.
 template <class A, std::size_t N>
 struct TileNumbers {
   alignas(64) A number[N][tile_lanes<A>];
 
-  NORMA_INLINE std::array<const A*, N> pick(const std::array<const A*, N>& of_set, const index_t* column, index_t count,
+  /// `sets` of them are in the columns.
+  NORMA_INLINE std::array<const A*, N> pick(const std::array<const A*, N>& of_set, index_t sets, const index_t* column, index_t count,
                                             bool side_by_side) {
+    constexpr index_t W = pack_size<A>;
+    side_by_side = side_by_side && column[0] + (count + W - 1) / W * W <= padded_sets(sets);
     std::array<const A*, N> result;
     for (std::size_t k = 0; k < N; ++k) {
       result[k] = side_by_side ? of_set[k] + column[0] : number[k];
