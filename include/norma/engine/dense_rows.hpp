@@ -55,7 +55,7 @@ struct DenseRows {
       for (index_t r = 0; r < tile_rows && r < rows; ++r) tile.offset[s][r] = r * stride[s];
     }
     for (index_t first = 0; first < rows; first += tile_rows) {
-      for (std::size_t s = 0; s < S; ++s) tile.tensor[s] = {data[s] + first * stride[s], tile.offset[s]};
+      for (std::size_t s = 0; s < S; ++s) tile.tensor[s] = {data[s] == nullptr ? nullptr : data[s] + first * stride[s], tile.offset[s]};
       f(tile, first, rows - first < tile_rows ? rows - first : tile_rows);
     }
   }
