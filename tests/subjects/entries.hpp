@@ -243,10 +243,10 @@ struct SomeMixesEntry : LayerEntry {
                                    (std::is_same_v<T, float> && sizeof(X) == 2) ||
                                    (std::is_same_v<T, double> && std::is_same_v<X, float> && std::is_same_v<Y, float>);
 };
-/// Made for plain types: mixes are those of the layer in one process.
+/// Made for plain types and for x and y of 16 bits: mixes are those of the layer in one process.
 struct RanksEntry : LayerEntry {
   template <class T, class X, class Y>
-  static constexpr bool made_for = std::is_same_v<T, X>&& std::is_same_v<T, Y>;
+  static constexpr bool made_for = std::is_same_v<X, Y> && (std::is_same_v<T, X> || sizeof(X) == 2);
   /// The batch dealt to ranks, each with a copy of the layer.
   template <class X, class Y, template <class> class L, class T>
   static std::unique_ptr<Norm> shared(const L<T>& layer, const Setting& s) {
@@ -454,7 +454,7 @@ inline Subject over_ranks(Subject s, const char* name, Family family) {
   s.family = std::move(family);
   s.over_ranks = true;
   s.without["Allocation"] = "what travels is allocated anew";
-  s.without["MixedTypes"] = s.without["HalfElements"] = "mixes of types are the one process' business";
+  s.without["MixedTypes"] = "mixes of types are the one process' business";
   s.without["Stack"] = s.without["OutOfMemory"] = "ranks are threads of their own";
   s.without["Value"] = "its layers are copied by the ranks, each alone";
   return s;

@@ -9,8 +9,8 @@
 
 namespace norma {
 
-/// bits(float) of a number between two floats, of which it becomes the one with an odd last bit: rounded to fewer bits, that gives what the
-/// double itself rounded once would have given.
+/// The float that value is, or of the two around it the one whose last bit is odd. Rounded to fewer bits, it gives what rounding the double
+/// once would have given.
 NORMA_INLINE constexpr float rounded_to_odd(double value) noexcept {
   const float nearest = static_cast<float>(value);
   const double back = static_cast<double>(nearest);

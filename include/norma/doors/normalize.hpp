@@ -28,7 +28,7 @@ inline Operands forward_operands(const TensorView<X>& x, const TensorView<Y>& y,
   return operands;
 }
 
-/// Where the elements of a tensor lie, whoever's type they have.
+/// Where the elements of a tensor lie, which may be of a user's own type with the same bits.
 template <class U, class T>
 inline U* elements_of(const TensorView<T>& t) {
   return reinterpret_cast<U*>(const_cast<std::remove_const_t<T>*>(t.data()));

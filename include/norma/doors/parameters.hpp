@@ -4,6 +4,7 @@
 #include <norma/core/buffer.hpp>
 #include <norma/core/view.hpp>
 #include <norma/doors/checks.hpp>
+#include <norma/doors/visits.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
@@ -103,7 +104,7 @@ using ParameterOf = typename ParameterOfTensor<X>::type;
 
 /// Weight and bias of a layer with their gradients; each absent where the layer has none. An ordinary value.
 template <Parameter T>
-class AffineParameters {
+class AffineParameters : public VisitedParameters<AffineParameters<T>> {
  public:
   std::span<T> weight() { return weight_.span(); }
   std::span<const T> weight() const { return weight_.span(); }
@@ -120,21 +121,12 @@ class AffineParameters {
     bias_grad_.fill(T(0));
   }
 
-  /// f(name, value, grad) for each parameter, with PyTorch's state_dict names; read-only spans of a const layer.
-  template <class F>
-  void for_each_parameter(F&& f) {
-    visit_parameters(*this, f);
-  }
-  template <class F>
-  void for_each_parameter(F&& f) const {
-    visit_parameters(*this, f);
-  }
-
   /// f(name, value) for each buffer; none here.
   template <class F>
   void for_each_buffer(F&&) const {}
 
  protected:
+  friend VisitedParameters<AffineParameters>;
   template <class Self, class F>
   static void visit_parameters(Self& self, F& f) {
     if (self.weight().data() != nullptr) f(std::string_view("weight"), self.weight(), self.weight_grad());

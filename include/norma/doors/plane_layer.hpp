@@ -19,20 +19,13 @@ inline TensorView<X> with_planes(const TensorView<X>& x) {
 ///   planes_backward(executor, dy, x, saved, dx, running) its backward
 /// where `running` says that running statistics stand for the batch's, as constants.
 template <class Layer, class F, Parameter T>
-class PlaneLayer : public BatchLayer<Layer, F, T> {
+class PlaneLayer : public BatchLayer<Layer, F, T>, public VisitedParameters<Layer> {
  public:
   /// With running statistics, too: inference is no mere scale and shift.
   static constexpr bool inference_takes_statistics = true;
 
   /// Those of AffineParameters and what Layer has of its own, which its visit_parameters shows.
-  template <class Visit>
-  void for_each_parameter(Visit&& visit) {
-    Layer::visit_parameters(self(), visit);
-  }
-  template <class Visit>
-  void for_each_parameter(Visit&& visit) const {
-    Layer::visit_parameters(static_cast<const Layer&>(*this), visit);
-  }
+  using VisitedParameters<Layer>::for_each_parameter;
 
  protected:
   using BatchLayer<Layer, F, T>::BatchLayer;

@@ -12,7 +12,7 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// Running mean and variance of a layer, and how many batches went in. Variance is absent where a norm has none.
 template <class T>
-class RunningStatistics {
+class RunningStatistics : public VisitedBuffers<RunningStatistics<T>> {
  public:
   RunningStatistics() = default;
   RunningStatistics(index_t channels, bool has_variance, T variance) : mean_(channels), tracks_(true) {
@@ -30,16 +30,6 @@ class RunningStatistics {
     batches_ = n;
   }
 
-  /// f(name, value) for each buffer, with PyTorch's state_dict names; read-only spans of a const layer.
-  template <class F>
-  void for_each_buffer(F&& f) {
-    visit_buffers(*this, f);
-  }
-  template <class F>
-  void for_each_buffer(F&& f) const {
-    visit_buffers(*this, f);
-  }
-
  protected:
   bool tracks() const { return tracks_; }
   TensorView<const T> mean_view() const { return {mean_.data(), mean_.size()}; }
@@ -54,6 +44,7 @@ class RunningStatistics {
   }
 
  private:
+  friend VisitedBuffers<RunningStatistics>;
   template <class Self, class F>
   static void visit_buffers(Self& self, F& f) {
     if (!self.tracks_) return;

@@ -1,5 +1,5 @@
-// Dense rows: few sets, each one run of memory in the arithmetic's own type. They go from the door to the kernels without a plan, for that
-// would take longer than they do; their bits are those of a plan.
+// Dense rows: few sets, each one run of memory of the elements that kernels take. They go from the door to the kernels without a plan, for
+// that would take longer than they do; their bits are those of a plan.
 #pragma once
 
 #include <norma/engine/backward_call.hpp>

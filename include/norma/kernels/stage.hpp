@@ -118,7 +118,7 @@ struct TileCopies {
   }
 };
 
-/// What is done with elements of one type, whoever's they are.
+/// How elements of one type are copied and read, also those of a user's own type with the same bits.
 struct ElementAccess {
   ElementType type;
   index_t bytes;

@@ -54,6 +54,7 @@ class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchSets<Batc
 
  private:
   friend Base;
+  friend VisitedParameters<BatchInstanceNorm>;
 
   template <class Self, class Visit>
   static void visit_parameters(Self& self, Visit& visit) {

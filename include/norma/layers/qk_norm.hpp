@@ -23,7 +23,7 @@ struct QKNormOptions {
 /// Normalizes the last axis, of head_dim elements, of q (B, T, H, D) and k (B, S, H_kv, D), any strides, any other axes. Weights have
 /// head_dim elements and are shared by the heads. T: float or double.
 template <Parameter T>
-class QKNorm : public QueryKeyCalls<QKNorm<T>, T> {
+class QKNorm : public QueryKeyCalls<QKNorm<T>, T>, public VisitedParameters<QKNorm<T>> {
  public:
   static constexpr const char* name = "QKNorm";
 
@@ -59,20 +59,12 @@ class QKNorm : public QueryKeyCalls<QKNorm<T>, T> {
     k_.zero_grad();
   }
 
-  /// f(name, value, grad) for each parameter that the form has; read-only spans of a const layer.
-  template <class F>
-  void for_each_parameter(F&& f) {
-    visit_parameters(*this, f);
-  }
-  template <class F>
-  void for_each_parameter(F&& f) const {
-    visit_parameters(*this, f);
-  }
   template <class F>
   void for_each_buffer(F&&) const {}
 
  private:
   friend QueryKeyCalls<QKNorm<T>, T>;
+  friend VisitedParameters<QKNorm>;
 
   template <class Self, class F>
   static void visit_parameters(Self& self, F& f) {

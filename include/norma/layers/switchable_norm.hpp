@@ -69,6 +69,7 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchSets<Switchable
   using Shares = std::array<double, 3>;
   using Three = std::array<SetStatistics, 3>;  // of a plane: instance, layer, batch
   friend Base;
+  friend VisitedParameters<SwitchableNorm>;
 
   template <class Self, class Visit>
   static void visit_parameters(Self& self, Visit& visit) {

@@ -5,7 +5,7 @@
 
 #include <norma/core/view.hpp>
 #include <norma/doors/saved.hpp>
-#include <norma/engine/paired_blocks.hpp>
+#include <norma/engine/scale.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 

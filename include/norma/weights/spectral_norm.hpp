@@ -20,7 +20,9 @@ struct SpectralNormOptions {
 /// vectors always, of its rows and columns. A zero matrix gives w = 0 and gradients 0. Equal weight and seed give equal bits. Between a
 /// forward and its backward W must not change; u and v may. The products are Eigen's and run on one thread. T: float or double.
 template <Parameter T>
-class SpectralNorm : public Reparameterised<SpectralNorm<T>, T> {
+class SpectralNorm : public Reparameterised<SpectralNorm<T>, T>,
+                     public VisitedParameters<SpectralNorm<T>>,
+                     public VisitedBuffers<SpectralNorm<T>> {
   using Base = Reparameterised<SpectralNorm<T>, T>;
 
  public:
@@ -54,26 +56,10 @@ class SpectralNorm : public Reparameterised<SpectralNorm<T>, T> {
     add_gradient(ExecutorRef(executor), this->checked("dw", norma::view(dw)), sigma(), u().data(), v().data());
   }
 
-  /// f(name, value, grad) for W; f(name, value) for u and v.
-  template <class F>
-  void for_each_parameter(F&& f) {
-    visit_parameters(*this, f);
-  }
-  template <class F>
-  void for_each_parameter(F&& f) const {
-    visit_parameters(*this, f);
-  }
-  template <class F>
-  void for_each_buffer(F&& f) {
-    visit_buffers(*this, f);
-  }
-  template <class F>
-  void for_each_buffer(F&& f) const {
-    visit_buffers(*this, f);
-  }
-
  private:
   friend Base;
+  friend VisitedParameters<SpectralNorm>;
+  friend VisitedBuffers<SpectralNorm>;
   struct FromView {};
 
   template <class Self, class F>
@@ -126,7 +112,7 @@ class SpectralNorm : public Reparameterised<SpectralNorm<T>, T> {
   template <class DW, class N>
   void add_gradient(const ExecutorRef& executor, const TensorView<DW>& dw, double sigma, const N* u, const N* v) {
     const double inverse_sigma = inverse(sigma);
-    const PairedBlocks<T> blocks(this->tensor(weight_), dw);
+    const TensorPair<T> blocks(this->tensor(weight_), dw);
     double slope = 0;
     for (index_t b = 0; b < blocks.count(); ++b) {
       blocks.read(b,

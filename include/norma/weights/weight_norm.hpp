@@ -19,7 +19,7 @@ struct WeightNormOptions {
 /// doubles) gives w = 0 and gradients 0. Between a forward
 /// and its backward g and v must not change. T: float or double.
 template <Parameter T>
-class WeightNorm : public Reparameterised<WeightNorm<T>, T> {
+class WeightNorm : public Reparameterised<WeightNorm<T>, T>, public VisitedParameters<WeightNorm<T>> {
   using Base = Reparameterised<WeightNorm<T>, T>;
 
  public:
@@ -43,15 +43,6 @@ class WeightNorm : public Reparameterised<WeightNorm<T>, T> {
     v_grad_.fill(T(0));
   }
 
-  /// f(name, value, grad) for g and v.
-  template <class F>
-  void for_each_parameter(F&& f) {
-    visit_parameters(*this, f);
-  }
-  template <class F>
-  void for_each_parameter(F&& f) const {
-    visit_parameters(*this, f);
-  }
   template <class F>
   void for_each_buffer(F&&) const {}
 
@@ -64,6 +55,7 @@ class WeightNorm : public Reparameterised<WeightNorm<T>, T> {
   }
 
  private:
+  friend VisitedParameters<WeightNorm>;
   template <class Self, class F>
   static void visit_parameters(Self& self, F& f) {
     f(std::string_view(self.legacy_names_ ? "weight_g" : "parametrizations.weight.original0"), self.g(), self.g_grad());

@@ -8,16 +8,16 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// Blocks of A in the order of x's memory; staged where a tensor does not lie like that.
 template <class A>
-class PairedBlocks {
+class TensorPair {
  public:
   template <class X, class Y>
-  PairedBlocks(const TensorView<X>& x, const TensorView<Y>& y)
+  TensorPair(const TensorView<X>& x, const TensorView<Y>& y)
       : operands_(both(x, y)),
         layout_(x.extents(), trailing_axes(x.rank(), x.rank()), operands_),
         x_(operands_, layout_, stream_x),
         y_(operands_, layout_, stream_y) {}
-  PairedBlocks(const PairedBlocks&) = delete;
-  PairedBlocks& operator=(const PairedBlocks&) = delete;
+  TensorPair(const TensorPair&) = delete;
+  TensorPair& operator=(const TensorPair&) = delete;
 
   index_t size() const { return layout_.set_size; }
   index_t count() const { return (size() + block_length - 1) / block_length; }
@@ -60,7 +60,7 @@ class PairedBlocks {
 template <class A, class X, class Y>
 inline void scale(const ExecutorRef& executor, const TensorView<X>& x, A factor, const TensorView<Y>& y, Result result = Result::replaced) {
   if (x.size() == 0) return;
-  const PairedBlocks<A> blocks(x, y);
+  const TensorPair<A> blocks(x, y);
   const index_t bytes = blocks.size() * static_cast<index_t>(sizeof(Y));
   const bool adds = result == Result::added;
   const bool streaming = !adds && streams_output(executor.streaming(), Operand(y), bytes, Operand(x), Operand());
