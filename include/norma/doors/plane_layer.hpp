@@ -2,6 +2,7 @@
 #pragma once
 
 #include <norma/doors/batch_layer.hpp>
+#include <norma/doors/visits.hpp>
 #include <norma/stats/mixture.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {

@@ -5,6 +5,7 @@
 
 #include <norma/core/view.hpp>
 #include <norma/doors/checks.hpp>
+#include <norma/doors/visits.hpp>
 #include <norma/engine/given.hpp>
 #include <norma/stats/running.hpp>
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include <norma/doors/plane_layer.hpp>
+#include <norma/doors/visits.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 

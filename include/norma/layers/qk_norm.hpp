@@ -3,6 +3,7 @@
 #pragma once
 
 #include <norma/doors/query_key_calls.hpp>
+#include <norma/doors/visits.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 

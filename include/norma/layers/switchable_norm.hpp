@@ -5,6 +5,7 @@
 #include <array>
 
 #include <norma/doors/plane_layer.hpp>
+#include <norma/doors/visits.hpp>
 #include <norma/stats/softmax.hpp>
 
 namespace norma {

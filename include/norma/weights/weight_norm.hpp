@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include <norma/doors/visits.hpp>
 #include <norma/weights/batch_start.hpp>
 #include <norma/weights/reparameterised.hpp>
 
