@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <concepts>
 #include <cstdint>
 #include <cstring>
 #include <utility>
@@ -15,6 +16,10 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 /// xsimd's register of the widest instruction set this translation unit may use; load, store, + - * / < come with it.
 template <class T>
 using Pack = xsimd::batch<T, xsimd::default_arch>;
+
+/// What comparing two of them gives.
+template <class T>
+using Mask = xsimd::batch_bool<T, xsimd::default_arch>;
 
 template <class T>
 inline constexpr int pack_size = static_cast<int>(Pack<T>::size);
@@ -74,10 +79,11 @@ NORMA_INLINE Pack<T> mul(const Pack<T>& a, const Pack<T>& b) {
   return product;
 }
 
-/// The same in double without vectors.
+/// The same without vectors.
 NORMA_INLINE double fma(double a, double b, double c) { return std::fma(a, b, c); }
-NORMA_INLINE double mul(double a, double b) {
-  double product = a * b;
+template <std::floating_point T>
+NORMA_INLINE T mul(T a, T b) {
+  T product = a * b;
 #if defined(__GNUC__) && defined(__FMA__)
   __asm__("" : "+x"(product));
 #elif defined(__GNUC__) && defined(__aarch64__)
@@ -93,10 +99,23 @@ NORMA_INLINE double clear_negative(double v) { return v < 0 ? 0 : v; }
 /// True if a < b in every lane; false where either is NaN.
 NORMA_INLINE bool all_less(const Pack<double>& a, const Pack<double>& b) { return xsimd::all(a < b); }
 
-/// Exact division and square root of doubles; xsimd's are estimates on NEON.
-NORMA_INLINE Pack<double> divide(const Pack<double>& a, const Pack<double>& b) {
+/// a where the mask of a comparison holds, b where not; of numbers, of registers and their lanes.
+template <class T>
+NORMA_INLINE Pack<T> select(const Mask<T>& mask, const Pack<T>& a, const Pack<T>& b) {
+  return xsimd::select(mask, a, b);
+}
+NORMA_INLINE constexpr float select(bool condition, float a, float b) { return condition ? a : b; }
+NORMA_INLINE constexpr double select(bool condition, double a, double b) { return condition ? a : b; }
+
+/// Exact division, and exact square roots of doubles; xsimd's are estimates on NEON.
+template <class T>
+NORMA_INLINE Pack<T> divide(const Pack<T>& a, const Pack<T>& b) {
 #if defined(__aarch64__)
-  return vdivq_f64(a, b);
+  if constexpr (sizeof(T) == 4) {
+    return vdivq_f32(a, b);
+  } else {
+    return vdivq_f64(a, b);
+  }
 #else
   return a / b;
 #endif

@@ -1,0 +1,155 @@
+// What the algorithms of math.hpp do to registers beside + - * /: signs, bounds, powers of two, and what a rounding left over.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <type_traits>
+
+#include <norma/simd/pack.hpp>
+
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
+
+/// |v| and -|v|; `with_sign_of` gives a number that is not negative, or has it already, the sign of v.
+template <class T>
+NORMA_INLINE Pack<T> minus_abs(const Pack<T>& v) {
+  return v | Pack<T>(T(-0.0));
+}
+template <class T>
+NORMA_INLINE Pack<T> abs(const Pack<T>& v) {
+  return minus_abs(v) ^ Pack<T>(T(-0.0));
+}
+template <class T>
+NORMA_INLINE Pack<T> with_sign_of(const Pack<T>& magnitude, const Pack<T>& v) {
+  return magnitude | (v & Pack<T>(T(-0.0)));
+}
+
+/// The larger (smaller) of v and a bound that is neither NaN nor zero; a NaN of v stays. In hardware's own order of operands, one
+/// instruction.
+template <class T>
+NORMA_INLINE Pack<T> at_least(const Pack<T>& v, T bound) {
+  const Pack<T> b(bound);
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) {
+    return _mm512_maskz_max_ps(0xFFFF, b, v);
+  } else {
+    return _mm512_maskz_max_pd(0xFF, b, v);
+  }
+#elif defined(__AVX__)
+  if constexpr (sizeof(T) == 4) {
+    return _mm256_max_ps(b, v);
+  } else {
+    return _mm256_max_pd(b, v);
+  }
+#elif defined(__SSE2__)
+  if constexpr (sizeof(T) == 4) {
+    return _mm_max_ps(b, v);
+  } else {
+    return _mm_max_pd(b, v);
+  }
+#else
+  return select(v < b, b, v);
+#endif
+}
+template <class T>
+NORMA_INLINE Pack<T> at_most(const Pack<T>& v, T bound) {
+  const Pack<T> b(bound);
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) {
+    return _mm512_maskz_min_ps(0xFFFF, b, v);
+  } else {
+    return _mm512_maskz_min_pd(0xFF, b, v);
+  }
+#elif defined(__AVX__)
+  if constexpr (sizeof(T) == 4) {
+    return _mm256_min_ps(b, v);
+  } else {
+    return _mm256_min_pd(b, v);
+  }
+#elif defined(__SSE2__)
+  if constexpr (sizeof(T) == 4) {
+    return _mm_min_ps(b, v);
+  } else {
+    return _mm_min_pd(b, v);
+  }
+#else
+  return select(b < v, b, v);
+#endif
+}
+
+/// The number whose exponent field is in the lowest bits of v's pattern and whose fraction is 0: the pattern moved up behind the sign.
+template <class T>
+NORMA_INLINE Pack<T> exponent_from_low_bits(const Pack<T>& v) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) {
+    return _mm512_castsi512_ps(_mm512_maskz_slli_epi32(0xFFFF, _mm512_castps_si512(v), 23));
+  } else {
+    return _mm512_castsi512_pd(_mm512_maskz_slli_epi64(0xFF, _mm512_castpd_si512(v), 52));
+  }
+#elif defined(__AVX2__)
+  if constexpr (sizeof(T) == 4) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(v), 23));
+  } else {
+    return _mm256_castsi256_pd(_mm256_slli_epi64(_mm256_castpd_si256(v), 52));
+  }
+#elif defined(__SSE2__) && !defined(__AVX__)
+  if constexpr (sizeof(T) == 4) {
+    return _mm_castsi128_ps(_mm_slli_epi32(_mm_castps_si128(v), 23));
+  } else {
+    return _mm_castsi128_pd(_mm_slli_epi64(_mm_castpd_si128(v), 52));
+  }
+#elif defined(__aarch64__)
+  if constexpr (sizeof(T) == 4) {
+    return vreinterpretq_f32_s32(vshlq_n_s32(vreinterpretq_s32_f32(v), 23));
+  } else {
+    return vreinterpretq_f64_s64(vshlq_n_s64(vreinterpretq_s64_f64(v), 52));
+  }
+#else
+  using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+  alignas(64) T lanes[pack_size<T>];
+  store(lanes, v);
+  for (T& lane : lanes) lane = std::bit_cast<T>(static_cast<Bits>(std::bit_cast<Bits>(lane) << (sizeof(T) == 4 ? 23 : 52)));
+  return load(lanes);
+#endif
+}
+
+/// c - a * b in one rounding wherever the hardware has it.
+template <class T>
+NORMA_INLINE Pack<T> minus_product(const Pack<T>& c, const Pack<T>& a, const Pack<T>& b) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) {
+    return _mm512_fnmadd_ps(a, b, c);
+  } else {
+    return _mm512_fnmadd_pd(a, b, c);
+  }
+#elif defined(__FMA__) && defined(__AVX__)
+  if constexpr (sizeof(T) == 4) {
+    return _mm256_fnmadd_ps(a, b, c);
+  } else {
+    return _mm256_fnmadd_pd(a, b, c);
+  }
+#elif defined(__aarch64__)
+  if constexpr (sizeof(T) == 4) {
+    return vfmsq_f32(c, a, b);
+  } else {
+    return vfmsq_f64(c, a, b);
+  }
+#else
+  return c - a * b;
+#endif
+}
+
+/// c - a * b where c is nearly a * b: what rounding left over, exact everywhere. Without a fused instruction a and b are split in halves,
+/// whose products are exact (Dekker, 1971).
+template <class T>
+NORMA_INLINE Pack<T> residual(const Pack<T>& c, const Pack<T>& a, const Pack<T>& b) {
+#if defined(__AVX512F__) || (defined(__FMA__) && defined(__AVX__)) || defined(__aarch64__)
+  return minus_product(c, a, b);
+#else
+  using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+  const Pack<T> upper(std::bit_cast<T>(static_cast<Bits>(~Bits(0) << (sizeof(T) == 4 ? 12 : 27))));
+  const Pack<T> a_high = a & upper, a_low = a - a_high, b_high = b & upper, b_low = b - b_high;
+  return ((c - a_high * b_high) - a_high * b_low - a_low * b_high) - a_low * b_low;
+#endif
+}
+
+}}  // namespace norma::NORMA_ISA_NAMESPACE
