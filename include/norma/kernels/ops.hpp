@@ -1,0 +1,136 @@
+// The activations: functions of one number, and their derivatives, for scalars and registers alike.
+#pragma once
+
+#include <concepts>
+#include <type_traits>
+
+#include <norma/simd/math.hpp>
+
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
+
+/// What can stand as an op: a function of one number and its derivative, of float and double (and of norma's registers, which are not named
+/// to users: a template). `V operator()(V z) const`, `V derivative(V z) const`; see Relu for one.
+template <class F>
+concept Op = requires(const std::remove_cvref_t<F>& op, float single, double wide) {
+  { op(single) } -> std::same_as<float>;
+  { op(wide) } -> std::same_as<double>;
+  { op.derivative(single) } -> std::same_as<float>;
+  { op.derivative(wide) } -> std::same_as<double>;
+};
+
+/// max(z, 0); -0 and NaN stay. The derivative is 0 at 0, as in PyTorch.
+struct Relu {
+  template <class V>
+  NORMA_INLINE V operator()(V z) const {
+    return select(z < V(0), V(0), z);
+  }
+  template <class V>
+  NORMA_INLINE V derivative(V z) const {
+    return select(z > V(0), V(1), select(z <= V(0), V(0), z));
+  }
+};
+inline constexpr Relu relu;
+
+/// z, or slope z where z is not positive.
+struct leaky_relu {
+  double slope = 0.01;
+
+  template <class V>
+  NORMA_INLINE V operator()(V z) const {
+    return select(z > V(0), z, mul(z, splat<V>(slope)));
+  }
+  template <class V>
+  NORMA_INLINE V derivative(V z) const {
+    return select(z > V(0), V(1), select(z <= V(0), splat<V>(slope), z));
+  }
+};
+
+/// The nearest number in [lo, hi]; NaN stays. The derivative is 1 from lo to hi, both included, as that of torch.clamp.
+struct clip {
+  double lo, hi;
+
+  template <class V>
+  NORMA_INLINE V operator()(V z) const {
+    const V least = splat<V>(lo), most = splat<V>(hi);
+    return select(z < least, least, select(z > most, most, z));
+  }
+  template <class V>
+  NORMA_INLINE V derivative(V z) const {
+    const V least = splat<V>(lo), most = splat<V>(hi);
+    return select(z < least, V(0), select(z > most, V(0), select(z == z, V(1), z)));
+  }
+};
+
+/// 1 / (1 + exp(-z)); 0 at -Inf.
+struct Sigmoid {
+  template <class V>
+  NORMA_INLINE V operator()(V z) const {
+    return in_register(z, [](const auto& v) { return logistic(v); });
+  }
+  template <class V>
+  NORMA_INLINE V derivative(V z) const {
+    return in_register(z, [](const auto& v) {
+      const auto tail = logistic(minus_abs(v));
+      return minus_product(tail, tail, tail);
+    });
+  }
+};
+inline constexpr Sigmoid sigmoid;
+
+/// tanh(z), as a function and as an op; the sign of a zero stays.
+struct Tanh {
+  template <class V>
+  NORMA_INLINE V operator()(V z) const {
+    return in_register(z, [](const auto& v) { return hyperbolic_tangent(v); });
+  }
+  template <class V>
+  NORMA_INLINE V derivative(V z) const {
+    return in_register(z, [](const auto& v) {
+      const auto y = hyperbolic_tangent(v);
+      return minus_product(splat<std::remove_cvref_t<decltype(y)>>(1), y, y);
+    });
+  }
+};
+inline constexpr Tanh tanh;
+
+/// z / (1 + exp(-z)) (Elfwing, Uchibe and Doya 2018; also called swish); -0 at -Inf. The derivative is 0 at -Inf and 1 at Inf, as those of
+/// gelu and gelu_tanh.
+struct Silu {
+  template <class V>
+  NORMA_INLINE V operator()(V z) const {
+    return in_register(z, [](const auto& v) { return z_times_logistic(v); });
+  }
+  template <class V>
+  NORMA_INLINE V derivative(V z) const {
+    return in_register(z, [](const auto& v) { return z_times_logistic_slope(v); });
+  }
+};
+inline constexpr Silu silu;
+
+/// z Phi(z), Phi the normal distribution function (Hendrycks and Gimpel 2016); -0 at -Inf.
+struct Gelu {
+  template <class V>
+  NORMA_INLINE V operator()(V z) const {
+    return in_register(z, [](const auto& v) { return z_times_normal(v); });
+  }
+  template <class V>
+  NORMA_INLINE V derivative(V z) const {
+    return in_register(z, [](const auto& v) { return z_times_normal_slope(v); });
+  }
+};
+inline constexpr Gelu gelu;
+
+/// z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3))) / 2, gelu's approximation (Hendrycks and Gimpel 2016); -0 at -Inf.
+struct GeluTanh {
+  template <class V>
+  NORMA_INLINE V operator()(V z) const {
+    return in_register(z, [](const auto& v) { return z_times_cubic_logistic(v); });
+  }
+  template <class V>
+  NORMA_INLINE V derivative(V z) const {
+    return in_register(z, [](const auto& v) { return z_times_cubic_logistic_slope(v); });
+  }
+};
+inline constexpr GeluTanh gelu_tanh;
+
+}}  // namespace norma::NORMA_ISA_NAMESPACE
