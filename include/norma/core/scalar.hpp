@@ -10,7 +10,13 @@
 namespace norma {
 
 /// How elements lie in memory, where a tensor passes a door that is not a template.
-enum class ElementType : std::uint8_t { f32, f64, f16, bf16 };
+enum class ElementType : std::uint8_t {
+  f32,
+  f64,
+  f16,
+  bf16,
+  i8  ///< of quantized outputs alone
+};
 
 /// Customisation point: a type of your own whose objects are numbers of an element type, and nothing else, is one with
 /// `template <> struct norma::ElementOf<T> { static constexpr norma::ElementType type = norma::ElementType::bf16; };`.
@@ -32,6 +38,10 @@ struct ElementOf<float16> {
 template <>
 struct ElementOf<bfloat16> {
   static constexpr ElementType type = ElementType::bf16;
+};
+template <>
+struct ElementOf<std::int8_t> {
+  static constexpr ElementType type = ElementType::i8;
 };
 #if defined(__FLT16_MANT_DIG__)
 template <>
@@ -69,6 +79,10 @@ template <class F>
 NORMA_INLINE decltype(auto) with_parameter_type(ElementType type, F&& f) {
   return type == ElementType::f32 ? f(static_cast<float*>(nullptr)) : f(static_cast<double*>(nullptr));
 }
+
+/// Whether tensors that are read can have such elements.
+template <class... T>
+inline constexpr bool are_numbers = ((element_type_of<T> != ElementType::i8) && ...);
 
 /// Arithmetic happens in the wider of the parameter type and x's element type; where x has 16 bits, in double also if one of the others is.
 template <class P, class X, class... Others>

@@ -16,6 +16,7 @@ struct BatchLayerOptions {
   std::optional<double> momentum = 0.1;
   StatsConvention convention = StatsConvention::torch;
   double first_variance = 1;
+  Rounding rounding = Rounding::once;
 };
 
 /// What most of them tell: each channel of the batch is a set, and one value has no variance to learn from. Name::layer is the layer's
@@ -40,6 +41,7 @@ class BatchLayer : public AffineParameters<T>, public RunningStatistics<T>, publ
   using RunningStatistics<T>::for_each_buffer;
 
   double eps() const { return statistic_.eps; }
+  Rounding rounding() const { return rounding_; }
 
   /// Backward of inference with running statistics, which are constants: dx = ..., parameter gradients += .... A dx with a null pointer is
   /// not computed; dx may be exactly dy or x. ShapeError without tracked statistics. Allocates a few numbers per channel.
@@ -52,6 +54,25 @@ class BatchLayer : public AffineParameters<T>, public RunningStatistics<T>, publ
     static_cast<Layer&>(*this).infer_backward(ExecutorRef(executor), norma::view(dy), norma::view(x),
                                               norma::output_view(std::forward<DX>(dx)));
   }
+  template <class DY, class X, class DX, class O = Identity>
+  void backward_frozen(DY&& dy, X&& x, DX&& dx, const FusedBackward& fused, const O& op = {}) {
+    backward_frozen(sequential, dy, x, std::forward<DX>(dx), fused, op);
+  }
+  template <class DY, class X, class DX, Op O>
+  void backward_frozen(DY&& dy, X&& x, DX&& dx, const O& op) {
+    backward_frozen(sequential, dy, x, std::forward<DX>(dx), FusedBackward(), op);
+  }
+  template <Executor E, class DY, class X, class DX, class O = Identity>
+  void backward_frozen(const E& executor, DY&& dy, X&& x, DX&& dx, const FusedBackward& fused, const O& op = {}) {
+    fused_backward<T>(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(std::forward<DX>(dx)), fused, op,
+                      [&](const CallRef& call, const auto& upstream, const auto& input, const auto& result) {
+                        static_cast<Layer&>(*this).infer_backward(call, upstream, input, result);
+                      });
+  }
+  template <Executor E, class DY, class X, class DX, Op O>
+  void backward_frozen(const E& executor, DY&& dy, X&& x, DX&& dx, const O& op) {
+    backward_frozen(executor, dy, x, std::forward<DX>(dx), FusedBackward(), op);
+  }
 
  protected:
   BatchLayer(const Statistic& statistic, index_t channels, const BatchLayerOptions& options)
@@ -61,39 +82,40 @@ class BatchLayer : public AffineParameters<T>, public RunningStatistics<T>, publ
                                  : RunningStatistics<T>()),
         statistic_(statistic),
         momentum_(options.momentum),
-        convention_(options.convention) {
+        convention_(options.convention),
+        rounding_(options.rounding) {
     check_momentum(F::layer, momentum_);
   }
 
   template <class X, class Y>
-  void infer(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y) const {
+  void infer(const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y) const {
     const Roles roles = checked_roles(x.extents());
-    check_forward(F::layer, x, y);
+    check_forward(F::layer, call, x, y, roles);
     const AffineOperands affine = this->operands(F::layer, x.extents(), channel_axis);
     if (this->tracks()) {
-      apply_statistics<T>(executor, batch_roles(x.rank()), x, y, affine, running());
+      apply_statistics<T>(call, batch_roles(x.rank()), x, y, affine, running());
     } else {
-      normalize<T>(executor, statistic_, roles, x, y, affine, static_cast<Saved<T>*>(nullptr));
+      normalize<T>(call, statistic_, roles, x, y, affine, static_cast<Saved<T>*>(nullptr));
     }
   }
 
   template <class DY, class X, class DX>
-  void infer_backward(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx) {
-    check_frozen(dy, x, dx);
-    apply_statistics_backward<T>(executor, batch_roles(x.rank()), dy, x, dx,
-                                 this->operands_with_gradients(F::layer, x.extents(), channel_axis), running(), x.extent(1));
+  void infer_backward(const CallRef& call, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx) {
+    check_frozen(call, dy, x, dx);
+    apply_statistics_backward<T>(call, batch_roles(x.rank()), dy, x, dx, this->operands_with_gradients(F::layer, x.extents(), channel_axis),
+                                 running(), x.extent(1));
   }
 
   template <class DY, class X, class DX>
-  void check_frozen(const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx) const {
-    checked_roles(x.extents());
+  void check_frozen(const CallRef& call, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx) const {
+    const Roles roles = checked_roles(x.extents());
     if (!this->tracks()) raise_shape_error(F::layer, ": backward_frozen wants running statistics, this layer does not track any");
-    check_frozen_backward(F::layer, dy, x, dx);
+    check_frozen_backward(F::layer, call, dy, x, dx, roles);
   }
   template <class X, class Y>
-  Roles checked_training(const TensorView<X>& x, const TensorView<Y>& y) const {
+  Roles checked_training(const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y) const {
     const Roles roles = checked_roles(x.extents());
-    check_forward(F::layer, x, y);
+    check_forward(F::layer, call, x, y, roles);
     check_training<F>(x.extents());
     return roles;
   }
@@ -139,6 +161,7 @@ class BatchLayer : public AffineParameters<T>, public RunningStatistics<T>, publ
   Statistic statistic_;
   std::optional<double> momentum_;
   StatsConvention convention_;
+  Rounding rounding_;
 };
 
 /// F as BatchLayer wants it.
@@ -153,18 +176,17 @@ class TrackingNorm : public BatchLayer<TrackingNorm<F, T>, F, T> {
   friend Base;
 
   template <class X, class Y>
-  void train(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
-    const Roles roles = this->checked_training(x, y);
-    normalize<T>(executor, this->statistic(), roles, x, y, this->operands(F::layer, x.extents(), channel_axis), &saved);
+  void train(const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
+    const Roles roles = this->checked_training(call, x, y);
+    normalize<T>(call, this->statistic(), roles, x, y, this->operands(F::layer, x.extents(), channel_axis), &saved);
     this->learn(saved, x.extents(), roles);
     saved.commit(F::layer, x.extents(), roles.signature(), this->statistic());
   }
   template <class DY, class X, class DX>
-  void train_backward(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved,
-                      const TensorView<DX>& dx) {
+  void train_backward(const CallRef& call, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx) {
     const Roles roles = this->checked_roles(x.extents());
-    check_backward(F::layer, dy, x, saved, dx, roles);
-    normalize_backward<T>(executor, this->statistic(), roles, dy, x, saved, dx,
+    check_backward(F::layer, call, dy, x, saved, dx, roles);
+    normalize_backward<T>(call, this->statistic(), roles, dy, x, saved, dx,
                           this->operands_with_gradients(F::layer, x.extents(), channel_axis));
   }
 };

@@ -4,11 +4,14 @@
 #include <norma/core/communicator.hpp>
 #include <norma/core/execution.hpp>
 #include <norma/core/view.hpp>
+#include <norma/doors/fused.hpp>
 #include <norma/doors/saved.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// The public calls of an activation layer. Layer gives `infer`, `train` and `train_backward` on checked-in views.
+///
+/// Each comes with an executor first or without, and with what is fused (Fused, FusedBackward), an activation, or both at the end.
 template <class Layer, class T>
 class LayerCalls {
  public:
@@ -19,7 +22,22 @@ class LayerCalls {
   }
   template <Executor E, class X, class Y>
   void operator()(const E& executor, X&& x, Y&& y) const {
-    self().infer(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)));
+    infer(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)));
+  }
+  template <class X, class Y, class O = Identity>
+    requires(!Executor<X>)
+  void operator()(X&& x, Y&& y, const Fused& fused, const O& op = {}) const { (*this)(sequential, x, std::forward<Y>(y), fused, op); }
+  template <class X, class Y, Op O>
+  void operator()(X&& x, Y&& y, const O& op) const {
+    (*this)(sequential, x, std::forward<Y>(y), Fused(), op);
+  }
+  template <Executor E, class X, class Y, class O = Identity>
+  void operator()(const E& executor, X&& x, Y&& y, const Fused& fused, const O& op = {}) const {
+    infer(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), fused, op);
+  }
+  template <Executor E, class X, class Y, Op O>
+  void operator()(const E& executor, X&& x, Y&& y, const O& op) const {
+    (*this)(executor, x, std::forward<Y>(y), Fused(), op);
   }
 
   /// Training forward: leaves in `saved` what backward needs besides x, so that y must not be x if a backward follows.
@@ -29,7 +47,23 @@ class LayerCalls {
   }
   template <Executor E, class X, class Y>
   void forward(const E& executor, X&& x, Y&& y, Saved<T>& saved) {
-    self().train(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), saved);
+    train(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), saved);
+  }
+  template <class X, class Y, class O = Identity>
+  void forward(X&& x, Y&& y, Saved<T>& saved, const Fused& fused, const O& op = {}) {
+    forward(sequential, x, std::forward<Y>(y), saved, fused, op);
+  }
+  template <class X, class Y, Op O>
+  void forward(X&& x, Y&& y, Saved<T>& saved, const O& op) {
+    forward(sequential, x, std::forward<Y>(y), saved, Fused(), op);
+  }
+  template <Executor E, class X, class Y, class O = Identity>
+  void forward(const E& executor, X&& x, Y&& y, Saved<T>& saved, const Fused& fused, const O& op = {}) {
+    train(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), saved, fused, op);
+  }
+  template <Executor E, class X, class Y, Op O>
+  void forward(const E& executor, X&& x, Y&& y, Saved<T>& saved, const O& op) {
+    forward(executor, x, std::forward<Y>(y), saved, Fused(), op);
   }
 
   /// dx = ..., parameter gradients += ..., from the x and the parameters of the forward that filled `saved`. A dx with a null pointer is
@@ -42,10 +76,47 @@ class LayerCalls {
   void backward(const E& executor, DY&& dy, X&& x, Saved<T>& saved, DX&& dx) {
     self().train_backward(ExecutorRef(executor), norma::view(dy), norma::view(x), saved, norma::output_view(std::forward<DX>(dx)));
   }
+  template <class DY, class X, class DX, class O = Identity>
+  void backward(DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const FusedBackward& fused, const O& op = {}) {
+    backward(sequential, dy, x, saved, std::forward<DX>(dx), fused, op);
+  }
+  template <class DY, class X, class DX, Op O>
+  void backward(DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const O& op) {
+    backward(sequential, dy, x, saved, std::forward<DX>(dx), FusedBackward(), op);
+  }
+  template <Executor E, class DY, class X, class DX, class O = Identity>
+  void backward(const E& executor, DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const FusedBackward& fused, const O& op = {}) {
+    fused_backward<T>(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(std::forward<DX>(dx)), fused, op,
+                      [&](const CallRef& call, const auto& upstream, const auto& input, const auto& result) {
+                        self().train_backward(call, upstream, input, saved, result);
+                      });
+  }
+  template <Executor E, class DY, class X, class DX, Op O>
+  void backward(const E& executor, DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const O& op) {
+    backward(executor, dy, x, saved, std::forward<DX>(dx), FusedBackward(), op);
+  }
 
  private:
   const Layer& self() const { return static_cast<const Layer&>(*this); }
   Layer& self() { return static_cast<Layer&>(*this); }
+
+  Rounding rounding_of_calls() const {
+    if constexpr (requires { self().rounding(); }) {
+      return self().rounding();
+    } else {
+      return Rounding::once;
+    }
+  }
+  template <class X, class Y, class... What>
+  void infer(const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y, const What&... what) const {
+    fused_forward<T>(
+        call, x, y, rounding_of_calls(), [&](const CallRef& fused) { self().infer(fused, x, y); }, what...);
+  }
+  template <class X, class Y, class... What>
+  void train(const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved, const What&... what) {
+    fused_forward<T>(
+        call, x, y, rounding_of_calls(), [&](const CallRef& fused) { self().train(fused, x, y, saved); }, what...);
+  }
 };
 
 /// The calls whose statistics span processes: a communicator where an executor stands, or behind it. x, y, dy and dx are this rank's part;
@@ -74,6 +145,22 @@ class SharedCalls {
   void forward(const E& executor, const C& ranks, X&& x, Y&& y, Saved<T>& saved) {
     self().train_shared(ExecutorRef(executor), CommunicatorRef(ranks), norma::view(x), norma::output_view(std::forward<Y>(y)), saved);
   }
+  template <Communicator C, class X, class Y, class O = Identity>
+  void forward(const C& ranks, X&& x, Y&& y, Saved<T>& saved, const Fused& fused, const O& op = {}) {
+    forward(sequential, ranks, x, std::forward<Y>(y), saved, fused, op);
+  }
+  template <Communicator C, class X, class Y, Op O>
+  void forward(const C& ranks, X&& x, Y&& y, Saved<T>& saved, const O& op) {
+    forward(sequential, ranks, x, std::forward<Y>(y), saved, Fused(), op);
+  }
+  template <Executor E, Communicator C, class X, class Y, class O = Identity>
+  void forward(const E& executor, const C& ranks, X&& x, Y&& y, Saved<T>& saved, const Fused& fused, const O& op = {}) {
+    const auto input = norma::view(x);
+    const auto output = norma::output_view(std::forward<Y>(y));
+    fused_forward<T>(
+        ExecutorRef(executor), input, output, Rounding::once,
+        [&](const CallRef& call) { self().train_shared(call, CommunicatorRef(ranks), input, output, saved); }, fused, op);
+  }
   /// dx = ..., parameter gradients += this rank's part of them (LayerNorm's and RMSNorm's along a split axis are whole).
   template <Communicator C, class DY, class X, class DX>
   void backward(const C& ranks, DY&& dy, X&& x, Saved<T>& saved, DX&& dx) {
@@ -83,6 +170,21 @@ class SharedCalls {
   void backward(const E& executor, const C& ranks, DY&& dy, X&& x, Saved<T>& saved, DX&& dx) {
     self().train_shared_backward(ExecutorRef(executor), CommunicatorRef(ranks), norma::view(dy), norma::view(x), saved,
                                  norma::output_view(std::forward<DX>(dx)));
+  }
+  template <Communicator C, class DY, class X, class DX, class O = Identity>
+  void backward(const C& ranks, DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const FusedBackward& fused, const O& op = {}) {
+    backward(sequential, ranks, dy, x, saved, std::forward<DX>(dx), fused, op);
+  }
+  template <Communicator C, class DY, class X, class DX, Op O>
+  void backward(const C& ranks, DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const O& op) {
+    backward(sequential, ranks, dy, x, saved, std::forward<DX>(dx), FusedBackward(), op);
+  }
+  template <Executor E, Communicator C, class DY, class X, class DX, class O = Identity>
+  void backward(const E& executor, const C& ranks, DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const FusedBackward& fused, const O& op = {}) {
+    fused_backward<T>(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(std::forward<DX>(dx)), fused, op,
+                      [&](const CallRef& call, const auto& upstream, const auto& input, const auto& result) {
+                        self().train_shared_backward(call, CommunicatorRef(ranks), upstream, input, saved, result);
+                      });
   }
 
  private:

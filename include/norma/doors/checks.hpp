@@ -2,6 +2,7 @@
 #pragma once
 
 #include <norma/doors/saved.hpp>
+#include <norma/engine/fusion.hpp>
 #include <norma/engine/roles.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
@@ -27,24 +28,28 @@ inline void check_same_shape(const char* layer, const char* name, const TensorVi
 
 /// The checks of a forward pass, before anything is written.
 template <class X, class Y>
-inline void check_forward(const char* layer, const TensorView<X>& x, const TensorView<Y>& y) {
+inline void check_forward(const char* layer, const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y, const Roles& roles) {
   check_same_shape(layer, "x", x, x.extents());
   check_same_shape(layer, "y", y, x.extents());
+  if (call.fusion() != nullptr) return call.fusion()->check(layer, x.extents(), roles);
+  if (element_type_of<Y> == ElementType::i8) raise_shape_error(layer, ": y of 8 bits wants a scale, or row_scales");
 }
 
 /// The checks of a backward without saved statistics, before anything is written.
 template <class DY, class X, class DX>
-inline void check_frozen_backward(const char* layer, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx) {
+inline void check_frozen_backward(const char* layer, const CallRef& call, const TensorView<DY>& dy, const TensorView<X>& x,
+                                  const TensorView<DX>& dx, const Roles& roles) {
   check_same_shape(layer, "x", x, x.extents());
   check_same_shape(layer, "dy", dy, x.extents());
   if (dx.data() != nullptr) check_same_shape(layer, "dx", dx, x.extents());
+  if (call.fusion() != nullptr) call.fusion()->check(layer, x.extents(), roles);
 }
 
 /// The checks of a backward pass, before anything is written.
 template <class P, class DY, class X, class DX>
-inline void check_backward(const char* layer, const TensorView<DY>& dy, const TensorView<X>& x, const Saved<P>& saved,
+inline void check_backward(const char* layer, const CallRef& call, const TensorView<DY>& dy, const TensorView<X>& x, const Saved<P>& saved,
                            const TensorView<DX>& dx, const Roles& roles) {
-  check_frozen_backward(layer, dy, x, dx);
+  check_frozen_backward(layer, call, dy, x, dx, roles);
   saved.check(layer, x.extents(), roles.signature());
 }
 

@@ -168,6 +168,7 @@ class AffineParameters : public VisitedParameters<AffineParameters<T>> {
 
   /// For norms whose backward comes down to a number per channel.
   double weight_of(index_t channel) const { return weight_.data() == nullptr ? 1.0 : static_cast<double>(weight_.data()[channel]); }
+  double bias_of(index_t channel) const { return bias_.data() == nullptr ? 0.0 : static_cast<double>(bias_.data()[channel]); }
   void add_gradients(index_t channel, double of_weight, double of_bias) {
     add_to(weight_grad_, channel, of_weight);
     add_to(bias_grad_, channel, of_bias);

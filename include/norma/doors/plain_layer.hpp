@@ -17,10 +17,12 @@ template <class Layer, class F, Parameter T>
 class PlainLayer : public AffineParameters<T>, public LayerCalls<Layer, T> {
  public:
   double eps() const { return statistic_.eps; }
+  Rounding rounding() const { return rounding_; }
 
  protected:
-  PlainLayer(const Statistic& statistic, const Extents& parameter_shape, bool has_weight, bool has_bias, bool unit_offset)
-      : AffineParameters<T>(parameter_shape, has_weight, has_bias, unit_offset), statistic_(statistic) {}
+  PlainLayer(const Statistic& statistic, const Extents& parameter_shape, bool has_weight, bool has_bias, bool unit_offset,
+             Rounding rounding)
+      : AffineParameters<T>(parameter_shape, has_weight, has_bias, unit_offset), statistic_(statistic), rounding_(rounding) {}
 
   const Statistic& statistic() const { return statistic_; }
 
@@ -28,31 +30,31 @@ class PlainLayer : public AffineParameters<T>, public LayerCalls<Layer, T> {
   friend LayerCalls<Layer, T>;
 
   template <class X, class Y>
-  void infer(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y) const {
-    run(executor, x, y, nullptr);
+  void infer(const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y) const {
+    run(call, x, y, nullptr);
   }
   template <class X, class Y>
-  void train(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
-    const Roles roles = run(executor, x, y, &saved);
+  void train(const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
+    const Roles roles = run(call, x, y, &saved);
     saved.commit(F::layer, x.extents(), roles.signature(), statistic_);
   }
   template <class X, class Y>
-  Roles run(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>* saved) const {
+  Roles run(const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>* saved) const {
     const NormAxes axes = static_cast<const Layer&>(*this).axes_of(x.extents());
-    check_forward(F::layer, x, y);
-    normalize<T>(executor, statistic_, axes.roles, x, y, this->operands(F::layer, x.extents(), axes.parameters), saved);
+    check_forward(F::layer, call, x, y, axes.roles);
+    normalize<T>(call, statistic_, axes.roles, x, y, this->operands(F::layer, x.extents(), axes.parameters), saved);
     return axes.roles;
   }
   template <class DY, class X, class DX>
-  void train_backward(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved,
-                      const TensorView<DX>& dx) {
+  void train_backward(const CallRef& call, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx) {
     const NormAxes axes = static_cast<const Layer&>(*this).axes_of(x.extents());
-    check_backward(F::layer, dy, x, saved, dx, axes.roles);
-    normalize_backward<T>(executor, statistic_, axes.roles, dy, x, saved, dx,
+    check_backward(F::layer, call, dy, x, saved, dx, axes.roles);
+    normalize_backward<T>(call, statistic_, axes.roles, dy, x, saved, dx,
                           this->operands_with_gradients(F::layer, x.extents(), axes.parameters));
   }
 
   Statistic statistic_;
+  Rounding rounding_;
 };
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -31,43 +31,57 @@ class PlaneLayer : public BatchLayer<Layer, F, T>, public VisitedParameters<Laye
  protected:
   using BatchLayer<Layer, F, T>::BatchLayer;
 
+  /// For a fusion: the norm of each plane is x_hat * gain + shift, of_plane(i, gain, shift), times weight plus bias. In `memory`.
+  template <class OfPlane>
+  Reshape seen_norm(const CallRef& call, index_t planes, Buffer<double>& memory, const OfPlane& of_plane) const {
+    if (call.fusion() == nullptr) return {};
+    memory.resize(2 * planes);
+    double *const gains = memory.data(), *const shifts = gains + planes;
+    for (index_t i = 0; i < planes; ++i) {
+      const index_t c = i % this->channels();
+      double gain = 1, shift = 0;
+      of_plane(i, gain, shift);
+      gains[i] = mul(gain, this->weight_of(c));
+      shifts[i] = std::fma(shift, this->weight_of(c), this->bias_of(c));
+    }
+    return {gains, shifts, true};
+  }
+
  private:
   friend LayerCalls<Layer, T>;
   friend BatchLayer<Layer, F, T>;
 
   template <class X, class Y>
-  void infer(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y) const {
-    this->checked_roles(x.extents());
-    check_forward(F::layer, x, y);
+  void infer(const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y) const {
+    check_forward(F::layer, call, x, y, this->checked_roles(x.extents()));
     if (x.size() == 0) return;
-    static_cast<const Layer&>(*this).infer_planes(executor, with_planes(x), with_planes(y));
+    static_cast<const Layer&>(*this).infer_planes(call, with_planes(x), with_planes(y));
   }
   template <class X, class Y>
-  void train(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
-    const Roles roles = this->checked_training(x, y);
+  void train(const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
+    const Roles roles = this->checked_training(call, x, y);
     const index_t planes = x.extent(0) * x.extent(1);
     const StatisticArrays statistics = saved.prepare(planes, true);
     if (x.size() == 0) {
       for (index_t p = 0; p < planes; ++p) statistics.put(p, SetStatistics{});
     } else {
-      self().map_planes(executor, with_planes(x), with_planes(y), &saved, false);
+      self().map_planes(call, with_planes(x), with_planes(y), &saved, false);
       self().learn_planes(saved, x.extent(0), values_per_channel(x.extents()));
     }
     saved.commit(F::layer, x.extents(), roles.signature(), this->statistic());
   }
   template <class DY, class X, class DX>
-  void train_backward(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved,
-                      const TensorView<DX>& dx) {
-    check_backward(F::layer, dy, x, saved, dx, this->checked_roles(x.extents()));
-    if (x.size() > 0) self().planes_backward(executor, with_planes(dy), with_planes(x), saved, with_planes(dx), false);
+  void train_backward(const CallRef& call, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx) {
+    check_backward(F::layer, call, dy, x, saved, dx, this->checked_roles(x.extents()));
+    if (x.size() > 0) self().planes_backward(call, with_planes(dy), with_planes(x), saved, with_planes(dx), false);
   }
   template <class DY, class X, class DX>
-  void infer_backward(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx) {
-    this->check_frozen(dy, x, dx);
+  void infer_backward(const CallRef& call, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx) {
+    this->check_frozen(call, dy, x, dx);
     if (x.size() == 0) return;
     Saved<T> saved;
-    self().map_planes(executor, with_planes(x), TensorView<T>(), &saved, true);
-    self().planes_backward(executor, with_planes(dy), with_planes(x), saved, with_planes(dx), true);
+    self().map_planes(call.unfused(), with_planes(x), TensorView<T>(), &saved, true);
+    self().planes_backward(call, with_planes(dy), with_planes(x), saved, with_planes(dx), true);
   }
 
   Layer& self() { return static_cast<Layer&>(*this); }

@@ -1,7 +1,7 @@
 // The calls of a layer with two inputs, queries and keys: their checks, and their passes over both.
 #pragma once
 
-#include <norma/doors/normalize.hpp>
+#include <norma/doors/fused.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
@@ -56,6 +56,7 @@ class QueryKeyCalls {
   template <class E, class Q, class K, class QHat, class KHat>
   void checked_run(const E& executor, const TensorView<Q>& q, const TensorView<K>& k, const TensorView<QHat>& q_hat,
                    const TensorView<KHat>& k_hat, Saved<T>* saved) const {
+    static_assert(are_numbers<QHat, KHat>, "norma: QKNorm has no outputs of 8 bits");
     check_input("q", q);
     check_input("k", k);
     check_like("q_hat", q_hat, "q", q);
@@ -67,8 +68,13 @@ class QueryKeyCalls {
     StatisticArrays statistics;
     if (saved != nullptr) statistics = saved->prepare(q_sets + set_count(k.extents(), k_axes), statistic.centred());
     Buffer<std::byte>* const scratch = saved == nullptr ? nullptr : &saved->scratch();
-    normalize<T>(tasks, statistic, q_axes, q, q_hat, self().q_operands(q.extents(), q_axes), statistics, scratch);
-    normalize<T>(tasks, statistic, k_axes, k, k_hat, self().k_operands(k.extents(), k_axes), statistics.from(q_sets), scratch);
+    const Rounding rounding = self().rounding();
+    fused_forward<T>(tasks, q, q_hat, rounding, [&](const CallRef& call) {
+      normalize<T>(call, statistic, q_axes, q, q_hat, self().q_operands(q.extents(), q_axes), statistics, scratch);
+    });
+    fused_forward<T>(tasks, k, k_hat, rounding, [&](const CallRef& call) {
+      normalize<T>(call, statistic, k_axes, k, k_hat, self().k_operands(k.extents(), k_axes), statistics.from(q_sets), scratch);
+    });
   }
 
   template <class E, class DQHat, class DKHat, class Q, class K, class DQ, class DK>

@@ -35,9 +35,9 @@ class RowNorm : public PlainLayer<RowNorm<F, T>, F, T>, public SharedCalls<RowNo
   using SharedCalls<RowNorm<F, T>, T>::backward;
 
  protected:
-  RowNorm(const Statistic& statistic, const Extents& normalized_shape, bool has_weight, bool has_bias, bool unit_offset)
-      : PlainLayer<RowNorm<F, T>, F, T>(statistic, checked_normalized_shape(F::layer, normalized_shape), has_weight, has_bias,
-                                        unit_offset) {}
+  RowNorm(const Statistic& statistic, const Extents& normalized_shape, bool has_weight, bool has_bias, bool unit_offset, Rounding rounding)
+      : PlainLayer<RowNorm<F, T>, F, T>(statistic, checked_normalized_shape(F::layer, normalized_shape), has_weight, has_bias, unit_offset,
+                                        rounding) {}
 
  private:
   friend PlainLayer<RowNorm<F, T>, F, T>;
@@ -51,40 +51,39 @@ class RowNorm : public PlainLayer<RowNorm<F, T>, F, T>, public SharedCalls<RowNo
   // The normalized axes split over processes: this layer has its shard's shape and owns that shard of the parameters.
 
   template <class X, class Y>
-  void infer_shared(const ExecutorRef& executor, const CommunicatorRef& ranks, const TensorView<X>& x, const TensorView<Y>& y) const {
-    run_shared(executor, ranks, x, y, nullptr);
+  void infer_shared(const CallRef& call, const CommunicatorRef& ranks, const TensorView<X>& x, const TensorView<Y>& y) const {
+    run_shared(call, ranks, x, y, nullptr);
   }
   template <class X, class Y>
-  void train_shared(const ExecutorRef& executor, const CommunicatorRef& ranks, const TensorView<X>& x, const TensorView<Y>& y,
-                    Saved<T>& saved) {
-    const Roles roles = run_shared(executor, ranks, x, y, &saved);
+  void train_shared(const CallRef& call, const CommunicatorRef& ranks, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
+    const Roles roles = run_shared(call, ranks, x, y, &saved);
     saved.commit(F::layer, x.extents(), roles.spanning_processes().signature(), this->statistic());
   }
   template <class X, class Y>
-  AxisSet run_shared(const ExecutorRef& executor, const CommunicatorRef& ranks, const TensorView<X>& x, const TensorView<Y>& y,
+  AxisSet run_shared(const CallRef& call, const CommunicatorRef& ranks, const TensorView<X>& x, const TensorView<Y>& y,
                      Saved<T>* saved) const {
     AxisSet axes = 0;
     AffineOperands affine;
     const std::string error = error_of([&] {
       axes = checked_trailing_axes(F::layer, x.extents(), this->parameter_shape());
-      check_forward(F::layer, x, y);
+      check_forward(F::layer, call, x, y, axes);
       if (saved != nullptr) saved->check_room(set_count(x.extents(), axes), this->statistic().centred());
       affine = this->operands(F::layer, x.extents(), axes);
     });
-    normalize_shards<T>(executor, ranks, F::layer, error, this->statistic(), axes, x, y, affine, saved);
+    normalize_shards<T>(call, ranks, F::layer, error, this->statistic(), axes, x, y, affine, saved);
     return axes;
   }
   template <class DY, class X, class DX>
-  void train_shared_backward(const ExecutorRef& executor, const CommunicatorRef& ranks, const TensorView<DY>& dy, const TensorView<X>& x,
+  void train_shared_backward(const CallRef& call, const CommunicatorRef& ranks, const TensorView<DY>& dy, const TensorView<X>& x,
                              Saved<T>& saved, const TensorView<DX>& dx) {
     AxisSet axes = 0;
     AffineOperands affine;
     const std::string error = error_of([&] {
       axes = checked_trailing_axes(F::layer, x.extents(), this->parameter_shape());
-      check_backward(F::layer, dy, x, saved, dx, Roles(axes).spanning_processes());
+      check_backward(F::layer, call, dy, x, saved, dx, Roles(axes).spanning_processes());
       affine = this->operands_with_gradients(F::layer, x.extents(), axes);
     });
-    normalize_shards_backward<T>(executor, ranks, F::layer, error, this->statistic(), axes, dy, x, saved, dx, affine);
+    normalize_shards_backward<T>(call, ranks, F::layer, error, this->statistic(), axes, dy, x, saved, dx, affine);
   }
 };
 

@@ -10,7 +10,7 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 /// of this rank's own checks. What saved holds is replaced after the exchange, so that a call that is refused leaves it alone. Returns the
 /// elements of a channel on all ranks; with none, nothing happens.
 template <class P, class X, class Y, class Between>
-inline index_t normalize_shared(const ExecutorRef& executor, const CommunicatorRef& ranks, const char* layer, const std::string& error,
+inline index_t normalize_shared(const CallRef& call, const CommunicatorRef& ranks, const char* layer, const std::string& error,
                                 const Statistic& statistic, index_t channels, const TensorView<X>& x, const TensorView<Y>& y,
                                 const AffineOperands& affine, Saved<P>& saved, const Between& between) {
   SharedMoments shared(layer, ranks, channels);
@@ -31,22 +31,22 @@ inline index_t normalize_shared(const ExecutorRef& executor, const CommunicatorR
     for (index_t c = 0; c < channels; ++c) table.put(c, shared.merged(statistic, c));
     between(table, piece);
   };
-  normalize_between<P>(executor, statistic, batch_roles(x.rank()), x, y, affine, statistics, &saved.scratch(), Span::call, merge_then);
+  normalize_between<P>(call, statistic, batch_roles(x.rank()), x, y, affine, statistics, &saved.scratch(), Span::call, merge_then);
   return shared.count();
 }
 
 /// Its backward. Parameter gradients += this rank's part.
 template <class P, class DY, class X, class DX>
-inline void normalize_shared_backward(const ExecutorRef& executor, const Statistic& statistic, const TensorView<DY>& dy,
-                                      const TensorView<X>& x, Saved<P>& saved, const TensorView<DX>& dx, const AffineOperands& affine,
-                                      const Reshape& reshape, const SharedSums& sums) {
+inline void normalize_shared_backward(const CallRef& call, const Statistic& statistic, const TensorView<DY>& dy, const TensorView<X>& x,
+                                      Saved<P>& saved, const TensorView<DX>& dx, const AffineOperands& affine, const Reshape& reshape,
+                                      const SharedSums& sums) {
   using A = Arithmetic<P, X, DY, DX>;
   if (x.size() == 0) {
     sums.take_part({});
     return;
   }
   const auto exchange = [&](SumsTable<A>& table, const Piece&) { sums(table, statistic); };
-  differentiate<P>(executor, statistic, batch_roles(x.rank()), dy, x, saved.statistics(), saved.scratch(), dx, affine, reshape,
+  differentiate<P>(call, statistic, batch_roles(x.rank()), dy, x, saved.statistics(), saved.scratch(), dx, affine, reshape,
                    Result::replaced, BackwardHook<A>(Span::call, exchange));
 }
 
@@ -74,12 +74,10 @@ class SharedBatchLayer : public BatchLayer<Layer, F, T>, public SharedCalls<Laye
   friend SharedCalls<Layer, T>;
 
   template <class X, class Y>
-  void train_shared(const ExecutorRef& executor, const CommunicatorRef& ranks, const TensorView<X>& x, const TensorView<Y>& y,
-                    Saved<T>& saved) {
+  void train_shared(const CallRef& call, const CommunicatorRef& ranks, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
     AffineOperands affine;
     const std::string error = error_of([&] {
-      this->checked_roles(x.extents());
-      check_forward(F::layer, x, y);
+      check_forward(F::layer, call, x, y, this->checked_roles(x.extents()));
       if constexpr (requires { self().check_options(); }) self().check_options();
       saved.check_room(this->channels(), true);
       affine = this->operands(F::layer, x.extents(), channel_axis);
@@ -89,7 +87,7 @@ class SharedBatchLayer : public BatchLayer<Layer, F, T>, public SharedCalls<Laye
       table = prepare_table(saved);
       self().between(table)(pass, piece);
     };
-    const index_t m = normalize_shared(executor, ranks, F::layer, error, this->statistic(), this->channels(), x, y, affine, saved, between);
+    const index_t m = normalize_shared(call, ranks, F::layer, error, this->statistic(), this->channels(), x, y, affine, saved, between);
     if (table == nullptr) table = prepare_table(saved);
     table[Layer::table_columns * this->channels()] = static_cast<double>(m);
     if (this->tracks() && m > 0) update_running(saved, 1, m, this->next_step(), this->mean_view(), this->variance_view());
@@ -97,16 +95,16 @@ class SharedBatchLayer : public BatchLayer<Layer, F, T>, public SharedCalls<Laye
   }
 
   template <class DY, class X, class DX>
-  void train_shared_backward(const ExecutorRef& executor, const CommunicatorRef& ranks, const TensorView<DY>& dy, const TensorView<X>& x,
+  void train_shared_backward(const CallRef& call, const CommunicatorRef& ranks, const TensorView<DY>& dy, const TensorView<X>& x,
                              Saved<T>& saved, const TensorView<DX>& dx) {
     AffineOperands affine;
     const std::string error = error_of([&] {
-      check_backward(F::layer, dy, x, saved, dx, this->checked_roles(x.extents()).spanning_processes());
+      check_backward(F::layer, call, dy, x, saved, dx, this->checked_roles(x.extents()).spanning_processes());
       affine = this->operands_with_gradients(F::layer, x.extents(), channel_axis);
     });
     const SharedSums sums(F::layer, ranks, this->channels(), error.empty() ? saved.table().back() : 0);
     if (!error.empty()) sums.take_part(error);
-    normalize_shared_backward(executor, this->statistic(), dy, x, saved, dx, affine, self().reshape(saved.table().data()), sums);
+    normalize_shared_backward(call, this->statistic(), dy, x, saved, dx, affine, self().reshape(saved.table().data()), sums);
   }
 
   Layer& self() { return static_cast<Layer&>(*this); }

@@ -33,7 +33,7 @@ inline void keep_shared(const SharedMoments& shared, const Statistic& statistic,
 
 /// Forward over all ranks' shards; with `saved`, statistics are left there (the caller commits it).
 template <class P, class X, class Y>
-inline void normalize_shards(const ExecutorRef& executor, const CommunicatorRef& ranks, const char* layer, const std::string& error,
+inline void normalize_shards(const CallRef& call, const CommunicatorRef& ranks, const char* layer, const std::string& error,
                              const Statistic& statistic, AxisSet averaged, const TensorView<X>& x, const TensorView<Y>& y,
                              const AffineOperands& affine, Saved<P>* saved) {
   using A = Arithmetic<P, X, Y>;
@@ -52,14 +52,14 @@ inline void normalize_shards(const ExecutorRef& executor, const CommunicatorRef&
     for (index_t s = 0; s < sets; ++s) table.put(s, shared.merged(statistic, s));
     if (saved != nullptr) keep_shared(shared, statistic, sets, *saved);
   };
-  normalize<P>(executor, statistic, averaged, x, y, affine, StatisticArrays{}, nullptr, ForwardHook<A>(Span::call, exchange));
+  normalize<P>(call, statistic, averaged, x, y, affine, StatisticArrays{}, nullptr, ForwardHook<A>(Span::call, exchange));
 }
 
 /// Its backward. Parameter gradients += those of this rank's shard, which are whole.
 template <class P, class DY, class X, class DX>
-inline void normalize_shards_backward(const ExecutorRef& executor, const CommunicatorRef& ranks, const char* layer,
-                                      const std::string& error, const Statistic& statistic, AxisSet averaged, const TensorView<DY>& dy,
-                                      const TensorView<X>& x, Saved<P>& saved, const TensorView<DX>& dx, const AffineOperands& affine) {
+inline void normalize_shards_backward(const CallRef& call, const CommunicatorRef& ranks, const char* layer, const std::string& error,
+                                      const Statistic& statistic, AxisSet averaged, const TensorView<DY>& dy, const TensorView<X>& x,
+                                      Saved<P>& saved, const TensorView<DX>& dx, const AffineOperands& affine) {
   using A = Arithmetic<P, X, DY, DX>;
   agree_on_sets(ranks, layer, error, x.extents(), averaged);
   const index_t sets = set_count(x.extents(), averaged);
@@ -69,7 +69,7 @@ inline void normalize_shards_backward(const ExecutorRef& executor, const Communi
     return;
   }
   const auto complete = [&](SumsTable<A>& table, const Piece&) { exchange(table, statistic); };
-  differentiate<P>(executor, statistic, averaged, dy, x, saved.statistics(), saved.scratch(), dx, affine, {}, Result::replaced,
+  differentiate<P>(call, statistic, averaged, dy, x, saved.statistics(), saved.scratch(), dx, affine, {}, Result::replaced,
                    BackwardHook<A>(Span::call, complete));
 }
 

@@ -33,21 +33,21 @@ inline AffineOperands view_operands(const Extents& x, AxisSet parameters, const 
 
 /// Forward on views; with `saved`, as training forward.
 template <class F, class X, class Y, class P, class Views>
-void normalize_views(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<P>* saved, const Views& options) {
+void normalize_views(const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y, Saved<P>* saved, const Views& options) {
   const Statistic statistic = F::statistic(options);
   const NormAxes axes = view_axes<F>(x.extents(), options);
-  check_forward(F::layer, x, y);
-  normalize<P>(executor, statistic, axes.roles, x, y, view_operands<F>(x.extents(), axes.parameters, options), saved);
+  check_forward(F::layer, call, x, y, axes.roles);
+  normalize<P>(call, statistic, axes.roles, x, y, view_operands<F>(x.extents(), axes.parameters, options), saved);
   if (saved != nullptr) saved->commit(F::layer, x.extents(), axes.roles.signature(), statistic);
 }
 
 /// Backward on views.
 template <class F, class DY, class X, class DX, class P, class Views>
-void normalize_views_backward(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<P>& saved,
+void normalize_views_backward(const CallRef& call, const TensorView<DY>& dy, const TensorView<X>& x, Saved<P>& saved,
                               const TensorView<DX>& dx, const Views& options) {
   const NormAxes axes = view_axes<F>(x.extents(), options);
-  check_backward(F::layer, dy, x, saved, dx, axes.roles);
-  normalize_backward<P>(executor, saved.statistic(), axes.roles, dy, x, saved, dx, view_operands<F>(x.extents(), axes.parameters, options));
+  check_backward(F::layer, call, dy, x, saved, dx, axes.roles);
+  normalize_backward<P>(call, saved.statistic(), axes.roles, dy, x, saved, dx, view_operands<F>(x.extents(), axes.parameters, options));
 }
 
 /// What a norm's training forward takes: F::TrainingViews, or the options of inference.
@@ -69,38 +69,103 @@ template <class F>
 struct ViewForward {
   template <Executor E, class X, class Y>
   void operator()(const E& executor, X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options = {}) const {
-    const auto input = norma::view(x);
-    const auto output = norma::output_view(std::forward<Y>(y));
-    if constexpr (requires { F::infer(ExecutorRef(executor), input, output, options); }) {
-      F::infer(ExecutorRef(executor), input, output, options);
-    } else {
-      normalize_views<F>(ExecutorRef(executor), input, output, static_cast<Saved<ParameterOf<X>>*>(nullptr), options);
-    }
+    infer(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), options);
   }
   template <class X, class Y>
     requires(!Executor<X>)
   void operator()(X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options = {}) const {
     (*this)(sequential, x, std::forward<Y>(y), options);
   }
+  template <Executor E, class X, class Y, class O = Identity>
+  void operator()(const E& executor, X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options, const Fused& fused,
+                  const O& op = {}) const {
+    infer(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), options, fused, op);
+  }
+  template <class X, class Y, class O = Identity>
+    requires(!Executor<X>)
+  void operator()(X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options, const Fused& fused, const O& op = {}) const {
+    (*this)(sequential, x, std::forward<Y>(y), options, fused, op);
+  }
+  template <Executor E, class X, class Y, Op O>
+  void operator()(const E& executor, X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options, const O& op) const {
+    (*this)(executor, x, std::forward<Y>(y), options, Fused(), op);
+  }
+  template <class X, class Y, Op O>
+    requires(!Executor<X>)
+  void operator()(X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options, const O& op) const {
+    (*this)(sequential, x, std::forward<Y>(y), options, Fused(), op);
+  }
+
   template <Executor E, class X, class Y>
   void operator()(const E& executor, X&& x, Y&& y, Saved<ParameterOf<X>>& saved,
                   const typename TrainingViewsOf<F, ParameterOf<X>>::type& options = {}) const {
-    const auto input = norma::view(x);
-    const auto output = norma::output_view(std::forward<Y>(y));
-    if constexpr (requires { F::train(ExecutorRef(executor), input, output, saved, options); }) {
-      F::train(ExecutorRef(executor), input, output, saved, options);
-    } else {
-      normalize_views<F>(ExecutorRef(executor), input, output, &saved, options);
-    }
+    train(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), saved, options);
   }
   template <class X, class Y>
     requires(!Executor<X>)
   void operator()(X&& x, Y&& y, Saved<ParameterOf<X>>& saved, const typename TrainingViewsOf<F, ParameterOf<X>>::type& options = {}) const {
     (*this)(sequential, x, std::forward<Y>(y), saved, options);
   }
+  template <Executor E, class X, class Y, class O = Identity>
+  void operator()(const E& executor, X&& x, Y&& y, Saved<ParameterOf<X>>& saved,
+                  const typename TrainingViewsOf<F, ParameterOf<X>>::type& options, const Fused& fused, const O& op = {}) const {
+    train(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), saved, options, fused, op);
+  }
+  template <class X, class Y, class O = Identity>
+    requires(!Executor<X>)
+  void operator()(X&& x, Y&& y, Saved<ParameterOf<X>>& saved, const typename TrainingViewsOf<F, ParameterOf<X>>::type& options,
+                  const Fused& fused, const O& op = {}) const {
+    (*this)(sequential, x, std::forward<Y>(y), saved, options, fused, op);
+  }
+  template <Executor E, class X, class Y, Op O>
+  void operator()(const E& executor, X&& x, Y&& y, Saved<ParameterOf<X>>& saved,
+                  const typename TrainingViewsOf<F, ParameterOf<X>>::type& options, const O& op) const {
+    (*this)(executor, x, std::forward<Y>(y), saved, options, Fused(), op);
+  }
+  template <class X, class Y, Op O>
+    requires(!Executor<X>)
+  void operator()(X&& x, Y&& y, Saved<ParameterOf<X>>& saved, const typename TrainingViewsOf<F, ParameterOf<X>>::type& options,
+                  const O& op) const {
+    (*this)(sequential, x, std::forward<Y>(y), saved, options, Fused(), op);
+  }
+
+ private:
+  template <class Views>
+  static Rounding rounding_of(const Views& options) {
+    if constexpr (requires { options.rounding; }) {
+      return options.rounding;
+    } else {
+      return Rounding::once;
+    }
+  }
+  template <class X, class Y, class Views, class... What>
+  static void infer(const CallRef& executor, const TensorView<X>& x, const TensorView<Y>& y, const Views& options, const What&... what) {
+    using P = ParameterFor<X>;
+    const auto run = [&](const CallRef& call) {
+      if constexpr (requires { F::infer(call, x, y, options); }) {
+        F::infer(call, x, y, options);
+      } else {
+        normalize_views<F>(call, x, y, static_cast<Saved<P>*>(nullptr), options);
+      }
+    };
+    fused_forward<P>(executor, x, y, rounding_of(options), run, what...);
+  }
+  template <class X, class Y, class P, class Views, class... What>
+  static void train(const CallRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<P>& saved, const Views& options,
+                    const What&... what) {
+    const auto run = [&](const CallRef& call) {
+      if constexpr (requires { F::train(call, x, y, saved, options); }) {
+        F::train(call, x, y, saved, options);
+      } else {
+        normalize_views<F>(call, x, y, &saved, options);
+      }
+    };
+    fused_forward<P>(executor, x, y, rounding_of(options), run, what...);
+  }
 };
 
-/// Its backward: dx = ..., weight_grad and bias_grad += ..., each where present. dx may be exactly dy or x.
+/// Its backward: dx = ..., weight_grad and bias_grad += ..., each where present. dx may be exactly dy or x. The bias of the forward is
+/// wanted with an activation or a gate.
 template <class F>
 struct ViewBackward {
   template <Executor E, class DY, class X, class DX>
@@ -114,6 +179,31 @@ struct ViewBackward {
   void operator()(DY&& dy, X&& x, Saved<ParameterOf<X>>& saved, DX&& dx,
                   const typename F::template BackwardViews<ParameterOf<X>>& options = {}) const {
     (*this)(sequential, dy, x, saved, std::forward<DX>(dx), options);
+  }
+  template <Executor E, class DY, class X, class DX, class O = Identity>
+  void operator()(const E& executor, DY&& dy, X&& x, Saved<ParameterOf<X>>& saved, DX&& dx,
+                  const typename F::template BackwardViews<ParameterOf<X>>& options, const FusedBackward& fused, const O& op = {}) const {
+    fused_backward<ParameterOf<X>>(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(std::forward<DX>(dx)), fused,
+                                   op, [&](const CallRef& call, const auto& upstream, const auto& input, const auto& result) {
+                                     normalize_views_backward<F>(call, upstream, input, saved, result, options);
+                                   });
+  }
+  template <class DY, class X, class DX, class O = Identity>
+    requires(!Executor<DY>)
+  void operator()(DY&& dy, X&& x, Saved<ParameterOf<X>>& saved, DX&& dx, const typename F::template BackwardViews<ParameterOf<X>>& options,
+                  const FusedBackward& fused, const O& op = {}) const {
+    (*this)(sequential, dy, x, saved, std::forward<DX>(dx), options, fused, op);
+  }
+  template <Executor E, class DY, class X, class DX, Op O>
+  void operator()(const E& executor, DY&& dy, X&& x, Saved<ParameterOf<X>>& saved, DX&& dx,
+                  const typename F::template BackwardViews<ParameterOf<X>>& options, const O& op) const {
+    (*this)(executor, dy, x, saved, std::forward<DX>(dx), options, FusedBackward(), op);
+  }
+  template <class DY, class X, class DX, Op O>
+    requires(!Executor<DY>)
+  void operator()(DY&& dy, X&& x, Saved<ParameterOf<X>>& saved, DX&& dx, const typename F::template BackwardViews<ParameterOf<X>>& options,
+                  const O& op) const {
+    (*this)(sequential, dy, x, saved, std::forward<DX>(dx), options, FusedBackward(), op);
   }
 };
 
@@ -129,6 +219,30 @@ struct ViewFrozenBackward {
     requires(!Executor<DY>)
   void operator()(DY&& dy, X&& x, DX&& dx, const typename F::template FrozenBackwardViews<ParameterOf<X>>& options) const {
     (*this)(sequential, dy, x, std::forward<DX>(dx), options);
+  }
+  template <Executor E, class DY, class X, class DX, class O = Identity>
+  void operator()(const E& executor, DY&& dy, X&& x, DX&& dx, const typename F::template FrozenBackwardViews<ParameterOf<X>>& options,
+                  const FusedBackward& fused, const O& op = {}) const {
+    fused_backward<ParameterOf<X>>(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(std::forward<DX>(dx)), fused,
+                                   op, [&](const CallRef& call, const auto& upstream, const auto& input, const auto& result) {
+                                     F::infer_backward(call, upstream, input, result, options);
+                                   });
+  }
+  template <class DY, class X, class DX, class O = Identity>
+    requires(!Executor<DY>)
+  void operator()(DY&& dy, X&& x, DX&& dx, const typename F::template FrozenBackwardViews<ParameterOf<X>>& options,
+                  const FusedBackward& fused, const O& op = {}) const {
+    (*this)(sequential, dy, x, std::forward<DX>(dx), options, fused, op);
+  }
+  template <Executor E, class DY, class X, class DX, Op O>
+  void operator()(const E& executor, DY&& dy, X&& x, DX&& dx, const typename F::template FrozenBackwardViews<ParameterOf<X>>& options,
+                  const O& op) const {
+    (*this)(executor, dy, x, std::forward<DX>(dx), options, FusedBackward(), op);
+  }
+  template <class DY, class X, class DX, Op O>
+    requires(!Executor<DY>)
+  void operator()(DY&& dy, X&& x, DX&& dx, const typename F::template FrozenBackwardViews<ParameterOf<X>>& options, const O& op) const {
+    (*this)(sequential, dy, x, std::forward<DX>(dx), options, FusedBackward(), op);
   }
 };
 

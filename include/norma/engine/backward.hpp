@@ -14,8 +14,10 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 struct Reshape {
   const double* gain = nullptr;
   const double* shift = nullptr;
+  bool only_seen = false;  ///< the sums are a hook's; what is fused sees weight and bias in these, too
 
   bool present() const { return gain != nullptr; }
+  bool changes_sums() const { return present() && !only_seen; }
 };
 
 /// What all pieces of a backward share.
@@ -27,6 +29,7 @@ struct BackwardCall {
   bool streaming = false;
   bool adds = false;  ///< dx += ...
   Reshape reshape;
+  const AnyFusion* fusion = nullptr;
   CellSums sums;  ///< where the sums of cells go, if parameter gradients are made of these
 };
 
@@ -36,21 +39,22 @@ class Backward {
  public:
   Backward(const BackwardCall& call, const Extents& x, const Roles& roles, const Operands& operands)
       : call_(call),
-        layout_(x, roles, operands),
+        fused_(call.fusion, x, roles, operands, call.weight_offset),
+        layout_(x, roles, operands, fused_streams | set_of({stream_bias})),
         chain_layout_(
             call.order == Order::chain
                 ? std::optional<Layout>(std::in_place, x, roles, operands.only({stream_x, stream_dy, stream_weight_grad, stream_bias_grad}))
                 : std::nullopt),
-        writes_(operands[stream_y].present()),
+        writes_(operands[stream_y].present() || operands[stream_gate_grad].present() || operands[stream_add_grad].present()),
         sums_base_(call.sums.present() ? static_cast<double*>(operands[stream_sums].data) - call.sums.dy : 0),
         weight_(operands, layout_, {stream_weight}, static_cast<A>(call.weight_offset)),
         weighted_(weight_.vary()),
         varies_in_set_(!weighted_ && layout_.varies_in_set(stream_weight)),
         fold_(chain_layout_ ? *chain_layout_ : layout_, operands, {stream_dy, stream_x},
               set_of({weighted_ ? stream_weight : stream_weight_grad, stream_weight_grad, stream_bias_grad}), false,
-              call.order == Order::chain),
+              call.order == Order::chain, false, fused_.in(Pass::fold)),
         map_(layout_, operands, {stream_dy, stream_x, stream_y}, set_of({weighted_ ? stream_weight : stream_weight_grad}), false, false,
-             call.adds) {}
+             call.adds, fused_.in(Pass::map)) {}
   Backward(const Backward&) = delete;
   Backward& operator=(const Backward&) = delete;
 
@@ -93,6 +97,8 @@ class Backward {
     TileNumbers<A, 3> memory;
     const auto of_set = memory.pick({table.mean, table.factor, table.shift}, table.sets, column, count, side_by_side);
     const Coefficients<A> c{of_set[0], of_set[1], of_set[2]};
+    SeenNorm seen;
+    tile.x_hat = norm_of_cells(piece, column, count, c, seen);
     CellSumsOfTile sums;
     for (auto& column_of_sums : sums) clear_columns(column_of_sums, count);
     const index_t size = layout_.set_size;
@@ -128,9 +134,9 @@ class Backward {
       const double weight = weighted_ ? 1.0 : weight_of.number[i];
       table.add(column[i], mul(weight, dy), mul(weight, dy_x_hat), weight);
       if (!keeps) continue;
-      const index_t place = reshape.present() ? piece.place_of_column(layout_, column[i]) : 0;
+      const index_t place = reshape.changes_sums() ? piece.place_of_column(layout_, column[i]) : 0;
       call_.sums.put(sums_base_ + at_sums[i], dy,
-                     reshape.present() ? std::fma(reshape.gain[place], dy_x_hat, mul(reshape.shift[place], dy)) : dy_x_hat);
+                     reshape.changes_sums() ? std::fma(reshape.gain[place], dy_x_hat, mul(reshape.shift[place], dy)) : dy_x_hat);
     }
   }
 
@@ -143,6 +149,8 @@ class Backward {
     const auto of_set = memory.pick({table.mean, table.factor, table.shift, table.scale, table.slope, table.offset}, table.sets, column,
                                     count, side_by_side);
     const Coefficients<A> c{of_set[0], of_set[1], of_set[2]};
+    SeenNorm seen;
+    tile.x_hat = norm_of_cells(piece, column, count, c, seen);
     DxCoefficients<A> d{of_set[3], of_set[4], of_set[5]};
     alignas(64) A scale[tile_lanes<A>];
     if (varies_in_set_) {
@@ -172,6 +180,21 @@ class Backward {
         });
   }
 
+  /// What a fusion sees as the norm of cells: x_hat, or what a hook has made of it.
+  struct SeenNorm {
+    alignas(64) A factor[tile_lanes<A>], shift[tile_lanes<A>];
+  };
+  Coefficients<A> norm_of_cells(const Piece& piece, const index_t* column, index_t count, const Coefficients<A>& c, SeenNorm& seen) const {
+    const Reshape& reshape = call_.reshape;
+    if (fused_.fusion == nullptr || !reshape.present()) return c;
+    for (index_t i = 0; i < count; ++i) {
+      const index_t place = piece.place_of_column(layout_, column[i]);
+      seen.factor[i] = static_cast<A>(mul(reshape.gain[place], static_cast<double>(c.rstd[i])));
+      seen.shift[i] = static_cast<A>(std::fma(reshape.gain[place], static_cast<double>(c.shift[i]), reshape.shift[place]));
+    }
+    return {c.mean, seen.factor, seen.shift};
+  }
+
   struct Weights {
     alignas(64) double number[tile_lanes<A>];
   };
@@ -182,13 +205,14 @@ class Backward {
     layout_.kept.offsets(stream_weight, first, count, at);
     weight_.values(0, at, count, weights.number);
     for (index_t i = 0; i < count; ++i) weights.number[i] += call_.weight_offset;
-    if (!call_.reshape.present()) return;
+    if (!call_.reshape.changes_sums()) return;
     for (index_t i = 0; i < count; ++i) {
       weights.number[i] = mul(weights.number[i], call_.reshape.gain[piece.place_of_column(layout_, column[i])]);
     }
   }
 
   const BackwardCall& call_;
+  FusedStreams<A> fused_;
   Layout layout_;
   std::optional<Layout> chain_layout_;  // of dy and x alone, as in a forward; gradients order cells, too
   bool writes_;

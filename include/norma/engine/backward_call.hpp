@@ -193,19 +193,19 @@ class BackwardRun {
 
 /// dx = ... (or += ...), parameter gradients += ..., each where present. x has elements.
 template <class A, class U>
-void normalize_operands_backward(const ExecutorRef& executor, const Statistic& statistic, const Roles& roles, const Extents& x,
+void normalize_operands_backward(const CallRef& executor, const Statistic& statistic, const Roles& roles, const Extents& x,
                                  const Operands& operands, A weight_offset, bool streaming, const StatisticArrays& statistics,
                                  Buffer<std::byte>& scratch, const Reshape& reshape, Result result, const BackwardHook<A>& hook) {
   const Plan plan(x, roles, operands, hook.span, x.product(), executor.concurrency());
   const Operand &weight_grad = operands[stream_weight_grad], &bias_grad = operands[stream_bias_grad];
   const bool gradients = weight_grad.present() || bias_grad.present();
-  if (!gradients && !operands[stream_y].present() && !hook.present()) return;
+  if (!gradients && !operands[stream_y].present() && !hook.present() && executor.fusion() == nullptr) return;
   // Sums of cells are gradients where nothing varies along the elements.
   const bool slots =
       gradients && !plan.in_slices() && (roles.groups > 0 || plan.varies_in_cells({stream_weight, stream_weight_grad, stream_bias_grad}));
   if (slots && gradients_group_differently(operands, x, roles)) {
     Operands bias_only = operands, the_rest = operands;
-    bias_only[stream_weight_grad] = bias_only[stream_y] = Operand();
+    bias_only[stream_weight_grad] = bias_only[stream_y] = bias_only[stream_gate_grad] = bias_only[stream_add_grad] = Operand();
     the_rest[stream_bias_grad] = Operand();
     // dx last: it may overwrite dy or x.
     normalize_operands_backward<A, U>(executor, statistic, roles, x, bias_only, weight_offset, false, statistics, scratch, {},
@@ -214,8 +214,9 @@ void normalize_operands_backward(const ExecutorRef& executor, const Statistic& s
                                       result, hook);
     return;
   }
-  BackwardCall call{statistic, statistics, static_cast<double>(weight_offset), plan.order(), streaming, result == Result::added,
-                    reshape,   {}};
+  BackwardCall call{statistic,    statistics,        static_cast<double>(weight_offset),
+                    plan.order(), streaming,         result == Result::added,
+                    reshape,      executor.fusion(), {}};
   Operands with_sums = operands;
   index_t reserved = 0;
   if (gradients && !slots) {

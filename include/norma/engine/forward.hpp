@@ -16,6 +16,7 @@ struct ForwardCall {
   double weight_offset = negative_zero<double>;
   Order order = Order::lanes;
   bool streaming = false;
+  const AnyFusion* fusion = nullptr;
 };
 
 /// The cells of a call, or of a slice. A is the arithmetic type.
@@ -24,15 +25,18 @@ class Forward {
  public:
   Forward(const ForwardCall& call, const Extents& x, const Roles& roles, const Operands& operands)
       : call_(call),
-        layout_(x, roles, operands),
+        fused_(call.fusion, x, roles, operands, call.weight_offset),
+        layout_(x, roles, operands, fused_streams),
         operands_(operands),
         chain_layout_(call.order == Order::chain ? std::optional<Layout>(std::in_place, x, roles, operands.only({stream_x}))
                                                  : std::nullopt),
-        fold_(chain_layout_ ? *chain_layout_ : layout_, operands, {stream_x}, 0, false, call.order == Order::chain),
+        fold_(chain_layout_ ? *chain_layout_ : layout_, operands, {stream_x}, 0, false, call.order == Order::chain, false,
+              fused_.in(Pass::fold)),
         writes_(operands[stream_y].present()),
         affine_(operands, layout_, {stream_weight, stream_bias}, static_cast<A>(call.weight_offset)),
         varies_in_set_(!affine_.vary() && (layout_.varies_in_set(stream_weight) || layout_.varies_in_set(stream_bias))),
-        map_(layout_, operands, {stream_x, stream_y}, affine_.vary() ? set_of({stream_weight, stream_bias}) : 0) {}
+        map_(layout_, operands, {stream_x, stream_y}, affine_.vary() ? set_of({stream_weight, stream_bias}) : 0, false, false, false,
+             fused_.in(Pass::map)) {}
   Forward(const Forward&) = delete;
   Forward& operator=(const Forward&) = delete;
 
@@ -87,7 +91,7 @@ class Forward {
   /// Once more, at another scale, those sets whose squares left the range of A.
   void rescale(const Piece& piece, SetTable<A>& table) const {
     table.mark_extraordinary();
-    const Sweep<A, U, 1> scaled(layout_, operands_, {stream_x}, 0, true);
+    const Sweep<A, U, 1> scaled(layout_, operands_, {stream_x}, 0, true, false, false, fused_.in(Pass::fold));
     FoldedTile<A, U> tile(scaled, call_.order);
     const auto each_cell = [&](auto&& f) {
       for (index_t cell = piece.first; cell < piece.last; ++cell) {
@@ -229,15 +233,29 @@ class Forward {
       of_cell = memory.pick({table.mean, table.factor, table.offset}, table.sets, column, count, side_by_side);
     }
     const Coefficients<A> c{of_cell[0], of_cell[1], of_cell[2]};
-    if (!scaled) return run_map(map_, first, count, c, A(1));
-    const MapSweep staged(layout_, operands_, {stream_x, stream_y}, 0, true);
-    for (index_t i = 0; i < count; ++i) run_map(staged, first + i, 1, c.from(i), static_cast<A>(table.scale[column[i]]));
+    if (!scaled) return run_map(map_, piece, column, first, count, c, A(1));
+    const MapSweep staged(layout_, operands_, {stream_x, stream_y}, 0, true, false, false, fused_.in(Pass::map));
+    for (index_t i = 0; i < count; ++i) run_map(staged, piece, column + i, first + i, 1, c.from(i), static_cast<A>(table.scale[column[i]]));
   }
 
-  /// Several cells with their coefficients.
-  void run_map(const MapSweep& sweep, index_t first, index_t count, const Coefficients<A>& c, A scale) const {
+  /// Several cells, of sets in these columns, with their coefficients.
+  void run_map(const MapSweep& sweep, const Piece& piece, const index_t* column, index_t first, index_t count, const Coefficients<A>& c,
+               A scale) const {
     typename MapSweep::Tile tile;
     sweep.start(first, count, tile);
+    if (fused_.changes(Pass::measure)) {
+      A numbers[tile_lanes<A>] = {};
+      tile.of_cells = numbers;
+      tile.pass = Pass::measure;
+      map_cells_of_tile(sweep, tile, c, scale);
+      for (index_t i = 0; i < count; ++i) numbers[i] = fused_.fusion->measured(piece.place_of_column(layout_, column[i]), numbers[i]);
+      tile.pass = Pass::map;
+      map_cells_of_tile(sweep, tile, c, scale);
+      return;
+    }
+    map_cells_of_tile(sweep, tile, c, scale);
+  }
+  void map_cells_of_tile(const MapSweep& sweep, const typename MapSweep::Tile& tile, const Coefficients<A>& c, A scale) const {
     const index_t size = layout_.set_size;
     const FarMemory far{call_.streaming && sweep.lines_up(tile, 1), {sweep.ahead(0, 2)}};  // the next tile has been folded already
     const bool together = sweep.together(tile, size, 1);
@@ -245,7 +263,7 @@ class Forward {
                                    : affine_.constant(1) ? PerElement::weight
                                                          : PerElement::weight_and_bias;
     affine_.template each<MapSweep::length>(
-        sweep.way(), first, count, size, sweep.step(count, size, affine_.stage()),
+        sweep.way(), tile.first, tile.count, size, sweep.step(tile.count, size, affine_.stage()),
         [&](index_t begin, index_t end, index_t i, index_t n, const ElementWeight<A>(&numbers)[2]) {
           sweep.each_cells(
               tile, begin, end, i, n, scale, together, [&](const auto& cells, auto& tensor, index_t cell) __attribute__((always_inline)) {
@@ -259,6 +277,7 @@ class Forward {
   }
 
   const ForwardCall& call_;
+  FusedStreams<A> fused_;
   Layout layout_;
   const Operands& operands_;
   std::optional<Layout> chain_layout_;  // of x alone: the order of a sum must not depend on how y lies

@@ -162,11 +162,11 @@ inline void normalize_whole(const ExecutorRef& executor, const ForwardCall& call
 /// A forward with the statistics of x, which are left in the arrays unless those are null. x has elements, of type U if kernels are to take
 /// them where they lie.
 template <class A, class U>
-void normalize_operands(const ExecutorRef& executor, const Statistic& statistic, const Roles& roles, const Extents& x,
-                        const Operands& operands, A weight_offset, bool streaming, const StatisticArrays& statistics,
-                        Buffer<std::byte>* scratch, const ForwardHook<A>& hook) {
+void normalize_operands(const CallRef& executor, const Statistic& statistic, const Roles& roles, const Extents& x, const Operands& operands,
+                        A weight_offset, bool streaming, const StatisticArrays& statistics, Buffer<std::byte>* scratch,
+                        const ForwardHook<A>& hook) {
   const Plan plan(x, roles, operands, hook.span, scratch == nullptr ? sets_on_stack : x.product(), executor.concurrency());
-  const ForwardCall call{statistic, static_cast<double>(weight_offset), plan.order(), streaming};
+  const ForwardCall call{statistic, static_cast<double>(weight_offset), plan.order(), streaming, executor.fusion()};
   if (hook.span == Span::call) return normalize_whole<A, U>(executor, call, plan, x, operands, statistics, scratch, hook);
   run_forward<A, U>(executor, call, plan, x, operands, scratch,
                     [&](const Forward<A, U>& forward, const Piece& piece, SetTable<A>& table, const auto& each_range) {

@@ -27,10 +27,10 @@ struct GivenStatistics {
 
 /// A forward with given statistics whose tensors are operands. x has elements.
 template <class A, class U>
-void apply_statistics_to_operands(const ExecutorRef& executor, const Roles& roles, const Extents& x, const Operands& operands,
-                                  A weight_offset, bool streaming, const GivenStatistics& given) {
+void apply_statistics_to_operands(const CallRef& executor, const Roles& roles, const Extents& x, const Operands& operands, A weight_offset,
+                                  bool streaming, const GivenStatistics& given) {
   const Plan plan(x, roles, operands, Span::none, sets_on_stack, executor.concurrency());
-  const ForwardCall call{given.statistic, static_cast<double>(weight_offset), plan.order(), streaming};
+  const ForwardCall call{given.statistic, static_cast<double>(weight_offset), plan.order(), streaming, executor.fusion()};
   run_forward<A, U>(
       executor, call, plan, x, operands, nullptr,
       [&](const Forward<A, U>& forward, const Piece& piece, SetTable<A>& table, const auto&) { forward.take(piece, given, table); });

@@ -19,7 +19,18 @@ enum Stream : int {
   stream_bias_grad,
   stream_stat,  // statistics, in row-major order of the kept axes
   stream_sums,  // sums per cell, see CellSums
-  stream_count
+  // Fused calls alone have these; kernels do not see them.
+  stream_residual,
+  stream_sum,
+  stream_gate,
+  stream_add,
+  stream_gate_grad,
+  stream_add_grad,
+  stream_count,
+  stream_sum_grad = stream_residual,  // in a backward
+  // Forward: weight and bias of a call that multiplies and adds behind a rounding.
+  stream_later_weight = stream_gate_grad,
+  stream_later_bias = stream_add_grad
 };
 
 /// One bit per stream.
@@ -29,6 +40,8 @@ constexpr StreamSet set_of(std::initializer_list<Stream> streams) {
   for (const Stream s : streams) result |= 1u << s;
   return result;
 }
+inline constexpr StreamSet fused_streams =
+    set_of({stream_residual, stream_sum, stream_gate, stream_add, stream_gate_grad, stream_add_grad});
 
 /// A tensor whose element type is known at run time only. `strides` has x's rank, 0 where it broadcasts; no data means absent.
 struct Operand {

@@ -19,6 +19,7 @@ class SetStream {
   }
 
   Stream stream() const { return stream_; }
+  bool present() const { return data_ != nullptr; }
 
   /// Elements lie in memory as the kernels want them: read() and target() give pointers into the tensor.
   bool direct() const { return direct_; }
@@ -45,7 +46,9 @@ class SetStream {
   /// Where to put elements from `first` on: the tensor itself, or `tile`, which write() then spreads.
   A* target(index_t offset, index_t first, A* tile) const { return direct_ ? data(offset) + first : tile; }
   NORMA_NOINLINE void write(index_t offset, index_t first, index_t count, const A* tile) const {
-    if (std::is_same_v<A, U> && direct_) return;
+    if constexpr (std::is_same_v<A, U>) {
+      if (direct_ && tile == data(offset) + first) return;
+    }
     each_run(first, count, [&](index_t done, index_t start, index_t stride, index_t length) {
       access_->template in<A>().unstage(at(offset + start), stride, tile + done, 0, 1, length);
     });

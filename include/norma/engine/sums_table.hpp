@@ -75,6 +75,15 @@ struct SumsTable {
     }
   }
 
+  /// The same where statistics are constants: dx = rstd * g.
+  void finish_constants() {
+    for (index_t s = 0; s < sets; s += pack_size<double>) {
+      store_doubles(scale + s, mul(load(rstd + s), load(weight + s)));
+      store_doubles(slope + s, Pack<double>(0.0));
+      store_doubles(offset + s, Pack<double>(0.0));
+    }
+  }
+
  private:
   NORMA_INLINE void put(index_t set, const SplitSum<Pack<double>>& split, const Pack<double>& rstd_of_set) {
     store(rstd + set, rstd_of_set);

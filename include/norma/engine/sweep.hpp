@@ -1,6 +1,7 @@
 // Sweep: some cells of up to three tensors, block by block, as groups of registers: straight on memory as rows or lanes, or staged.
 #pragma once
 
+#include <norma/engine/fusion.hpp>
 #include <norma/engine/piece.hpp>
 #include <norma/engine/set_stream.hpp>
 #include <norma/kernels/map.hpp>
@@ -45,10 +46,10 @@ class Sweep {
 
   /// How the tensors lie decides the way, unless they are to be staged anyhow; `across_lanes`: cells are walked across lanes also where
   /// they are no neighbours. `shared`: what has numbers per element, which neighbours across lanes must share. reads_outputs: what is
-  /// written is added to.
+  /// written is added to. `fused`: what changes copies of its tensors.
   Sweep(const Layout& layout, const Operands& operands, const Stream (&streams)[S], StreamSet shared = 0, bool staged = false,
-        bool across_lanes = false, bool reads_outputs = false)
-      : layout_(layout), reads_outputs_(reads_outputs) {
+        bool across_lanes = false, bool reads_outputs = false, const FusedStreams<A>* fused = nullptr)
+      : layout_(layout), fused_(fused), reads_outputs_(reads_outputs), converts_(fused != nullptr) {
     bool rows = true;
     for (std::size_t s = 0; s < S; ++s) {
       stream_[s] = SetStream<A, U>(operands, layout, streams[s]);
@@ -66,7 +67,7 @@ class Sweep {
       }
     }
     if (way_ == Way::lanes) return;
-    way_ = rows && !staged ? Way::rows : Way::staged;
+    way_ = rows && !staged && fused == nullptr ? Way::rows : Way::staged;
     const index_t fit = near_bytes / static_cast<index_t>(sizeof(A)) / layout.set_size / 4 * 4;
     most_ = fit < 4 ? 4 : fit < tile_rows ? fit : tile_rows;
   }
@@ -86,10 +87,13 @@ class Sweep {
     }
   }
 
-  /// Offsets of the cells of a tile in each tensor.
+  /// Offsets of the cells of a tile in each tensor; and what a fusion wants to know of it.
   struct Tile {
     index_t first, count;
     index_t offset[S][tile_rows];
+    Pass pass = maps ? Pass::map : Pass::fold;
+    Coefficients<A> x_hat = {};
+    A* of_cells = nullptr;
   };
   NORMA_INLINE void start(index_t first, index_t count, Tile& tile) const {
     tile.first = first;
@@ -157,19 +161,21 @@ class Sweep {
       rows = end - r < most ? end - r : most;
       for (std::size_t s = 0; s < S; ++s) {
         const index_t* const offset = tile.offset[s] + r;
-        const A scale_of_stream = s == 0 ? scale : A(1);
         if constexpr (std::is_same_v<A, U>) {
-          if (stream_[s].direct() && scale_of_stream == A(1)) {
+          if (stream_[s].direct() && (s > 0 || scale == A(1)) && !changes(s, tile.pass)) {
             tensor[s] = {stream_[s].data(i), offset};
             continue;
           }
         }
         tensor[s] = {buffer[s], place};
-        if (reads_outputs_ || s < Outputs) stream_[s].stage_rows(offset, rows, i, n, buffer[s], pitch, scale_of_stream);
+        if (reads_outputs_ || s < Outputs) stream_[s].stage_rows(offset, rows, i, n, buffer[s], pitch, scale_of_copy(s, scale));
       }
+      const auto copies = copies_of(tile, false, r, rows, i, n, pitch, buffer);
+      if (fused_ != nullptr) fused_->enter(copies, scale);
       f(RowCells<A>{rows, false}, tensor, r);
+      if (maps && fused_ != nullptr && !fused_->leave(copies)) continue;
       for (std::size_t s = Outputs; s < S; ++s) {
-        if (!std::is_same_v<A, U> || !stream_[s].direct()) stream_[s].unstage_rows(tile.offset[s] + r, rows, i, n, buffer[s], pitch);
+        if (stream_[s].present() && tensor[s].first == buffer[s]) stream_[s].unstage_rows(tile.offset[s] + r, rows, i, n, buffer[s], pitch);
       }
     }
   }
@@ -187,13 +193,27 @@ class Sweep {
         const index_t offset = tile.offset[s][0] + cell + i * lane_stride(s);
         tensor[s] = {buffer[s], pitch};
         if (reads_outputs_ || s < Outputs)
-          stream_[s].stage_lanes(offset, lane_stride(s), n, cells, buffer[s], pitch, s == 0 ? scale : A(1));
+          stream_[s].stage_lanes(offset, lane_stride(s), n, cells, buffer[s], pitch, scale_of_copy(s, scale));
       }
+      const auto copies = copies_of(tile, true, cell, cells, i, n, pitch, buffer);
+      if (fused_ != nullptr) fused_->enter(copies, scale);
       f(LaneCells<A>{cells}, tensor, cell);
+      if (maps && fused_ != nullptr && !fused_->leave(copies)) continue;
       for (std::size_t s = Outputs; s < S; ++s) {
-        stream_[s].unstage_lanes(tile.offset[s][0] + cell + i * lane_stride(s), lane_stride(s), n, cells, buffer[s], pitch);
+        if (stream_[s].present())
+          stream_[s].unstage_lanes(tile.offset[s][0] + cell + i * lane_stride(s), lane_stride(s), n, cells, buffer[s], pitch);
       }
     }
+  }
+
+  bool changes(std::size_t s, Pass pass) const {
+    return fused_ != nullptr && (fused_->fusion->changes(pass) >> stream_[s].stream() & 1u) != 0;
+  }
+  /// What a fusion changes is scaled behind it.
+  A scale_of_copy(std::size_t s, A scale) const { return s > 0 || fused_ != nullptr ? A(1) : scale; }
+  NORMA_INLINE static Copies<A> copies_of(const Tile& tile, bool across, index_t cell, index_t cells, index_t i, index_t n, index_t pitch,
+                                          A (&buffer)[S][Length]) {
+    return {tile.pass, across, tile.first, cell, cells, i, n, pitch, tile.x_hat, tile.of_cells, buffer[0], Length, static_cast<int>(S)};
   }
 
   index_t lane_stride(std::size_t s) const {
@@ -212,11 +232,12 @@ class Sweep {
   }
 
   const Layout& layout_;
+  const FusedStreams<A>* fused_;
   Way way_ = Way::rows;
   index_t row_ = 1;  // cells that lie side by side in all tensors
   index_t most_ = tile_rows;
   bool reads_outputs_;
-  bool converts_ = false;  // some elements are of another type
+  bool converts_;  // some elements are of another type, or changed before kernels see them
   SetStream<A, U> stream_[S];
 };
 

@@ -34,6 +34,11 @@ NORMA_INLINE void put_number(E* p, T number) {
   if constexpr (sizeof(E) == 2) {
     const E element(sizeof(T) == 8 ? rounded_to_odd(static_cast<double>(number)) : static_cast<float>(number));
     std::memcpy(p, &element, sizeof(E));
+  } else if constexpr (std::is_same_v<E, std::int8_t>) {
+    // To the nearest integer, ties to even, within [-127, 127]; NaN is 0. Adding 1.5 * 2^(bits of the fraction) rounds.
+    constexpr T magic = sizeof(T) == 4 ? T(0x1.8p23) : T(0x1.8p52);
+    const T clamped = number > T(127) ? T(127) : number < T(-127) ? T(-127) : number == number ? number : T(0);
+    *p = static_cast<E>((clamped + magic) - magic);
   } else {
     *p = static_cast<E>(number);
   }
@@ -148,6 +153,8 @@ struct ElementAccess {
 template <ElementType E>
 inline constexpr ElementAccess element_access = ElementAccess::of<
     std::conditional_t<E == ElementType::f32, float,
-                       std::conditional_t<E == ElementType::f64, double, std::conditional_t<E == ElementType::f16, float16, bfloat16>>>>();
+                       std::conditional_t<E == ElementType::f64, double,
+                                          std::conditional_t<E == ElementType::f16, float16,
+                                                             std::conditional_t<E == ElementType::bf16, bfloat16, std::int8_t>>>>>();
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

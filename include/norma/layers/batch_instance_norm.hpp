@@ -64,13 +64,13 @@ class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchSets<Batc
   }
 
   template <class X, class Y>
-  void infer_planes(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y) const {
-    map_planes(executor, x, y, nullptr, this->tracks());
+  void infer_planes(const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y) const {
+    map_planes(call, x, y, nullptr, this->tracks());
   }
   /// Statistics of planes and channels, y. With running statistics, they stand for the batch's. The table then holds mean, rstd and
   /// variance of the batch half for each channel.
   template <class X, class Y>
-  void map_planes(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>* saved, bool running) const {
+  void map_planes(const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>* saved, bool running) const {
     const index_t samples = x.extent(0), channels = this->channels();
     double* const table = saved == nullptr ? nullptr : saved->prepare_table(3 * channels).data();
     const auto between = [&](auto& forward, const Piece& piece) {
@@ -94,7 +94,7 @@ class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchSets<Batc
         of_channel[2] = batch.second;
       }
     };
-    normalize_between<T>(executor, this->statistic(), plane_roles(x.rank()), x, y, this->operands(F::layer, x.extents(), channel_axis),
+    normalize_between<T>(call, this->statistic(), plane_roles(x.rank()), x, y, this->operands(F::layer, x.extents(), channel_axis),
                          saved == nullptr ? StatisticArrays{} : saved->prepare(samples * channels, true),
                          saved == nullptr ? nullptr : &saved->scratch(), Span::channels, between);
   }
@@ -109,24 +109,28 @@ class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchSets<Batc
   /// dx = gate * (BatchNorm's dx) + (1 - gate) * (InstanceNorm's dx), both told in terms of the instance's x_hat. Running statistics
   /// are constants: the batch half is then dy times a number.
   template <class DY, class X, class DX>
-  void planes_backward(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved,
-                       const TensorView<DX>& dx, bool running) {
+  void planes_backward(const CallRef& call, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx,
+                       bool running) {
     const index_t samples = x.extent(0);
     const double s = static_cast<double>(x.size() / (samples * this->channels())), m = s * static_cast<double>(samples);
     const StatisticArrays own = saved.statistics();
+    Buffer<double> memory;
+    const Reshape seen = this->seen_norm(call, samples * this->channels(), memory, [&](index_t p, double& gain, double& shift) {
+      const index_t c = p % this->channels();
+      const Plane plane = plane_of(p, c, own, saved.table().data(), p);
+      const double gate = static_cast<double>(gate_.data()[c]);
+      gain = std::fma(gate, plane.stretch, 1 - gate);
+      shift = mul(gate, plane.apart);
+    });
     const auto resolve = [&](const Piece& piece, double* sum_dy, double* sum_dy_x_hat, const auto& put) {
       for (index_t i = 0; i < piece.sets_per_sample; ++i) {
         const index_t c = piece.place(i);
-        const double batch_mean = saved.table()[static_cast<std::size_t>(3 * c)],
-                     batch_rstd = saved.table()[static_cast<std::size_t>(3 * c + 1)];
+        const double batch_rstd = saved.table()[static_cast<std::size_t>(3 * c + 1)];
         const double gate = static_cast<double>(gate_.data()[c]);
         const double w = this->weight_of(c);
-        // x_hat_batch = stretch * x_hat_instance + apart, plane by plane.
         const auto plane = [&](index_t n) {
           const index_t set = n * piece.sets_per_sample + i;
-          const SplitSum<> mean = own.get_mean<double>(piece.place(set));
-          const double rstd = own.get_rstd<double>(piece.place(set));
-          return Plane{set, rstd, rstd > 0 ? batch_rstd / rstd : 0.0, mul(batch_rstd, (mean.high - batch_mean) + mean.low)};
+          return plane_of(set, c, own, saved.table().data(), piece.place(set));
         };
         double dy_all = 0, dy_batch = 0, dy_own = 0;
         for (index_t n = 0; n < samples; ++n) {
@@ -147,12 +151,18 @@ class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchSets<Batc
         }
       }
     };
-    normalize_between_backward(executor, plane_roles(x.rank()), dy, x, dx, saved, Span::channels, resolve);
+    normalize_between_backward(call, plane_roles(x.rank()), dy, x, dx, saved, Span::channels, seen, resolve);
   }
+  /// x_hat_batch = stretch * x_hat_instance + apart, plane by plane.
   struct Plane {
     index_t set;
     double rstd, stretch, apart;
   };
+  static Plane plane_of(index_t set, index_t channel, const StatisticArrays& own, const double* table, index_t place) {
+    const SplitSum<> mean = own.get_mean<double>(place);
+    const double rstd = own.get_rstd<double>(place), batch_mean = table[3 * channel], batch_rstd = table[3 * channel + 1];
+    return {set, rstd, rstd > 0 ? batch_rstd / rstd : 0.0, mul(batch_rstd, (mean.high - batch_mean) + mean.low)};
+  }
 
   Buffer<T> gate_, gate_grad_;
 };

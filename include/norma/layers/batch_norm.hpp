@@ -37,6 +37,7 @@ struct BatchNormBackwardViews {
   bool unit_offset = false;
   OptionalView<T> weight_grad = {};
   OptionalView<T> bias_grad = {};
+  ParameterView<T> bias = {};
 };
 /// Views of the backward of inference: those of BatchNormViews, and gradients as in BatchNormBackwardViews.
 template <Parameter T>
@@ -48,6 +49,7 @@ struct BatchNormFrozenBackwardViews {
   bool unit_offset = false;
   OptionalView<T> weight_grad = {};
   OptionalView<T> bias_grad = {};
+  ParameterView<T> bias = {};
 };
 
 struct BatchNormSpec {
@@ -84,16 +86,16 @@ struct BatchNormSpec {
   }
 
   template <class X, class Y, class P>
-  static void infer(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, const BatchNormViews<P>& options) {
+  static void infer(const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y, const BatchNormViews<P>& options) {
     const GivenStatistics given = checked_statistics<P>(x.extents(), options.mean, options.variance, checked_eps(layer, options.eps));
-    check_forward(layer, x, y);
-    apply_statistics<P>(executor, batch_roles(x.rank()), x, y, view_operands<BatchNormSpec>(x.extents(), channel_axis, options), given);
+    check_forward(layer, call, x, y, roles(x.extents()));
+    apply_statistics<P>(call, batch_roles(x.rank()), x, y, view_operands<BatchNormSpec>(x.extents(), channel_axis, options), given);
   }
   template <class X, class Y, class P>
-  static void train(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<P>& saved,
+  static void train(const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y, Saved<P>& saved,
                     const BatchNormTrainingViews<P>& options) {
     const Roles sets = roles(x.extents());
-    check_forward(layer, x, y);
+    check_forward(layer, call, x, y, sets);
     if (options.running_mean.has_value() != options.running_var.has_value()) {
       raise_shape_error(layer, ": running_mean and running_var are wanted both or not at all");
     }
@@ -105,7 +107,7 @@ struct BatchNormSpec {
     const Statistic statistic{Statistic::Kind::deviation, checked_eps(layer, options.eps)};
     check_momentum(layer, options.momentum);
     const AffineOperands affine = view_operands<BatchNormSpec>(x.extents(), channel_axis, options);
-    normalize<P>(executor, statistic, sets, x, y, affine, &saved);
+    normalize<P>(call, statistic, sets, x, y, affine, &saved);
     if (options.running_mean.has_value() && x.size() > 0) {
       const RunningStep step = RunningStep::of(options.momentum, StatsConvention::torch, 1);
       update_running_of(saved, x.extents(), sets, step, *options.running_mean, *options.running_var);
@@ -113,12 +115,12 @@ struct BatchNormSpec {
     saved.commit(layer, x.extents(), sets.signature(), statistic);
   }
   template <class DY, class X, class DX, class P>
-  static void infer_backward(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx,
+  static void infer_backward(const CallRef& call, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx,
                              const BatchNormFrozenBackwardViews<P>& options) {
     const GivenStatistics given = checked_statistics<P>(x.extents(), options.mean, options.variance, checked_eps(layer, options.eps));
-    check_frozen_backward(layer, dy, x, dx);
-    apply_statistics_backward<P>(executor, batch_roles(x.rank()), dy, x, dx,
-                                 view_operands<BatchNormSpec>(x.extents(), channel_axis, options), given, x.extent(1));
+    check_frozen_backward(layer, call, dy, x, dx, roles(x.extents()));
+    apply_statistics_backward<P>(call, batch_roles(x.rank()), dy, x, dx, view_operands<BatchNormSpec>(x.extents(), channel_axis, options),
+                                 given, x.extent(1));
   }
 };
 

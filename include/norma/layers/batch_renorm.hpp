@@ -78,13 +78,13 @@ class BatchRenorm : public SharedBatchLayer<BatchRenorm<T>, BatchSets<BatchRenor
   friend Base;
 
   template <class X, class Y>
-  void train(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
-    const Roles roles = this->checked_training(x, y);
+  void train(const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
+    const Roles roles = this->checked_training(call, x, y);
     check_options();
     const StatisticArrays statistics = saved.prepare(this->channels(), true);
     double* const table = this->prepare_table(saved);
     if (x.size() > 0) {
-      normalize_between<T>(executor, this->statistic(), roles, x, y, this->operands(F::layer, x.extents(), channel_axis), statistics,
+      normalize_between<T>(call, this->statistic(), roles, x, y, this->operands(F::layer, x.extents(), channel_axis), statistics,
                            &saved.scratch(), Span::sets, between(table));
       this->learn(saved, x.extents(), roles);
     } else {
@@ -94,11 +94,10 @@ class BatchRenorm : public SharedBatchLayer<BatchRenorm<T>, BatchSets<BatchRenor
   }
 
   template <class DY, class X, class DX>
-  void train_backward(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved,
-                      const TensorView<DX>& dx) {
+  void train_backward(const CallRef& call, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx) {
     const Roles roles = this->checked_roles(x.extents());
-    check_backward(F::layer, dy, x, saved, dx, roles);
-    differentiate<T>(executor, this->statistic(), roles, dy, x, saved.statistics(), saved.scratch(), dx,
+    check_backward(F::layer, call, dy, x, saved, dx, roles);
+    differentiate<T>(call, this->statistic(), roles, dy, x, saved.statistics(), saved.scratch(), dx,
                      this->operands_with_gradients(F::layer, x.extents(), channel_axis), reshape(saved.table().data()));
   }
 

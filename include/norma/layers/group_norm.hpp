@@ -15,6 +15,7 @@ struct GroupNormViews {
   ParameterView<T> bias = {};
   double eps = 1e-5;
   bool unit_offset = false;
+  Rounding rounding = Rounding::once;
 };
 template <Parameter T>
 struct GroupNormBackwardViews {
@@ -23,6 +24,7 @@ struct GroupNormBackwardViews {
   bool unit_offset = false;
   OptionalView<T> weight_grad = {};
   OptionalView<T> bias_grad = {};
+  ParameterView<T> bias = {};
 };
 
 struct GroupNormSpec {
@@ -58,6 +60,7 @@ struct GroupNormOptions {
   bool affine = true;
   bool bias = true;
   bool unit_offset = false;
+  Rounding rounding = Rounding::once;
 };
 
 /// Normalizes (N, C, ...) over each group of C / groups neighbouring channels and all positions; weight and bias have C elements. The same
@@ -68,7 +71,7 @@ class GroupNorm : public PlainLayer<GroupNorm<T>, GroupNormSpec, T> {
   GroupNorm(index_t groups, index_t channels, const GroupNormOptions& options = {})
       : PlainLayer<GroupNorm<T>, GroupNormSpec, T>({Statistic::Kind::deviation, checked_eps(GroupNormSpec::layer, options.eps)},
                                                    {checked_channel_count(GroupNormSpec::layer, channels)}, options.affine,
-                                                   options.affine && options.bias, options.unit_offset),
+                                                   options.affine && options.bias, options.unit_offset, options.rounding),
         groups_(groups) {
     GroupNormSpec::check_split(groups, channels);
   }

@@ -13,6 +13,7 @@ struct InstanceNormViews {
   ParameterView<T> bias = {};
   double eps = 1e-5;
   bool unit_offset = false;
+  Rounding rounding = Rounding::once;
 };
 template <Parameter T>
 struct InstanceNormBackwardViews {
@@ -20,6 +21,7 @@ struct InstanceNormBackwardViews {
   bool unit_offset = false;
   OptionalView<T> weight_grad = {};
   OptionalView<T> bias_grad = {};
+  ParameterView<T> bias = {};
 };
 
 struct InstanceNormSpec {
@@ -52,6 +54,7 @@ struct InstanceNormOptions {
   bool affine = false;
   bool bias = true;
   bool track_running_stats = false;
+  Rounding rounding = Rounding::once;
 };
 
 /// Normalizes each channel of each sample of (N, C, spatial...) over its positions; weight and bias have C elements. The same in training
@@ -65,7 +68,8 @@ class InstanceNorm : public TrackingNorm<InstanceNormSpec, T> {
                                           {.weight = options.affine,
                                            .bias = options.affine && options.bias,
                                            .track_running_stats = options.track_running_stats,
-                                           .momentum = options.momentum}) {}
+                                           .momentum = options.momentum,
+                                           .rounding = options.rounding}) {}
 };
 
 /// InstanceNorm on views you own: inference (instance_norm(x, y, options)), training forward (with a Saved before the options), each with

@@ -15,6 +15,7 @@ struct LayerNormViews {
   ParameterView<T> bias = {};
   double eps = 1e-5;
   bool unit_offset = false;
+  Rounding rounding = Rounding::once;
 };
 template <Parameter T>
 struct LayerNormBackwardViews {
@@ -23,6 +24,7 @@ struct LayerNormBackwardViews {
   bool unit_offset = false;
   OptionalView<T> weight_grad = {};
   OptionalView<T> bias_grad = {};
+  ParameterView<T> bias = {};
 };
 
 struct LayerNormSpec {
@@ -44,6 +46,7 @@ struct LayerNormOptions {
   bool affine = true;
   bool bias = true;
   bool unit_offset = false;
+  Rounding rounding = Rounding::once;
 };
 
 /// Normalizes over the trailing axes of x, whose extents are normalized_shape; weight and bias have that shape. T: float or double.
@@ -55,7 +58,7 @@ class LayerNorm : public RowNorm<LayerNormSpec, T> {
       : LayerNorm(Extents(normalized_shape), options) {}
   explicit LayerNorm(const Extents& normalized_shape, const LayerNormOptions& options = {})
       : RowNorm<LayerNormSpec, T>({Statistic::Kind::deviation, checked_eps(LayerNormSpec::layer, options.eps)}, normalized_shape,
-                                  options.affine, options.affine && options.bias, options.unit_offset) {}
+                                  options.affine, options.affine && options.bias, options.unit_offset, options.rounding) {}
 };
 
 /// LayerNorm on views you own, over options.axes: inference (layer_norm(x, y, options)), training forward (with a Saved before the

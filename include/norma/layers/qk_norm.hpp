@@ -19,6 +19,7 @@ struct QKNormOptions {
   bool bias = true;
   bool unit_offset = false;
   index_t sequence_length = 1024;
+  Rounding rounding = Rounding::once;
 };
 
 /// Normalizes the last axis, of head_dim elements, of q (B, T, H, D) and k (B, S, H_kv, D), any strides, any other axes. Weights have
@@ -54,6 +55,8 @@ class QKNorm : public QueryKeyCalls<QKNorm<T>, T>, public VisitedParameters<QKNo
   std::span<const T> k_bias_grad() const { return k_.bias_grad(); }
   std::span<T> scale_grad() { return l2() ? q_.weight_grad() : std::span<T>(); }
   std::span<const T> scale_grad() const { return l2() ? q_.weight_grad() : std::span<const T>(); }
+
+  Rounding rounding() const { return options_.rounding; }
 
   void zero_grad() {
     q_.zero_grad();

@@ -15,6 +15,7 @@ struct RMSNormViews {
   double eps = static_cast<double>(std::numeric_limits<T>::epsilon());
   bool unit_offset = false;
   bool eps_outside_sqrt = false;
+  Rounding rounding = Rounding::once;
 };
 template <Parameter T>
 struct RMSNormBackwardViews {
@@ -23,6 +24,7 @@ struct RMSNormBackwardViews {
   bool unit_offset = false;
   OptionalView<T> weight_grad = {};
   OptionalView<T> bias_grad = {};
+  ParameterView<T> bias = {};
 };
 
 struct RMSNormSpec {
@@ -47,6 +49,7 @@ struct RMSNormOptions {
   bool bias = false;
   bool unit_offset = false;
   bool eps_outside_sqrt = false;
+  Rounding rounding = Rounding::once;
 };
 
 /// Normalizes over the trailing axes of x, whose extents are normalized_shape; weight and bias have that shape. T: float or double.
@@ -58,7 +61,7 @@ class RMSNorm : public RowNorm<RMSNormSpec, T> {
       : RMSNorm(Extents(normalized_shape), options) {}
   explicit RMSNorm(const Extents& normalized_shape, const RMSNormOptions<T>& options = {})
       : RowNorm<RMSNormSpec, T>(RMSNormSpec::statistic(options), normalized_shape, options.affine, options.affine && options.bias,
-                                options.unit_offset) {}
+                                options.unit_offset, options.rounding) {}
 };
 
 /// RMSNorm on views you own, over options.axes: inference (rms_norm(x, y, options)), training forward (with a Saved before the options),

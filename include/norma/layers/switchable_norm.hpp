@@ -113,9 +113,9 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchSets<Switchable
   }
 
   template <class X, class Y, class Between>
-  void mix(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, const StatisticArrays& statistics,
+  void mix(const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y, const StatisticArrays& statistics,
            Buffer<std::byte>* scratch, Span span, const Between& between) const {
-    normalize_between<T>(executor, this->statistic(), plane_roles(x.rank()), x, y, this->operands(F::layer, x.extents(), channel_axis),
+    normalize_between<T>(call, this->statistic(), plane_roles(x.rank()), x, y, this->operands(F::layer, x.extents(), channel_axis),
                          statistics, scratch, span, between);
   }
   /// The statistics of a plane of a forward, its variance in the convention of the layer.
@@ -129,13 +129,13 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchSets<Switchable
 
   /// With running statistics, samples need nothing of each other.
   template <class X, class Y>
-  void infer_planes(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y) const {
+  void infer_planes(const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y) const {
     if (!this->tracks()) {
       Saved<T> batch;
-      return map_planes(executor, x, y, &batch, false);
+      return map_planes(call, x, y, &batch, false);
     }
     const GivenStatistics running = this->running();
-    mix(executor, x, y, {}, nullptr, Span::sample, [&](auto& forward, const Piece&) {
+    mix(call, x, y, {}, nullptr, Span::sample, [&](auto& forward, const Piece&) {
       each_plane(
           1, planes_of(forward, elements_of_plane(x)), [&](index_t c) { return running[c]; },
           [&](index_t i, const Three&, const SetStatistics& s) { forward.put(i, s); });
@@ -143,10 +143,10 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchSets<Switchable
   }
   /// With running statistics, they stand for the batch's.
   template <class X, class Y>
-  void map_planes(const ExecutorRef& executor, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>* saved, bool running) const {
+  void map_planes(const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>* saved, bool running) const {
     saved->prepare_table(Table::size(x.extent(0), x.extent(1)));
     const Table table = table_of(*saved, x.extent(0));
-    mix(executor, x, y, saved->prepare(table.planes(), true), &saved->scratch(), Span::call, [&](auto& forward, const Piece&) {
+    mix(call, x, y, saved->prepare(table.planes(), true), &saved->scratch(), Span::call, [&](auto& forward, const Piece&) {
       const auto plane = planes_of(forward, elements_of_plane(x));
       for (index_t i = 0; i < table.planes(); ++i) Table::write(table.plane(i), plane(i));
       for (index_t c = 0; c < table.channels; ++c) {
@@ -170,12 +170,14 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchSets<Switchable
 
   /// Sums over planes become gradients of mixed statistics, these of what was mixed, these of x.
   template <class DY, class X, class DX>
-  void planes_backward(const ExecutorRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved,
-                       const TensorView<DX>& dx, bool running) {
+  void planes_backward(const CallRef& call, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx,
+                       bool running) {
     const Table table = table_of(saved, x.extent(0));
     const double s = static_cast<double>(elements_of_plane(x)), factor = instance_factor(elements_of_plane(x));
+    Buffer<double> memory;
     normalize_between_backward(
-        executor, plane_roles(x.rank()), dy, x, dx, saved, Span::call,
+        call, plane_roles(x.rank()), dy, x, dx, saved, Span::call,
+        this->seen_norm(call, table.planes(), memory, [](index_t, double&, double&) {}),
         [&](const Piece&, const double* sum_dy, const double* sum_dy_x_hat, const auto& put) {
           const Shares means = softmax(mean_logits_), variances = softmax(var_logits_);
           MomentGradients *const of_sample = table.gradients(), *const of_channel = of_sample + table.samples;

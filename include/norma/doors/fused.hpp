@@ -1,0 +1,224 @@
+// Fused calls: other tensors and an activation that go with a norm, so that memory is swept once.
+#pragma once
+
+#include <optional>
+
+#include <norma/core/view.hpp>
+#include <norma/doors/normalize.hpp>
+#include <norma/engine/fused.hpp>
+#include <norma/engine/roles.hpp>
+#include <norma/kernels/ops.hpp>
+
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
+
+/// A tensor of a fused call that is read: takes whatever norma::view takes, of any element type and strides, with x's extents, or 1 where
+/// it repeats. A null pointer means absent.
+class InputStream {
+ public:
+  InputStream() = default;
+  template <class U>
+    requires(!std::is_base_of_v<InputStream, std::remove_cvref_t<U>> && Viewable<U>)
+  InputStream(U&& t) : InputStream(norma::view(t), 0) {
+    static_assert(!is_owning_temporary<U>, "norma: this temporary owns its elements, and a view of it would dangle; give it a name first");
+  }
+
+  bool has_value() const { return operand_.present(); }
+  const Extents& extents() const { return extents_; }
+  const Operand& operand() const { return operand_; }
+
+ protected:
+  template <class E>
+  InputStream(const TensorView<E>& view, int) : operand_(view), extents_(view.extents()) {
+    static_assert(are_numbers<E>, "norma: 8-bit numbers are for y alone, with a scale or row_scales");
+  }
+
+ private:
+  Operand operand_;
+  Extents extents_;
+};
+
+/// The same of one that is written, with x's extents.
+class OutputStream : public InputStream {
+ public:
+  OutputStream() = default;
+  template <class U>
+    requires(!std::is_base_of_v<InputStream, std::remove_cvref_t<U>> && Viewable<U>)
+  OutputStream(U&& t) : InputStream(norma::output_view(std::forward<U>(t)), 0) {}
+};
+
+/// What goes with a forward: h = x + residual, stored in sum; v = h * op(gate) with gate_first, h else; n = norm(v); y = n * op(gate) + add
+/// with a gate (not first), op(n + add) else. Parameter gradients and dx are those of the whole. sum may be exactly x or residual, add
+/// exactly y. For a y of std::int8_t either scale, y = round(v / scale), or row_scales (LayerNorm, RMSNorm), a float for each set in
+/// row-major order of the kept axes: t = max |v| / 127 goes there and y = round(v / t); nearest even, within [-127, 127], NaN is 0.
+/// ShapeError before anything is written where a stream or option does not fit.
+struct Fused {
+  InputStream residual = {};
+  OutputStream sum = {};
+  InputStream gate = {};
+  bool gate_first = false;
+  InputStream add = {};
+  ResidualRounding residual_rounding = ResidualRounding::rounded;
+  std::optional<double> scale = {};
+  OptionalView<float> row_scales = {};
+};
+
+/// What goes with its backward, x being what was normalized (the sum, where there was a residual): dx = d of h + sum_grad. gate_grad,
+/// add_grad and dx are written; with accumulate, dx += instead. dx may be exactly sum_grad, gate_grad exactly gate or dy, add_grad exactly
+/// dy.
+struct FusedBackward {
+  InputStream sum_grad = {};
+  InputStream gate = {};
+  bool gate_first = false;
+  OutputStream gate_grad = {};
+  InputStream add = {};
+  OutputStream add_grad = {};
+  bool accumulate = false;
+};
+
+/// ShapeError unless an optional stream has x's extents, or 1 where it may repeat.
+inline void check_stream(const char* layer, const char* name, const InputStream& stream, const Extents& x, bool repeats) {
+  if (!stream.has_value()) return;
+  const Extents& extents = stream.extents();
+  bool fits = extents.size() == x.size();
+  for (int a = 0; fits && a < x.size(); ++a) fits = extents[a] == x[a] || (repeats && extents[a] == 1);
+  if (!fits) raise_shape_error(layer, ": ", name, " has extents ", extents, ", x has ", x);
+}
+/// It becomes an operand of a call on an x of this rank, whose last axis may have been added.
+inline void join_stream(Operands& operands, Stream s, const InputStream& stream, int rank) {
+  if (!stream.has_value()) return;
+  operands[s] = stream.operand();
+  for (int a = 0; a < stream.extents().size(); ++a) {
+    if (stream.extents()[a] == 1) operands[s].strides[a] = 0;
+  }
+  if (operands[s].strides.size() < rank) operands[s].strides.push_back(0);
+}
+
+/// A fused forward into a y of type Y, arithmetic in A.
+template <class A, class Y, class O>
+class FusedForward final : public ForwardFusion<A, O> {
+ public:
+  FusedForward(const Fused& fused, const O& op, Rounding rounding)
+      : ForwardFusion<A, O>(options_of(fused, rounding), op), fused_(fused), rounding_(rounding) {}
+
+  void check(const char* layer, const Extents& x, const Roles& roles) const override {
+    if (fused_.sum.has_value() && !fused_.residual.has_value()) raise_shape_error(layer, ": sum wants a residual");
+    if (fused_.gate_first && !fused_.gate.has_value()) raise_shape_error(layer, ": gate_first wants a gate");
+    check_stream(layer, "residual", fused_.residual, x, true);
+    check_stream(layer, "sum", fused_.sum, x, false);
+    check_stream(layer, "gate", fused_.gate, x, true);
+    check_stream(layer, "add", fused_.add, x, true);
+    check_scales(layer, x, roles);
+  }
+  void join(Operands& operands, int rank, double weight_offset) const override {
+    join_stream(operands, stream_residual, fused_.residual, rank);
+    join_stream(operands, stream_sum, fused_.sum, rank);
+    join_stream(operands, stream_gate, fused_.gate, rank);
+    join_stream(operands, stream_add, fused_.add, rank);
+    if (rounding_ == Rounding::once) return;
+    // Kernels leave x_hat as it is.
+    operands[stream_later_weight] = operands[stream_weight];
+    operands[stream_later_bias] = operands[stream_bias];
+    operands[stream_weight] = constant_operand(weight_offset == 1 ? negative_zero<A> : one<A>, rank);
+    operands[stream_bias] = constant_operand(negative_zero<A>, rank);
+  }
+
+ private:
+  static typename ForwardFusion<A, O>::Options options_of(const Fused& fused, Rounding rounding) {
+    return {.gate_first = fused.gate_first,
+            .residual_rounding = fused.residual_rounding,
+            .rounding = rounding,
+            .scales = fused.scale.has_value(),
+            .scale = static_cast<A>(fused.scale.value_or(1)),
+            .scales_of_sets = fused.row_scales->data(),
+            .residual = fused.residual.has_value(),
+            .gate = fused.gate.has_value(),
+            .add = fused.add.has_value()};
+  }
+  void check_scales(const char* layer, const Extents& x, const Roles& roles) const {
+    const bool both = fused_.scale.has_value() && fused_.row_scales.has_value(),
+               any = fused_.scale.has_value() || fused_.row_scales.has_value();
+    if constexpr (are_numbers<Y>) {
+      if (any) raise_shape_error(layer, ": scale and row_scales are for a y of std::int8_t");
+      return;
+    }
+    if (both || !any) raise_shape_error(layer, ": a y of std::int8_t wants either scale or row_scales");
+    if (fused_.scale.has_value() && !(*fused_.scale > 0 && *fused_.scale <= std::numeric_limits<double>::max()))
+      raise_shape_error(layer, ": scale is ", *fused_.scale, "; a positive number is wanted");
+    if (!fused_.row_scales.has_value()) return;
+    const TensorView<float>& scales = *fused_.row_scales;
+    if (roles.planes || roles.groups > 0) raise_shape_error(layer, ": row_scales are for LayerNorm and RMSNorm");
+    const index_t sets = set_count(x, roles);
+    if (scales.rank() != 1 || scales.extent(0) != sets || (sets > 1 && scales.stride(0) != 1))
+      raise_shape_error(layer, ": row_scales has extents ", scales.extents(), "; wanted is one float for each of ", sets,
+                        " sets, one behind the other");
+  }
+
+  const Fused& fused_;
+  Rounding rounding_;
+};
+
+/// Its backward.
+template <class A, class O>
+class FusedDerivative final : public BackwardFusion<A, O> {
+ public:
+  FusedDerivative(const FusedBackward& fused, const O& op) : BackwardFusion<A, O>(options_of(fused), op), fused_(fused) {}
+
+  void check(const char* layer, const Extents& x, const Roles&) const override {
+    if (!fused_.gate.has_value() && fused_.gate_grad.has_value()) raise_shape_error(layer, ": gate_grad wants a gate");
+    if (!fused_.gate.has_value() && fused_.gate_first) raise_shape_error(layer, ": gate_first wants a gate");
+    check_stream(layer, "sum_grad", fused_.sum_grad, x, true);
+    check_stream(layer, "gate", fused_.gate, x, true);
+    check_stream(layer, "gate_grad", fused_.gate_grad, x, false);
+    check_stream(layer, "add", fused_.add, x, true);
+    check_stream(layer, "add_grad", fused_.add_grad, x, false);
+  }
+  void join(Operands& operands, int rank, double) const override {
+    join_stream(operands, stream_sum_grad, fused_.sum_grad, rank);
+    join_stream(operands, stream_gate, fused_.gate, rank);
+    join_stream(operands, stream_gate_grad, fused_.gate_grad, rank);
+    join_stream(operands, stream_add, fused_.add, rank);
+    join_stream(operands, stream_add_grad, fused_.add_grad, rank);
+  }
+
+ private:
+  static typename BackwardFusion<A, O>::Options options_of(const FusedBackward& fused) {
+    return {.gate_first = fused.gate_first,
+            .accumulate = fused.accumulate,
+            .gate = fused.gate.has_value(),
+            .add = fused.add.has_value(),
+            .gate_grad = fused.gate_grad.has_value(),
+            .add_grad = fused.add_grad.has_value(),
+            .sum_grad = fused.sum_grad.has_value()};
+  }
+
+  const FusedBackward& fused_;
+};
+
+/// run(call) with what is fused, if anything is: numbers of 32 bits and more are rounded once, whatever `rounding` says.
+template <class P, class X, class Y, class Run>
+inline void fused_forward(const CallRef& call, const TensorView<X>&, const TensorView<Y>&, Rounding rounding, const Run& run) {
+  if constexpr (sizeof(X) == 2 || sizeof(Y) == 2) {
+    if (rounding == Rounding::normalized_first) {
+      const Fused nothing;
+      const FusedForward<Arithmetic<P, X, Y>, Y, Identity> fusion(nothing, Identity(), rounding);
+      return run(CallRef(call, fusion));
+    }
+  }
+  run(call);
+}
+template <class P, class X, class Y, class Run, class O>
+inline void fused_forward(const CallRef& call, const TensorView<X>&, const TensorView<Y>&, Rounding rounding, const Run& run,
+                          const Fused& fused, const O& op) {
+  const FusedForward<Arithmetic<P, X, Y>, Y, O> fusion(fused, op, sizeof(X) == 2 || sizeof(Y) == 2 ? rounding : Rounding::once);
+  run(CallRef(call, fusion));
+}
+
+/// run(call, dy, x, dx) of a fused backward.
+template <class P, class DY, class X, class DX, class O, class Run>
+inline void fused_backward(const CallRef& call, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx,
+                           const FusedBackward& fused, const O& op, const Run& run) {
+  const FusedDerivative<Arithmetic<P, X, DY, DX>, O> fusion(fused, op);
+  run(CallRef(call, fusion), dy, x, dx);
+}
+
+}}  // namespace norma::NORMA_ISA_NAMESPACE
