@@ -4,20 +4,38 @@
 #include "decode.hpp"
 #include "train.hpp"
 
+#include <atomic>
 #include <bit>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <norma/interop/openmp.hpp>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <thread>
 
 namespace {
 
 using namespace transformer;
+
+/// norma's executor and this program's, which make as many threads as there is work for and wait for them without spinning.
+struct Threads {
+  int threads;
+
+  template <class F>
+  void parallel_for(norma::index_t tasks, F&& f) const {
+    std::atomic<norma::index_t> next{0};
+    const auto work = [&] {
+      for (norma::index_t i = next++; i < tasks; i = next++) f(i);
+    };
+    std::vector<std::jthread> others;
+    for (norma::index_t t = 1; t < threads && t < tasks; ++t) others.emplace_back(work);
+    work();
+  }  // ~jthread joins
+  int concurrency() const { return threads; }
+};
 
 struct Options {
   int steps = 400;
@@ -89,7 +107,7 @@ Losses train(Trainer<float>& f32, Trainer<Eigen::bfloat16>& bf16, const Bytes& t
     const Examples examples = draw_examples(text, random, batch, context);
     const float falling = rate * (1 - static_cast<float>(step) / static_cast<float>(steps));
     Losses now;
-    norma::openmp(2).parallel_for(2, [&](norma::index_t i) {
+    Threads{2}.parallel_for(2, [&](norma::index_t i) {
       if (i == 0) now.f32 = f32.step(examples.bytes, examples.targets, falling);
       if (i == 1) now.bf16 = bf16.step(examples.bytes, examples.targets, falling);
     });
@@ -122,7 +140,7 @@ Rows<float> logits_in_company(const Model& model, const Bytes& prompt, const Byt
     const std::size_t length = std::min(piece, prompt.size() - first);
     Bytes bytes;
     for (const Bytes& s : sequences) bytes.insert(bytes.end(), s.data() + first, s.data() + first + length);
-    const Rows<float> all = threads == 1 ? decoder.next(norma::sequential, bytes) : decoder.next(norma::openmp(threads), bytes);
+    const Rows<float> all = decoder.next(Threads{threads}, bytes);
     const Index rows = static_cast<Index>(length);
     logits.middleRows(static_cast<Index>(first), rows) = all.middleRows(batch / 2 * rows, rows);
   }
