@@ -38,7 +38,7 @@ struct Threads {
 };
 
 struct Options {
-  int steps = 400;
+  int steps = 800;
   std::size_t prompt = 50;
   std::string out = ".";
 };
@@ -105,11 +105,11 @@ Losses train(Trainer<float>& f32, Trainer<Eigen::bfloat16>& bf16, const Bytes& t
   std::puts(" step   loss, f32 activations   loss, bf16 activations");
   for (int step = 0; step < steps; ++step) {
     const Examples examples = draw_examples(text, random, batch, context);
-    const float falling = rate * (1 - static_cast<float>(step) / static_cast<float>(steps));
+    const float warm = std::min(1.0F, static_cast<float>(step + 1) / 20), left = 1 - static_cast<float>(step) / static_cast<float>(steps);
     Losses now;
     Threads{2}.parallel_for(2, [&](norma::index_t i) {
-      if (i == 0) now.f32 = f32.step(examples.bytes, examples.targets, falling);
-      if (i == 1) now.bf16 = bf16.step(examples.bytes, examples.targets, falling);
+      if (i == 0) now.f32 = f32.step(examples.bytes, examples.targets, rate * warm * left);
+      if (i == 1) now.bf16 = bf16.step(examples.bytes, examples.targets, rate * warm * left);
     });
     file << step << ',' << now.f32 << ',' << now.bf16 << '\n';
     if (step == 0) first = now;

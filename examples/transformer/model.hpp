@@ -139,9 +139,9 @@ struct Model {
 
  private:
   explicit Model(Random random)
-      : embedding(random.matrix(byte_values, width, 0.5F)),
-        positions(random.matrix(context, width, 0.25F)),
-        logits(random.matrix(width, byte_values, 0.02F)) {
+      : embedding(random.matrix(byte_values, width, 1)),
+        positions(random.matrix(context, width, 0.05F)),
+        logits(random.matrix(width, byte_values, 0.1F)) {
     for (Index b = 0; b < blocks; ++b) layers.emplace_back(random);
   }
   template <class F>
@@ -171,14 +171,14 @@ class Adam {
  public:
   void step(Model& model, float rate) {
     ++steps_;
-    const float correction = std::sqrt(1 - std::pow(0.99F, steps_)) / (1 - std::pow(0.9F, steps_));
+    const float correction = std::sqrt(1 - std::pow(0.95F, steps_)) / (1 - std::pow(0.9F, steps_));
     std::size_t n = 0;
     model.for_each_parameter([&](std::span<float> x, std::span<float> dx) {
       if (moments_.size() == n) moments_.emplace_back(x.size());
       for (std::size_t i = 0; i < x.size(); ++i) {
         auto& [m, s] = moments_[n][i];
         m = 0.9F * m + 0.1F * dx[i];
-        s = 0.99F * s + 0.01F * dx[i] * dx[i];
+        s = 0.95F * s + 0.05F * dx[i] * dx[i];
         x[i] -= rate * correction * m / (std::sqrt(s) + 1e-8F);
         dx[i] = 0;
       }
