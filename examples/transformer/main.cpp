@@ -98,7 +98,7 @@ struct Losses {
 /// Both learn from the same examples, each on a thread of its own. Returns the mean losses of the last tenth of the steps.
 Losses train(Trainer<float>& f32, Trainer<Eigen::bfloat16>& bf16, const Bytes& text, int steps, std::ofstream& file, Losses& first) {
   constexpr std::size_t batch = 8;
-  constexpr float rate = 0.006F;
+  constexpr float rate = 0.012F;
   Random random(2);
   Losses last, shown;
   int since = 0;
