@@ -23,8 +23,8 @@ NORMA_INLINE Pack<T> with_sign_of(const Pack<T>& magnitude, const Pack<T>& v) {
   return magnitude | (v & Pack<T>(T(-0.0)));
 }
 
-/// The larger (smaller) of v and a bound that is neither NaN nor zero; a NaN of v stays. In hardware's own order of operands, one
-/// instruction.
+/// The larger (smaller) of v and a bound that is not NaN; v where it is NaN, and of equals (zeros of either sign). One instruction of x86,
+/// whose order of operands says so.
 template <class T>
 NORMA_INLINE Pack<T> at_least(const Pack<T>& v, T bound) {
   const Pack<T> b(bound);
@@ -138,8 +138,8 @@ NORMA_INLINE Pack<T> minus_product(const Pack<T>& c, const Pack<T>& a, const Pac
 #endif
 }
 
-/// c - a * b where c is nearly a * b: what rounding left over, exact everywhere. Without a fused instruction a and b are split in halves,
-/// whose products are exact (Dekker, 1971).
+/// c - a * b where c is nearly a * b: what rounding left over, exact. Without a fused instruction a and b are split in halves (Dekker
+/// 1971), whose products are exact, of doubles but for 2^-106 of the whole.
 template <class T>
 NORMA_INLINE Pack<T> residual(const Pack<T>& c, const Pack<T>& a, const Pack<T>& b) {
 #if defined(__AVX512F__) || (defined(__FMA__) && defined(__AVX__)) || defined(__aarch64__)

@@ -198,7 +198,7 @@ NORMA_INLINE Pack<T> z_times_normal(const Pack<T>& z) {
   const NormalTail<T> tail = a_times_normal_tail(at_most(abs(z), M::tail_most));
   const Pack<T> excess = fma(tail.excess, tail.e.t, tail.excess), product = tail.high - minus_product(excess, tail.high, tail.e.t);
   const Pack<T> small = mul(mul(product, tail.e.scale), Pack<T>(-M::down));
-  return select(z < Pack<T>(T(0)), small, z + small);
+  return with_sign_of(at_least(z, T(0)) + small, z);
 }
 
 /// Derivative of z Phi(z): Phi(z) + z phi(z).
