@@ -61,74 +61,91 @@ struct clip {
   }
 };
 
-/// 1 / (1 + exp(-z)); 0 at -Inf.
-struct Sigmoid {
+/// An op whose value and slope are functions of registers: a scalar's have the bits of a lane's.
+template <class Functions>
+struct RegisterOp {
   template <class V>
   NORMA_INLINE V operator()(V z) const {
-    return in_register(z, [](const auto& v) { return logistic(v); });
+    if constexpr (std::is_floating_point_v<V>) {
+      return first_lane(Functions::value(Pack<V>(z)));
+    } else {
+      return Functions::value(z);
+    }
   }
   template <class V>
   NORMA_INLINE V derivative(V z) const {
-    return in_register(z, [](const auto& v) {
-      const auto tail = logistic(minus_abs(v));
-      return minus_product(tail, tail, tail);
-    });
+    if constexpr (std::is_floating_point_v<V>) {
+      return first_lane(Functions::slope(Pack<V>(z)));
+    } else {
+      return Functions::slope(z);
+    }
+  }
+};
+
+/// 1 / (1 + exp(-z)); 0 at -Inf.
+struct Sigmoid : RegisterOp<Sigmoid> {
+  template <class T>
+  NORMA_INLINE static Pack<T> value(const Pack<T>& z) {
+    return logistic(z);
+  }
+  template <class T>
+  NORMA_INLINE static Pack<T> slope(const Pack<T>& z) {
+    const Pack<T> tail = logistic(minus_abs(z));
+    return minus_product(tail, tail, tail);
   }
 };
 inline constexpr Sigmoid sigmoid;
 
 /// tanh(z), as a function and as an op; the sign of a zero stays.
-struct Tanh {
-  template <class V>
-  NORMA_INLINE V operator()(V z) const {
-    return in_register(z, [](const auto& v) { return hyperbolic_tangent(v); });
+struct Tanh : RegisterOp<Tanh> {
+  template <class T>
+  NORMA_INLINE static Pack<T> value(const Pack<T>& z) {
+    return hyperbolic_tangent(z);
   }
-  template <class V>
-  NORMA_INLINE V derivative(V z) const {
-    return in_register(z, [](const auto& v) {
-      const auto y = hyperbolic_tangent(v);
-      return minus_product(splat<std::remove_cvref_t<decltype(y)>>(1), y, y);
-    });
+  template <class T>
+  NORMA_INLINE static Pack<T> slope(const Pack<T>& z) {
+    const Pack<T> y = hyperbolic_tangent(z);
+    return minus_product(Pack<T>(T(1)), y, y);
   }
 };
 inline constexpr Tanh tanh;
 
 /// z / (1 + exp(-z)) (Elfwing, Uchibe and Doya 2018; also called swish); -0 at -Inf. The derivative is 0 at -Inf and 1 at Inf, as those of
 /// gelu and gelu_tanh.
-struct Silu {
-  template <class V>
-  NORMA_INLINE V operator()(V z) const {
-    return in_register(z, [](const auto& v) { return z_times_logistic(v); });
+struct Silu : RegisterOp<Silu> {
+  template <class T>
+  NORMA_INLINE static Pack<T> value(const Pack<T>& z) {
+    return z_times_logistic(z);
   }
-  template <class V>
-  NORMA_INLINE V derivative(V z) const {
-    return in_register(z, [](const auto& v) { return z_times_logistic_slope(v); });
+  template <class T>
+  NORMA_INLINE static Pack<T> slope(const Pack<T>& z) {
+    return z_times_logistic_slope(z);
   }
 };
 inline constexpr Silu silu;
 
 /// z Phi(z), Phi the normal distribution function (Hendrycks and Gimpel 2016); -0 at -Inf.
-struct Gelu {
-  template <class V>
-  NORMA_INLINE V operator()(V z) const {
-    return in_register(z, [](const auto& v) { return z_times_normal(v); });
+struct Gelu : RegisterOp<Gelu> {
+  template <class T>
+  NORMA_INLINE static Pack<T> value(const Pack<T>& z) {
+    return z_times_normal(z);
   }
-  template <class V>
-  NORMA_INLINE V derivative(V z) const {
-    return in_register(z, [](const auto& v) { return z_times_normal_slope(v); });
+  template <class T>
+  NORMA_INLINE static Pack<T> slope(const Pack<T>& z) {
+    return z_times_normal_slope(z);
   }
 };
 inline constexpr Gelu gelu;
 
 /// z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3))) / 2, gelu's approximation (Hendrycks and Gimpel 2016); -0 at -Inf.
-struct GeluTanh {
-  template <class V>
-  NORMA_INLINE V operator()(V z) const {
-    return in_register(z, [](const auto& v) { return z_times_cubic_logistic(v); });
+struct GeluTanh : RegisterOp<GeluTanh> {
+  template <class T>
+  NORMA_INLINE static Pack<T> value(const Pack<T>& z) {
+    return z_times_cubic_logistic(z);
   }
-  template <class V>
-  NORMA_INLINE V derivative(V z) const {
-    return in_register(z, [](const auto& v) { return z_times_cubic_logistic_slope(v); });
+  template <class T>
+  NORMA_INLINE static Pack<T> slope(const Pack<T>& z) {
+    return z_times_cubic_logistic_slope(z);
   }
 };
 inline constexpr GeluTanh gelu_tanh;

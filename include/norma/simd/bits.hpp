@@ -139,7 +139,7 @@ NORMA_INLINE Pack<T> minus_product(const Pack<T>& c, const Pack<T>& a, const Pac
 }
 
 /// c - a * b where c is nearly a * b: what rounding left over, exact. Without a fused instruction a and b are split in halves (Dekker
-/// 1971), whose products are exact, of doubles but for 2^-106 of the whole.
+/// 1971), whose products are exact, of doubles but for 2^-104 of the whole.
 template <class T>
 NORMA_INLINE Pack<T> residual(const Pack<T>& c, const Pack<T>& a, const Pack<T>& b) {
 #if defined(__AVX512F__) || (defined(__FMA__) && defined(__AVX__)) || defined(__aarch64__)

@@ -27,16 +27,12 @@ NORMA_INLINE constexpr float max(float a, float b) { return a < b || b != b ? b 
 NORMA_INLINE constexpr double min(double a, double b) { return b < a || b != b ? b : a; }
 NORMA_INLINE constexpr double max(double a, double b) { return a < b || b != b ? b : a; }
 
-/// f(z) of a register z; of a float or double the lane of f of a register full of it: the same bits.
-template <class V, class F>
-NORMA_INLINE V in_register(V z, F f) {
-  if constexpr (std::is_floating_point_v<V>) {
-    alignas(64) V lanes[pack_size<V>];
-    store(lanes, f(Pack<V>(z)));
-    return lanes[0];
-  } else {
-    return f(z);
-  }
+/// What a function of registers gives for a scalar: lane 0 of what it gives for a register full of it.
+template <class T>
+NORMA_INLINE T first_lane(const Pack<T>& v) {
+  alignas(64) T lanes[pack_size<T>];
+  store(lanes, v);
+  return lanes[0];
 }
 
 /// `value` as a V: in every lane, or the scalar.
@@ -49,15 +45,20 @@ NORMA_INLINE V splat(double value) {
   }
 }
 
-/// c[0] + c[1] x + ... + c[N - 1] x^(N - 1): Horner's rule in x^2, of pairs of terms, so that few instructions wait for each other.
-template <class T, std::size_t N>
-NORMA_INLINE Pack<T> polynomial(const Pack<T>& x, const T (&c)[N]) {
-  constexpr std::size_t pairs = (N - 1) / 2;
-  const Pack<T> square = x * x;
-  const auto pair = [&](std::size_t i) { return i + 1 < N ? fma(x, Pack<T>(c[i + 1]), Pack<T>(c[i])) : Pack<T>(c[i]); };
-  Pack<T> sum = pair(2 * pairs);
-  unroll<static_cast<int>(pairs)>([&](auto i) { sum = fma(sum, square, pair(2 * (pairs - 1 - i()))); });
-  return sum;
+/// c[First] + c[First + 1] x + ... + c[N - 1] x^(N - 1 - First): Horner's rule in x^2, of pairs of terms, so that few instructions wait for
+/// each other.
+template <std::size_t First = 0, class T, std::size_t N>
+NORMA_INLINE Pack<T> polynomial(const Pack<T>& x, const Pack<T>& square_of_x, const T (&c)[N]) {
+  if constexpr (First + 1 == N) {
+    return Pack<T>(c[First]);
+  } else {
+    const Pack<T> pair = fma(x, Pack<T>(c[First + 1]), Pack<T>(c[First]));
+    if constexpr (First + 2 == N) {
+      return pair;
+    } else {
+      return fma(polynomial<First + 2>(x, square_of_x, c), square_of_x, pair);
+    }
+  }
 }
 
 /// exp(x) as (1 + t) 2^k, |t| < 0.42.
@@ -75,7 +76,8 @@ NORMA_INLINE Exponential<T> exponential(const Pack<T>& x, const Low&... low) {
   const Pack<T> r_high = minus_product(x, k, Pack<T>(M::ln2_high));
   Pack<T> r = minus_product(r_high, k, Pack<T>(M::ln2_low));
   if constexpr (sizeof...(Low) == 1) r = r_high + minus_product(low..., k, Pack<T>(M::ln2_low));
-  return {fma(r * r, polynomial(r, M::exp_terms), r), k, exponent_from_low_bits(pattern)};
+  const Pack<T> square = r * r;
+  return {fma(square, polynomial(r, square, M::exp_terms), r), k, exponent_from_low_bits(pattern)};
 }
 
 /// exp(x), of registers, float and double, within 1.1 ulp: 0 at -Inf, Inf at Inf and where it is beyond the largest number; a NaN stays.
@@ -87,12 +89,8 @@ NORMA_INLINE Pack<T> exp(const Pack<T>& x) {
   const Pack<T> towards = select(small, Pack<T>(M::round_up), Pack<T>(M::round_down));
   return mul(mul(e.t + Pack<T>(T(1)), exponent_from_low_bits(e.k + towards)), select(small, Pack<T>(M::down), Pack<T>(M::up)));
 }
-NORMA_INLINE float exp(float x) {
-  return in_register(x, [](const auto& v) { return exp(v); });
-}
-NORMA_INLINE double exp(double x) {
-  return in_register(x, [](const auto& v) { return exp(v); });
-}
+NORMA_INLINE float exp(float x) { return first_lane(exp(Pack<float>(x))); }
+NORMA_INLINE double exp(double x) { return first_lane(exp(Pack<double>(x))); }
 
 /// n / ((1 + e) up): one division, and a correction for what it and the sum rounded off. Where the quotient is below the normal numbers it
 /// is the division that rounds it to one of those.
@@ -180,7 +178,7 @@ NORMA_INLINE NormalTail<T> a_times_normal_tail(const Pack<T>& a) {
   const Exponential<T> e = exponential(minus_abs(square), residual(square, a, half));
   const Pack<T> d = a + pole, d_low = a - (d - pole), inverse = divide(Pack<T>(T(1)), d), s = mul(a, inverse);
   const Pack<T> s_low = minus_product(residual(a, s, d), s, d_low) * inverse;
-  const Pack<T> centre(M::tail_centre), y = s - centre, y_low = s - (y + centre), terms = polynomial(y, M::tail_terms),
+  const Pack<T> centre(M::tail_centre), y = s - centre, y_low = s - (y + centre), terms = polynomial(y, y * y, M::tail_terms),
                                         first(M::tail_first);
   // y has lost digits of s where s is small; the derivative of h is about -2 there (-4 with the pole 4).
   const Pack<T> h = fma(y, terms, first), h_excess = residual(h - first, y, terms);
