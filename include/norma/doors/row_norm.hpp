@@ -35,7 +35,8 @@ class RowNorm : public PlainLayer<RowNorm<F, T>, F, T>, public SharedCalls<RowNo
   using SharedCalls<RowNorm<F, T>, T>::backward;
 
  protected:
-  RowNorm(const Statistic& statistic, const Extents& normalized_shape, bool has_weight, bool has_bias, bool unit_offset, Rounding rounding)
+  RowNorm(const Statistic& statistic, const Extents& normalized_shape, bool has_weight, bool has_bias, bool unit_offset,
+          Rounding rounding = Rounding::once)
       : PlainLayer<RowNorm<F, T>, F, T>(statistic, checked_normalized_shape(F::layer, normalized_shape), has_weight, has_bias, unit_offset,
                                         rounding) {}
 

@@ -186,7 +186,7 @@ class Backward {
   };
   Coefficients<A> norm_of_cells(const Piece& piece, const index_t* column, index_t count, const Coefficients<A>& c, SeenNorm& seen) const {
     const Reshape& reshape = call_.reshape;
-    if (fused_.fusion == nullptr || !reshape.present()) return c;
+    if (!fused_.present() || !reshape.present()) return c;
     for (index_t i = 0; i < count; ++i) {
       const index_t place = piece.place_of_column(layout_, column[i]);
       seen.factor[i] = static_cast<A>(mul(reshape.gain[place], static_cast<double>(c.rstd[i])));

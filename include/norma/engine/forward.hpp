@@ -243,12 +243,12 @@ class Forward {
                A scale) const {
     typename MapSweep::Tile tile;
     sweep.start(first, count, tile);
-    if (fused_.changes(Pass::measure)) {
+    if (fused_.any(Pass::measure)) {
       A numbers[tile_lanes<A>] = {};
       tile.of_cells = numbers;
       tile.pass = Pass::measure;
       map_cells_of_tile(sweep, tile, c, scale);
-      for (index_t i = 0; i < count; ++i) numbers[i] = fused_.fusion->measured(piece.place_of_column(layout_, column[i]), numbers[i]);
+      for (index_t i = 0; i < count; ++i) numbers[i] = fused_.fusion().measured(piece.place_of_column(layout_, column[i]), numbers[i]);
       tile.pass = Pass::map;
       map_cells_of_tile(sweep, tile, c, scale);
       return;

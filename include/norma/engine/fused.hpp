@@ -41,23 +41,19 @@ inline void round_to(const ElementAccess& access, A* numbers, index_t n) {
   access.template in<A>().stage(numbers, 0, memory, 1, 1, n, A(1));
 }
 
-/// update() of the rows of a part.
+/// to[i] = f(in[i]...) of the numbers of a part; f takes and gives registers, and `to` may be one of the inputs.
 template <class A, class F, class... In>
-NORMA_INLINE void update_part(const Block<A>& part, A* y, const F& f, const In*... in) {
-  part.each_row([&](index_t at, index_t n) { update(y + at, n, f, (in + at)...); });
+NORMA_INLINE void combine(const Block<A>& part, const Lines<A>& to, const F& f, const In&... in) {
+  part.each_line([&](index_t line, index_t n) { norma::combine(to[line], n, f, static_cast<const A*>(in[line])...); });
 }
 template <class A>
-inline void round_part(const Block<A>& part, Stream to, A* numbers) {
-  part.each_row([&](index_t at, index_t n) { round_to(*part.operands[to].access, numbers + at, n); });
+inline void round_part(const Block<A>& part, Stream to, const Lines<A>& numbers) {
+  part.each_line([&](index_t line, index_t n) { round_to(*part.operands[to].access, numbers[line], n); });
 }
 
 template <class A>
-struct Added {
+struct Sum {
   NORMA_INLINE Pack<A> operator()(const Pack<A>& a, const Pack<A>& b) const { return a + b; }
-};
-template <class A>
-struct Multiplied {
-  NORMA_INLINE Pack<A> operator()(const Pack<A>& a, const Pack<A>& b) const { return mul(a, b); }
 };
 
 /// Forward: h = x + residual, v = h * op(gate) or h, n = norm(v), y = n * op(gate) + add or op(n + add). A is the arithmetic, O the op.
@@ -70,51 +66,66 @@ class ForwardFusion : public Fusion<A> {
     bool gate_first = false;
     ResidualRounding residual_rounding = ResidualRounding::rounded;
     Rounding rounding = Rounding::once;
-    bool scales = false;  ///< y is v / scale
+    /// y is v / scale.
+    bool scales = false;
     A scale = A(1);
-    float* scales_of_sets = nullptr;  ///< y is v / t, t = max |v| / 127 of its set, which goes there
-    bool residual = false, gate = false, add = false;  ///< which streams there are
+    /// y is v / t, t = max |v| / 127 of its set, which goes there.
+    float* scales_of_sets = nullptr;
+    /// Which streams there are.
+    bool residual = false, gate = false, add = false;
   };
 
   ForwardFusion(const Options& options, const O& op) : options_(options), op_(op) {}
 
-  StreamSet changes(Pass pass) const override {
-    if (pass == Pass::measure && options_.scales_of_sets == nullptr) return 0;
-    StreamSet result = options_.residual || (options_.gate && options_.gate_first) ? set_of({stream_x}) : 0;
+  typename Fusion<A>::Changes changes(Pass pass, const Operands& operands) const override {
+    typename Fusion<A>::Changes result;
+    if (pass == Pass::measure && options_.scales_of_sets == nullptr) return result;
+    if (options_.residual || (options_.gate && options_.gate_first)) result.enters = set_of({stream_x});
     const bool after = options_.gate || options_.add || has_op || options_.scales || options_.scales_of_sets != nullptr ||
                        options_.rounding == Rounding::normalized_first;
-    if (pass != Pass::fold && after) result |= set_of({stream_y});
+    if (pass == Pass::fold || !after) return result;
+    result.leaves = set_of({stream_y});
+    // What is added may be what is overwritten.
+    if (pass == Pass::map && operands[stream_add].data != operands[stream_y].data) result.in_place = set_of({stream_y});
     return result;
   }
 
-  void enter(const Block<A>& block, A* const* tensor) const override {
-    if ((changes(block.pass) & set_of({stream_x})) == 0) return;
-    block.each_part([&](const Block<A>& part, index_t at) {
-      A* const x = tensor[0] + at;
-      alignas(64) A memory[Block<A>::most];
+  void enter(const Block<A>& block, const Numbers<const A>* from, const Numbers<A>* to) const override {
+    block.each_part([&](const Block<A>& part, index_t r, index_t k) {
+      Lines<const A> x = part.lines(from[0], r, k);
+      const Lines<A> v = part.lines(to[0], r, k);
+      typename Block<A>::Memory memory;
       if (options_.residual) {
-        update_part(part, x, Added<A>(), part.read(stream_residual, memory));
+        combine(part, v, Sum<A>(), x, part.read(stream_residual, memory));
         const ResidualRounding when = options_.residual_rounding;
-        const Stream stored = part.has(stream_sum) ? stream_sum : stream_x;
         if (when == ResidualRounding::rounded || (when == ResidualRounding::statistics_exact && part.pass != Pass::fold))
-          round_part(part, stored, x);
-        if (part.has(stream_sum) && part.pass == Pass::map) part.write(stream_sum, x);
+          round_part(part, part.has(stream_sum) ? stream_sum : stream_x, v);
+        if (part.has(stream_sum) && part.pass == Pass::map) part.write(stream_sum, v);
+        x = v;
       }
-      if (options_.gate && options_.gate_first) multiply_by_gate(part, x, memory);
+      if (options_.gate && options_.gate_first) multiply_by_gate(part, v, x, memory);
     });
   }
 
-  void leave(const Block<A>& block, A* const* tensor) const override {
-    if ((changes(block.pass) & set_of({stream_y})) == 0) return;
-    block.each_part([&](const Block<A>& part, index_t at) {
-      A* const y = tensor[1] + at;
-      alignas(64) A memory[Block<A>::most];
+  void leave(const Block<A>& block, const Numbers<A>* made) const override {
+    block.each_part([&](const Block<A>& part, index_t r, index_t k) {
+      const Lines<A> y = part.lines(made[1], r, k);
+      typename Block<A>::Memory memory;
       if (options_.rounding == Rounding::normalized_first) finish_normalized(part, y, memory);
-      const bool gated = options_.gate && !options_.gate_first;
-      if (gated) multiply_by_gate(part, y, memory);
-      if (options_.add) update_part(part, y, Added<A>(), part.read(stream_add, memory));
-      if (has_op && !options_.gate) update_part(part, y, [&](const Pack<A>& v) { return op_(v); });
-      if (options_.scales) update_part(part, y, [&](const Pack<A>& v) { return divide(v, Pack<A>(options_.scale)); });
+      if (options_.gate && !options_.gate_first) multiply_by_gate(part, y, y, memory);
+      const bool active = has_op && !options_.gate;
+      if (options_.add && active) {
+        combine(
+            part, y, [&](const Pack<A>& v, const Pack<A>& added) { return op_(v + added); }, y, part.read(stream_add, memory));
+      } else if (options_.add) {
+        combine(part, y, Sum<A>(), y, part.read(stream_add, memory));
+      } else if (active) {
+        combine(
+            part, y, [&](const Pack<A>& v) { return op_(v); }, y);
+      }
+      if (options_.scales)
+        combine(
+            part, y, [&](const Pack<A>& v) { return divide(v, Pack<A>(options_.scale)); }, y);
       if (options_.scales_of_sets != nullptr) scale_sets(part, y);
     });
   }
@@ -127,33 +138,35 @@ class ForwardFusion : public Fusion<A> {
   }
 
  private:
-  void multiply_by_gate(const Block<A>& part, A* numbers, A* memory) const {
-    update_part(
-        part, numbers, [&](const Pack<A>& v, const Pack<A>& gate) { return mul(v, op_(gate)); }, part.read(stream_gate, memory));
+  void multiply_by_gate(const Block<A>& part, const Lines<A>& to, const Lines<const A>& from, typename Block<A>::Memory& memory) const {
+    combine(
+        part, to, [&](const Pack<A>& v, const Pack<A>& gate) { return mul(v, op_(gate)); }, from, part.read(stream_gate, memory));
   }
-  void finish_normalized(const Block<A>& part, A* y, A* memory) const {
+  void finish_normalized(const Block<A>& part, const Lines<A>& y, typename Block<A>::Memory& memory) const {
     round_part(part, stream_x, y);
-    if (part.has(stream_later_weight)) {
-      const Pack<A> offset(part.weight_offset);
-      update_part(
-          part, y, [&](const Pack<A>& v, const Pack<A>& weight) { return mul(v, weight + offset); }, part.read(stream_later_weight, memory));
-      round_part(part, stream_y, y);
-    }
-    if (part.has(stream_later_bias)) update_part(part, y, Added<A>(), part.read(stream_later_bias, memory));
+    const Pack<A> offset(part.weight_offset);
+    combine(
+        part, y, [&](const Pack<A>& v, const Pack<A>& weight) { return mul(v, weight + offset); }, y,
+        part.read(stream_later_weight, memory));
+    round_part(part, stream_y, y);
+    combine(part, y, Sum<A>(), y, part.read(stream_later_bias, memory));
     round_part(part, stream_y, y);
   }
-  void scale_sets(const Block<A>& part, A* y) const {
-    // A cell is a set here, and lies along a row or a column.
-    part.each_row([&](index_t at, index_t n) {
-      for (index_t i = 0; i < n; ++i) {
-        A& of_cell = part.of_cells[part.lanes ? i : 0];
-        if (part.pass == Pass::measure) {
-          of_cell = largest_magnitude(y + at + i, 1, of_cell);
-        } else {
-          y[at + i] /= of_cell;
-        }
-      }
-    });
+  /// A cell is a set here.
+  void scale_sets(const Block<A>& part, const Lines<A>& y) const {
+    const Lines<A> of_cells{part.of_cells, 0};
+    if (part.pass == Pass::map && part.lanes) {
+      combine(
+          part, y, [](const Pack<A>& v, const Pack<A>& scale) { return divide(v, scale); }, y, of_cells);
+    } else if (part.pass == Pass::map) {
+      combine(
+          part, y, [&](const Pack<A>& v) { return divide(v, Pack<A>(*part.of_cells)); }, y);
+    } else if (part.lanes) {
+      combine(
+          part, of_cells, [](const Pack<A>& largest, const Pack<A>& v) { return max(largest, abs(v)); }, of_cells, y);
+    } else {
+      *part.of_cells = largest_magnitude(y.first, part.n, *part.of_cells);
+    }
   }
 
   Options options_;
@@ -168,102 +181,124 @@ class BackwardFusion : public Fusion<A> {
 
   struct Options {
     bool gate_first = false, accumulate = false;
-    bool gate = false, add = false, gate_grad = false, add_grad = false, sum_grad = false;  ///< which streams there are
+    /// Which streams there are.
+    bool gate = false, add = false, gate_grad = false, add_grad = false, sum_grad = false;
   };
 
   BackwardFusion(const Options& options, const O& op) : options_(options), op_(op) {}
 
-  StreamSet changes(Pass pass) const override {
-    const bool gated = options_.gate && !options_.gate_first, active = has_op && !options_.gate;
-    StreamSet result = 0;
-    if (gated || active || (options_.add_grad && pass == Pass::map)) result |= set_of({stream_dy});
-    if ((options_.gate && options_.gate_first) || active || (options_.gate_grad && pass == Pass::map)) result |= set_of({stream_x});
-    if (pass == Pass::map && (options_.sum_grad || options_.accumulate || (options_.gate && options_.gate_first)))
-      result |= set_of({stream_y});
-    return pass == Pass::measure ? 0 : result;
+  typename Fusion<A>::Changes changes(Pass pass, const Operands&) const override {
+    typename Fusion<A>::Changes result;
+    if (pass == Pass::measure) return result;
+    const bool gated = options_.gate && !options_.gate_first, active = has_op && !options_.gate, maps = pass == Pass::map;
+    if (gated || active) result.enters |= set_of({stream_dy});
+    if (options_.gate && options_.gate_first) result.enters |= set_of({stream_x});
+    // A copy of dy for add_grad may overwrite it.
+    if (maps && options_.add_grad) result.enters |= set_of({stream_dy});
+    if (maps && (options_.sum_grad || options_.accumulate || (options_.gate && options_.gate_first))) result.leaves = set_of({stream_y});
+    return result;
   }
 
-  void enter(const Block<A>& block, A* const* tensor) const override {
-    const bool active = has_op && !options_.gate, maps = block.pass == Pass::map;
-    block.each_part([&](const Block<A>& part, index_t at) {
-      A *const dy = tensor[0] + at, *const x = tensor[1] + at;
-      alignas(64) A normalized[Block<A>::most], memory[Block<A>::most];
-      if (options_.gate && options_.gate_first) {
-        const A* const gate = part.read(stream_gate, memory);
-        update_part(
-            part, x, [&](const Pack<A>& h, const Pack<A>& g) { return mul(h, op_(g)); }, gate);
-      } else if (options_.gate) {
-        const A* const gate = part.read(stream_gate, memory);
-        if (maps && options_.add_grad) part.write(stream_add_grad, dy);
-        if (maps && options_.gate_grad) {
-          norm(part, x, normalized);
-          update_part(
-              part, normalized,
-              [&](const Pack<A>& n, const Pack<A>& upstream, const Pack<A>& g) { return mul(mul(upstream, n), op_.derivative(g)); }, 
-              static_cast<const A*>(dy), gate);
-        }
-        update_part(
-            part, dy, [&](const Pack<A>& upstream, const Pack<A>& g) { return mul(upstream, op_(g)); }, gate);
-        if (maps && options_.gate_grad) part.write(stream_gate_grad, normalized);
-        return;
-      } else if (active) {
-        norm(part, x, normalized);
-        if (options_.add) update_part(part, normalized, Added<A>(), part.read(stream_add, memory));
-        update_part(
-            part, dy, [&](const Pack<A>& upstream, const Pack<A>& z) { return mul(upstream, op_.derivative(z)); },
-            static_cast<const A*>(normalized));
+  void enter(const Block<A>& block, const Numbers<const A>* from, const Numbers<A>* to) const override {
+    block.each_part([&](const Block<A>& part, index_t r, index_t k) {
+      if (options_.gate && !options_.gate_first) return enter_gated(part, from, to, r, k);
+      const Lines<const A> upstream = part.lines(from[0], r, k), x = part.lines(from[1], r, k);
+      const Lines<A> dy = part.lines(to[0], r, k);
+      typename Block<A>::Memory memory, normalized;
+      if (options_.gate) {
+        combine(
+            part, part.lines(to[1], r, k), [&](const Pack<A>& h, const Pack<A>& g) { return mul(h, op_(g)); }, x,
+            part.read(stream_gate, memory));
+      } else if (has_op) {
+        const Lines<A> z = norm(part, x, normalized);
+        if (options_.add) combine(part, z, Sum<A>(), z, part.read(stream_add, memory));
+        combine(
+            part, dy, [&](const Pack<A>& d, const Pack<A>& of_op) { return mul(d, op_.derivative(of_op)); }, upstream, z);
       }
-      if (maps && options_.add_grad) part.write(stream_add_grad, dy);
+      if (part.pass != Pass::map || !options_.add_grad) return;
+      if (options_.gate || !has_op)
+        combine(
+            part, dy, [](const Pack<A>& d) { return d; }, upstream);
+      part.write(stream_add_grad, dy);
     });
   }
 
-  void leave(const Block<A>& block, A* const* tensor) const override {
-    if ((changes(block.pass) & set_of({stream_y})) == 0) return;
-    block.each_part([&](const Block<A>& part, index_t at) {
-      A* const dx = tensor[2] + at;
-      alignas(64) A memory[Block<A>::most], other[Block<A>::most];
+  void leave(const Block<A>& block, const Numbers<A>* made) const override {
+    block.each_part([&](const Block<A>& part, index_t r, index_t k) {
+      const Lines<A> dx = part.lines(made[2], r, k);
+      typename Block<A>::Memory memory, other;
       if (options_.gate && options_.gate_first) {
-        const A* const gate = part.read(stream_gate, memory);
+        const Lines<const A> gate = part.read(stream_gate, memory);
         if (options_.gate_grad) {
-          // x is what was multiplied by the gate; it has not been overwritten yet.
-          const A* const h = part.read(stream_x, other);
-          alignas(64) A gate_grad[Block<A>::most];
-          part.each_row([&](index_t row, index_t n) {
-            for (index_t i = 0; i < n; ++i) gate_grad[row + i] = dx[row + i];
-          });
-          update_part(
-              part, gate_grad,
-              [&](const Pack<A>& d, const Pack<A>& of_x, const Pack<A>& g) { return mul(mul(d, of_x), op_.derivative(g)); }, h, gate);
-          update_part(
-              part, dx, [&](const Pack<A>& d, const Pack<A>& g) { return mul(d, op_(g)); }, gate);
+          typename Block<A>::Memory of_gate;
+          const Lines<A> gate_grad = part.lines(of_gate);
+          // x is what was multiplied by the gate.
+          combine(
+              part, gate_grad, [&](const Pack<A>& d, const Pack<A>& h, const Pack<A>& g) { return mul(mul(d, h), op_.derivative(g)); }, dx,
+              part.read(stream_x, other), gate);
+          combine(
+              part, dx, [&](const Pack<A>& d, const Pack<A>& g) { return mul(d, op_(g)); }, dx, gate);
           part.write(stream_gate_grad, gate_grad);
         } else {
-          update_part(
-              part, dx, [&](const Pack<A>& d, const Pack<A>& g) { return mul(d, op_(g)); }, gate);
+          combine(
+              part, dx, [&](const Pack<A>& d, const Pack<A>& g) { return mul(d, op_(g)); }, dx, gate);
         }
       }
-      if (options_.sum_grad) update_part(part, dx, Added<A>(), part.read(stream_sum_grad, memory));
-      if (options_.accumulate && part.has(stream_y)) update_part(part, dx, Added<A>(), part.read(stream_y, memory));
+      if (options_.sum_grad) combine(part, dx, Sum<A>(), dx, part.read(stream_sum_grad, memory));
+      if (options_.accumulate && part.has(stream_y)) combine(part, dx, Sum<A>(), dx, part.read(stream_y, memory));
     });
   }
   A measured(index_t, A number) const override { return number; }
 
  private:
+  /// y = n * op(gate) + add.
+  void enter_gated(const Block<A>& part, const Numbers<const A>* from, const Numbers<A>* to, index_t r, index_t k) const {
+    const Lines<const A> upstream = part.lines(from[0], r, k);
+    const Lines<A> dy = part.lines(to[0], r, k);
+    typename Block<A>::Memory of_gate, normalized;
+    const Lines<const A> gate = part.read(stream_gate, of_gate);
+    const bool maps = part.pass == Pass::map, wants_gate_grad = maps && options_.gate_grad;
+    Lines<A> gate_grad;
+    if (wants_gate_grad) {
+      gate_grad = norm(part, part.lines(from[1], r, k), normalized);
+      combine(
+          part, gate_grad, [&](const Pack<A>& n, const Pack<A>& d, const Pack<A>& g) { return mul(mul(d, n), op_.derivative(g)); },
+          gate_grad, upstream, gate);
+    }
+    // What is stored may lie over dy or the gate: they are read first.
+    typename Block<A>::Memory of_add;
+    Lines<const A> add_grad = upstream;
+    if (maps && options_.add_grad) {
+      const Lines<A> copy = part.lines(of_add);
+      combine(
+          part, copy, [](const Pack<A>& d) { return d; }, upstream);
+      add_grad = copy;
+    }
+    combine(
+        part, dy, [&](const Pack<A>& d, const Pack<A>& g) { return mul(d, op_(g)); }, upstream, gate);
+    if (maps && options_.add_grad) part.write(stream_add_grad, add_grad);
+    if (wants_gate_grad) part.write(stream_gate_grad, gate_grad);
+  }
   /// n = x_hat * weight + bias of a part.
-  void norm(const Block<A>& part, const A* x, A* n) const {
-    alignas(64) A memory[Block<A>::most];
-    part.each_row([&](index_t at, index_t count) {
-      const auto& c = part.x_hat;
-      for (index_t i = 0; i < count; ++i) {
-        const index_t cell = part.lanes ? i : 0;
-        n[at + i] = std::fma(x[at + i] - c.mean[cell], c.rstd[cell], c.shift[cell]);
-      }
-    });
+  Lines<A> norm(const Block<A>& part, const Lines<const A>& x, typename Block<A>::Memory& normalized) const {
+    typename Block<A>::Memory memory;
+    const Lines<A> n = part.lines(normalized);
+    const auto& c = part.x_hat;
+    if (part.lanes) {
+      combine(
+          part, n,
+          [](const Pack<A>& v, const Pack<A>& mean, const Pack<A>& rstd, const Pack<A>& shift) { return x_hat(v, mean, rstd, shift); }, x,
+          Lines<const A>{c.mean, 0}, Lines<const A>{c.rstd, 0}, Lines<const A>{c.shift, 0});
+    } else {
+      const Pack<A> mean(*c.mean), rstd(*c.rstd), shift(*c.shift);
+      combine(
+          part, n, [&](const Pack<A>& v) { return x_hat(v, mean, rstd, shift); }, x);
+    }
     const Pack<A> offset(part.weight_offset);
-    update_part(
-        part, n, [&](const Pack<A>& x_hat, const Pack<A>& weight) { return mul(x_hat, weight + offset); },
-        part.read(stream_weight, memory));
-    update_part(part, n, Added<A>(), part.read(stream_bias, memory));
+    combine(
+        part, n, [&](const Pack<A>& v, const Pack<A>& weight) { return mul(v, weight + offset); }, n, part.read(stream_weight, memory));
+    combine(part, n, Sum<A>(), n, part.read(stream_bias, memory));
+    return n;
   }
 
   Options options_;

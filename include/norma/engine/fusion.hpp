@@ -14,105 +14,137 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 /// Which sweep of a call. Measuring: a map whose results are looked at and not stored.
 enum class Pass : unsigned char { fold, measure, map };
 
-/// Elements [i, i + n) of some cells as a sweep has copied them: each cell a row, or cells as neighbours and each element a row; rows are
-/// `pitch` apart. Other streams of the same elements are read and written through it.
+/// Numbers of a block in one of its tensors: each cell a row that lies at its offset, or cells as neighbours and each element a row,
+/// `pitch` apart.
+template <class T>
+struct Numbers {
+  T* first = nullptr;
+  const index_t* offset = nullptr;
+  index_t pitch = 0;
+};
+/// Those of a part of a block: rows `pitch` apart.
+template <class T>
+struct Lines {
+  T* first = nullptr;
+  index_t pitch = 0;
+
+  NORMA_INLINE T* operator[](index_t line) const { return first + line * pitch; }
+  operator Lines<const T>() const { return {first, pitch}; }
+};
+
+/// Elements [i, i + n) of some cells that a sweep is about, lying in rows or, `lanes`, as neighbours. Other streams of the same elements
+/// are read and written through it.
 template <class A>
 struct Block {
   const Layout& layout;  ///< of all streams; numbers cells and elements as the sweep's does
   const Operands& operands;
   Pass pass;
   bool lanes;
-  index_t cell, cells, i, n, pitch;
+  index_t cell, cells, i, n;
   A weight_offset;        ///< is added to weights
   Coefficients<A> x_hat;  ///< of these cells, in a backward
   A* of_cells;            ///< a number of each cell that outlives the block
 
-  /// What read() may want to copy of a part.
+  /// What is done at once: as much as copies of other streams hold.
   static constexpr index_t most = 256;
+  struct Memory {
+    alignas(64) A number[most];
+  };
 
   bool has(Stream s) const { return operands[s].present(); }
 
-  /// f(part, where its numbers begin) for parts of at most `most` numbers, padding included.
+  /// f(part, its place) for parts of at most `most` numbers: some elements of one row, or of all lanes.
   template <class F>
   void each_part(F&& f) const {
-    if (lanes) {
-      const index_t step = most / pitch;
-      for (index_t k = 0; k < n; k += step) {
-        Block part = *this;
-        part.i += k;
-        part.n = n - k < step ? n - k : step;
-        f(part, k * pitch);
-      }
-      return;
-    }
-    for (index_t r = 0; r < cells; ++r) {
-      for (index_t k = 0; k < n; k += most) {
-        Block part = *this;
-        part.cell += r;
+    Block part = *this;
+    const index_t rows = lanes ? 1 : cells, step = lanes ? most / padded(cells) : most;
+    for (index_t r = 0; r < rows; ++r) {
+      if (!lanes) {
+        part.cell = cell + r;
         part.cells = 1;
-        part.x_hat = x_hat.mean == nullptr ? x_hat : x_hat.from(r);
-        part.of_cells = of_cells == nullptr ? nullptr : of_cells + r;
-        part.i += k;
-        part.n = n - k < most ? n - k : most;
-        f(part, r * pitch + k);
+        if (x_hat.mean != nullptr) part.x_hat = x_hat.from(r);
+        if (of_cells != nullptr) part.of_cells = of_cells + r;
+      }
+      for (index_t k = 0; k < n; k += step) {
+        part.i = i + k;
+        part.n = n - k < step ? n - k : step;
+        f(static_cast<const Block&>(part), r, k);
       }
     }
   }
-  /// Of a part: f(where, count) for each row of numbers.
+  /// Of a part: where the numbers of row r from element k on lie.
+  template <class T>
+  NORMA_INLINE Lines<T> lines(const Numbers<T>& numbers, index_t r, index_t k) const {
+    if (lanes) return {numbers.first + k * numbers.pitch, numbers.pitch};
+    return {numbers.first + numbers.offset[r] + k, 0};
+  }
+  Lines<A> lines(Memory& memory) const { return {memory.number, lanes ? padded(cells) : 0}; }
+  /// Of a part: f(line, count).
   template <class F>
-  void each_row(F&& f) const {
+  NORMA_INLINE void each_line(F&& f) const {
     if (!lanes) return f(index_t{0}, n);
-    for (index_t e = 0; e < n; ++e) f(e * pitch, cells);
+    for (index_t e = 0; e < n; ++e) f(e, cells);
   }
 
-  /// Of a part: its numbers in another stream, where they lie or copied to `memory`; rows are as far apart.
-  NORMA_NOINLINE const A* read(Stream s, A* memory) const {
+  /// Of a part: its numbers in another stream, where they lie or copied to `memory`.
+  NORMA_NOINLINE Lines<const A> read(Stream s, Memory& memory) const {
     const SetStream<A> stream(operands, layout, s);
     if (!lanes) {
       const index_t offset = layout.kept.offset(s, cell);
-      if (!stream.constant()) return stream.read(offset, i, n, memory);
+      if (!stream.constant()) return {stream.read(offset, i, n, memory.number), 0};
       const A number = static_cast<A>(stream.value(offset));
-      for (index_t e = 0; e < n; ++e) memory[e] = number;
-      return memory;
+      for (index_t e = 0; e < n; ++e) memory.number[e] = number;
+      return {memory.number, 0};
     }
+    const Operand& operand = operands[s];
+    const Lines<A> lines = this->lines(memory);
+    Lines<const A> result = lines;
     each_column(s, [&](index_t c, index_t count, index_t offset, index_t step, index_t along) {
       if (count > 1) {
+        if (step == 1 && operand.template is<A>()) {
+          result = {static_cast<const A*>(operand.data) + offset + i * along, along};
+          return;
+        }
         for (index_t e = 0; e < n; ++e)
-          operands[s].access->template in<A>().stage(memory + e * pitch, 0, operands[s].at(offset + (i + e) * along), step, 1, count, A(1));
+          operand.access->template in<A>().stage(lines[e], 0, operand.at(offset + (i + e) * along), step, 1, count, A(1));
         return;
       }
-      A column[most];
-      const A* const numbers = stream.read(offset, i, n, column);
-      for (index_t e = 0; e < n; ++e) memory[e * pitch + c] = numbers[e];
+      Memory column;
+      const A* const numbers = stream.read(offset, i, n, column.number);
+      for (index_t e = 0; e < n; ++e) lines[e][c] = numbers[e];
     });
-    return memory;
+    return result;
   }
   /// The other way round.
-  NORMA_NOINLINE void write(Stream s, const A* numbers) const {
+  NORMA_NOINLINE void write(Stream s, const Lines<const A>& numbers) const {
     const SetStream<A> stream(operands, layout, s);
-    if (!lanes) return stream.write(layout.kept.offset(s, cell), i, n, numbers);
+    if (!lanes) return stream.write(layout.kept.offset(s, cell), i, n, numbers.first);
     each_column(s, [&](index_t c, index_t count, index_t offset, index_t step, index_t along) {
       if (count > 1) {
         for (index_t e = 0; e < n; ++e)
-          operands[s].access->template in<A>().unstage(operands[s].at(offset + (i + e) * along), step, numbers + e * pitch, 0, 1, count);
+          operands[s].access->template in<A>().unstage(operands[s].at(offset + (i + e) * along), step, numbers[e], 0, 1, count);
         return;
       }
-      A column[most];
-      for (index_t e = 0; e < n; ++e) column[e] = numbers[e * pitch + c];
-      stream.write(offset, i, n, column);
+      Memory column;
+      for (index_t e = 0; e < n; ++e) column.number[e] = numbers[e][c];
+      stream.write(offset, i, n, column.number);
     });
   }
 
  private:
+  static index_t padded(index_t lanes_of_cells) { return (lanes_of_cells + pack_size<A> - 1) / pack_size<A> * pack_size<A>; }
+
   /// f(column, count, offset, step, along): all columns in one if they are evenly spaced and their elements are, too; one by one else.
   template <class F>
   void each_column(Stream s, F&& f) const {
+    const AxisList &kept = layout.kept, &averaged = layout.averaged;
+    if (cells > 1 && averaged.count <= 1) {
+      const Axis& last = kept.axis[kept.count - 1];
+      const index_t first = kept.offset(s, cell), along = averaged.count == 0 ? 0 : averaged.axis[0].stride[s];
+      if (cell % last.extent + cells <= last.extent) return f(index_t{0}, cells, first, last.stride[s], along);
+    }
     index_t offset[tile_lanes<A>];
-    layout.kept.offsets(s, cell, cells, offset);
-    const index_t step = cells > 1 ? offset[1] - offset[0] : 1;
-    bool even = layout.averaged.count <= 1 && cells > 1;
-    for (index_t c = 2; c < cells; ++c) even = even && offset[c] - offset[c - 1] == step;
-    if (even) return f(index_t{0}, cells, offset[0], step, layout.averaged.count == 0 ? 0 : layout.averaged.axis[0].stride[s]);
+    kept.offsets(s, cell, cells, offset);
     for (index_t c = 0; c < cells; ++c) f(c, index_t{1}, offset[c], index_t{0}, index_t{0});
   }
 };
@@ -134,12 +166,16 @@ class AnyFusion {
 template <class A>
 class Fusion : public AnyFusion {
  public:
-  /// The streams of a sweep that are copied because this changes them.
-  virtual StreamSet changes(Pass pass) const = 0;
-  /// Inputs have been copied; kernels have not seen them.
-  virtual void enter(const Block<A>& block, A* const* tensor) const = 0;
+  /// What happens in a sweep: inputs that kernels see changed, outputs that are changed before they are stored, and of these the ones that
+  /// may be changed where they are stored, for nobody wants what was there.
+  struct Changes {
+    StreamSet enters = 0, leaves = 0, in_place = 0;
+  };
+  virtual Changes changes(Pass pass, const Operands& operands) const = 0;
+  /// From what is there to what kernels see of the inputs that enter.
+  virtual void enter(const Block<A>& block, const Numbers<const A>* from, const Numbers<A>* to) const = 0;
   /// Kernels have made the outputs of a map; none is stored.
-  virtual void leave(const Block<A>& block, A* const* tensor) const = 0;
+  virtual void leave(const Block<A>& block, const Numbers<A>* made) const = 0;
   /// What a cell's number, 0 before, has become in a pass that measures the set at this place; the one that maps finds what is returned.
   virtual A measured(index_t place, A number) const = 0;
 
@@ -162,61 +198,66 @@ class CallRef : public ExecutorRef {
   const AnyFusion* fusion_ = nullptr;
 };
 
-/// What a sweep has copied of the tile whose first cell is `first`: of its cells [cell, cell + cells), in buffers that are `apart`.
+/// What a sweep is about: of the tile whose first cell is `first`, its cells [cell, cell + cells).
 template <class A>
-struct Copies {
+struct Swept {
   Pass pass;
   bool lanes;
-  index_t first, cell, cells, i, n, pitch;
+  index_t first, cell, cells, i, n;
   const Coefficients<A>& x_hat;
   A* of_cells;
-  A* buffer;
-  index_t apart;
-  int tensors;
 };
 
 /// The streams of a fused call, as its sweeps see them. Without a fusion: nothing.
 template <class A>
-struct FusedStreams {
-  struct Tensors {
-    Operands operands;
-    Layout layout;
-  };
-  const Fusion<A>* fusion;
-  A weight_offset;
-  std::optional<Tensors> all = {};
+class FusedStreams {
+ public:
+  using Changes = typename Fusion<A>::Changes;
 
-  FusedStreams(const AnyFusion* what, const Extents& x, const Roles& roles, const Operands& operands, double offset)
-      : fusion(static_cast<const Fusion<A>*>(what)), weight_offset(static_cast<A>(offset)) {
-    if (fusion != nullptr) all.emplace(Tensors{operands, Layout(x, roles, operands)});
+  FusedStreams(const AnyFusion* fusion, const Extents& x, const Roles& roles, const Operands& operands, double weight_offset)
+      : fusion_(static_cast<const Fusion<A>*>(fusion)), weight_offset_(static_cast<A>(weight_offset)) {
+    if (fusion == nullptr) return;
+    all_.emplace(Tensors{operands, Layout(x, roles, operands)});
+    for (const Pass pass : {Pass::fold, Pass::measure, Pass::map}) changes_[static_cast<int>(pass)] = fusion_->changes(pass, operands);
   }
   FusedStreams(const FusedStreams&) = delete;
   FusedStreams& operator=(const FusedStreams&) = delete;
 
-  bool changes(Pass pass) const { return fusion != nullptr && fusion->changes(pass) != 0; }
+  bool present() const { return fusion_ != nullptr; }
+  const Fusion<A>& fusion() const { return *fusion_; }
+  const Changes& changes(Pass pass) const { return changes_[static_cast<int>(pass)]; }
+  bool any(Pass pass) const { return (changes(pass).enters | changes(pass).leaves) != 0; }
   /// For a sweep: this, if it has to know of it.
-  const FusedStreams* in(Pass pass) const { return changes(pass) ? this : nullptr; }
+  const FusedStreams* in(Pass pass) const { return any(pass) ? this : nullptr; }
 
-  /// Inputs have been copied; the first is multiplied by `scale` when the fusion is done with it.
-  NORMA_NOINLINE void enter(const Copies<A>& c, A scale) const {
-    A* tensor[3];
-    for (int s = 0; s < c.tensors; ++s) tensor[s] = c.buffer + s * c.apart;
-    fusion->enter(block(c), tensor);
-    for (index_t k = 0; scale != A(1) && k < c.pitch * (c.lanes ? c.n : c.cells); ++k) c.buffer[k] *= scale;
+  NORMA_NOINLINE void enter(const Swept<A>& swept, const Numbers<const A>* from, const Numbers<A>* to) const {
+    fusion_->enter(block(swept), from, to);
   }
-  /// Outputs are in copies. Returns whether they are to be stored.
-  NORMA_NOINLINE bool leave(const Copies<A>& c) const {
-    A* tensor[3];
-    for (int s = 0; s < c.tensors; ++s) tensor[s] = c.buffer + s * c.apart;
-    fusion->leave(block(c), tensor);
-    return c.pass != Pass::measure;
-  }
+  NORMA_NOINLINE void leave(const Swept<A>& swept, const Numbers<A>* made) const { fusion_->leave(block(swept), made); }
 
  private:
-  Block<A> block(const Copies<A>& c) const {
-    return {all->layout, all->operands, c.pass, c.lanes, c.first + c.cell, c.cells, c.i, c.n, c.pitch, weight_offset,
-            c.x_hat.mean == nullptr ? c.x_hat : c.x_hat.from(c.cell), c.of_cells == nullptr ? nullptr : c.of_cells + c.cell};
+  Block<A> block(const Swept<A>& s) const {
+    return {all_->layout,
+            all_->operands,
+            s.pass,
+            s.lanes,
+            s.first + s.cell,
+            s.cells,
+            s.i,
+            s.n,
+            weight_offset_,
+            s.x_hat.mean == nullptr ? s.x_hat : s.x_hat.from(s.cell),
+            s.of_cells == nullptr ? nullptr : s.of_cells + s.cell};
   }
+
+  struct Tensors {
+    Operands operands;
+    Layout layout;
+  };
+  const Fusion<A>* fusion_;
+  A weight_offset_;
+  Changes changes_[3] = {};
+  std::optional<Tensors> all_ = {};
 };
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -38,7 +38,7 @@ inline constexpr index_t far_bytes = index_t{16} << 20;
 
 /// S tensors, of which those from Outputs on are written. Kernels take elements of type U where they lie, others from copies in A. Length:
 /// elements that are staged at once. Sums want whole blocks; what is mapped is cut shorter, for stacks are small.
-template <class A, class U, std::size_t S, std::size_t Outputs = S, index_t Length = Outputs == S ? block_length : block_length / 4>
+template <class A, class U, std::size_t S, std::size_t Outputs = S, index_t Length = Outputs == S ? block_length : block_length / 2>
 class Sweep {
  public:
   static constexpr index_t length = Length;
@@ -54,6 +54,7 @@ class Sweep {
     for (std::size_t s = 0; s < S; ++s) {
       stream_[s] = SetStream<A, U>(operands, layout, streams[s]);
       rows = rows && stream_[s].direct();
+      converted_[s] = !std::is_same_v<A, U> || !operands[streams[s]].template is<U>();
       converts_ = converts_ || !operands[streams[s]].template is<U>();
     }
     if (staged) {
@@ -159,21 +160,24 @@ class Sweep {
     alignas(64) A buffer[S][Length];
     for (index_t r = begin, rows; r < end; r += rows) {
       rows = end - r < most ? end - r : most;
+      Numbers<const A> from[S];
       for (std::size_t s = 0; s < S; ++s) {
         const index_t* const offset = tile.offset[s] + r;
-        if constexpr (std::is_same_v<A, U>) {
-          if (stream_[s].direct() && (s > 0 || scale == A(1)) && !changes(s, tile.pass)) {
-            tensor[s] = {stream_[s].data(i), offset};
-            continue;
-          }
-        }
+        const Copy copy = copy_of(s, stream_[s].direct(), scale, tile.pass);
         tensor[s] = {buffer[s], place};
-        if (reads_outputs_ || s < Outputs) stream_[s].stage_rows(offset, rows, i, n, buffer[s], pitch, scale_of_copy(s, scale));
+        if (copy.lies) {
+          if (!copy.changes) tensor[s] = {elements(s, i), offset};
+          from[s] = {elements(s, i), offset, 0};
+        } else {
+          from[s] = {buffer[s], place, 0};
+          if (reads_outputs_ || s < Outputs)
+            stream_[s].stage_rows(offset, rows, i, n, buffer[s], pitch, copy.changes ? A(1) : scale_of(s, scale));
+        }
       }
-      const auto copies = copies_of(tile, false, r, rows, i, n, pitch, buffer);
-      if (fused_ != nullptr) fused_->enter(copies, scale);
-      f(RowCells<A>{rows, false}, tensor, r);
-      if (maps && fused_ != nullptr && !fused_->leave(copies)) continue;
+      with_fusion(Swept<A>{tile.pass, false, tile.first, r, rows, i, n, tile.x_hat, tile.of_cells}, from, tensor, scale, [&] {
+        f(RowCells<A>{rows, false}, tensor, r);
+      });
+      if (tile.pass == Pass::measure) continue;
       for (std::size_t s = Outputs; s < S; ++s) {
         if (stream_[s].present() && tensor[s].first == buffer[s]) stream_[s].unstage_rows(tile.offset[s] + r, rows, i, n, buffer[s], pitch);
       }
@@ -189,31 +193,73 @@ class Sweep {
     alignas(64) A buffer[S][Length];
     for (index_t cell = begin, cells; cell < end; cell += cells) {
       cells = end - cell < pitch ? end - cell : pitch;
+      Numbers<const A> from[S];
       for (std::size_t s = 0; s < S; ++s) {
         const index_t offset = tile.offset[s][0] + cell + i * lane_stride(s);
+        const Copy copy = copy_of(s, !converted_[s], scale, tile.pass);
         tensor[s] = {buffer[s], pitch};
-        if (reads_outputs_ || s < Outputs)
-          stream_[s].stage_lanes(offset, lane_stride(s), n, cells, buffer[s], pitch, scale_of_copy(s, scale));
+        if (copy.lies) {
+          if (!copy.changes) tensor[s] = {elements(s, offset), lane_stride(s)};
+          from[s] = {elements(s, offset), nullptr, lane_stride(s)};
+        } else {
+          from[s] = {buffer[s], nullptr, pitch};
+          if (reads_outputs_ || s < Outputs)
+            stream_[s].stage_lanes(offset, lane_stride(s), n, cells, buffer[s], pitch, copy.changes ? A(1) : scale_of(s, scale));
+        }
       }
-      const auto copies = copies_of(tile, true, cell, cells, i, n, pitch, buffer);
-      if (fused_ != nullptr) fused_->enter(copies, scale);
-      f(LaneCells<A>{cells}, tensor, cell);
-      if (maps && fused_ != nullptr && !fused_->leave(copies)) continue;
+      with_fusion(Swept<A>{tile.pass, true, tile.first, cell, cells, i, n, tile.x_hat, tile.of_cells}, from, tensor, scale,
+                  [&] { f(LaneCells<A>{cells}, tensor, cell); });
+      if (tile.pass == Pass::measure) continue;
       for (std::size_t s = Outputs; s < S; ++s) {
-        if (stream_[s].present())
+        if (stream_[s].present() && tensor[s].first == buffer[s])
           stream_[s].unstage_lanes(tile.offset[s][0] + cell + i * lane_stride(s), lane_stride(s), n, cells, buffer[s], pitch);
       }
     }
   }
 
-  bool changes(std::size_t s, Pass pass) const {
-    return fused_ != nullptr && (fused_->fusion->changes(pass) >> stream_[s].stream() & 1u) != 0;
+  /// Whether a tensor can be taken where it lies, and whether a copy of it is wanted all the same, to be changed.
+  struct Copy {
+    bool lies, changes;
+  };
+  Copy copy_of(std::size_t s, bool lies, A scale, Pass pass) const {
+    Copy copy{std::is_same_v<A, U> && lies && stream_[s].present() && (s > 0 || scale == A(1)), false};
+    if (fused_ == nullptr) return copy;
+    const auto& changes = fused_->changes(pass);
+    const Stream stream = stream_[s].stream();
+    if (s < Outputs) {
+      copy.changes = (changes.enters >> stream & 1u) != 0;
+    } else {
+      copy.changes = (changes.leaves & ~changes.in_place) >> stream & 1u;
+    }
+    copy.lies = copy.lies || (std::is_same_v<A, U> && lies && copy.changes && s < Outputs);
+    return copy;
   }
-  /// What a fusion changes is scaled behind it.
-  A scale_of_copy(std::size_t s, A scale) const { return s > 0 || fused_ != nullptr ? A(1) : scale; }
-  NORMA_INLINE static Copies<A> copies_of(const Tile& tile, bool across, index_t cell, index_t cells, index_t i, index_t n, index_t pitch,
-                                          A (&buffer)[S][Length]) {
-    return {tile.pass, across, tile.first, cell, cells, i, n, pitch, tile.x_hat, tile.of_cells, buffer[0], Length, static_cast<int>(S)};
+  A* elements(std::size_t s, index_t offset) const { return reinterpret_cast<A*>(stream_[s].data(offset)); }
+  static A scale_of(std::size_t s, A scale) { return s > 0 ? A(1) : scale; }
+
+  /// What the kernels do, between what a fusion does with their inputs and with their outputs. What is changed is scaled behind it.
+  template <class Of, class F>
+  NORMA_INLINE void with_fusion(const Swept<A>& swept, const Numbers<const A> (&from)[S], const Of (&tensor)[S], A scale,
+                                F&& kernels) const {
+    if (fused_ == nullptr) return kernels();
+    const auto& changes = fused_->changes(swept.pass);
+    Numbers<A> to[S];
+    for (std::size_t s = 0; s < S; ++s) {
+      if constexpr (std::is_same_v<Of, typename LaneCells<A>::template Of<A>>) {
+        to[s] = {tensor[s].first, nullptr, tensor[s].stride};
+      } else {
+        to[s] = {tensor[s].first, tensor[s].offset, 0};
+      }
+    }
+    if (changes.enters != 0) fused_->enter(swept, from, to);
+    if (scale != A(1) && (changes.enters >> stream_[0].stream() & 1u) != 0) scale_numbers(swept, to[0], scale);
+    kernels();
+    if (maps && changes.leaves != 0) fused_->leave(swept, to);
+  }
+  static void scale_numbers(const Swept<A>& swept, const Numbers<A>& numbers, A scale) {
+    for (index_t c = 0; c < swept.cells; ++c) {
+      for (index_t e = 0; e < swept.n; ++e) numbers.first[swept.lanes ? e * numbers.pitch + c : numbers.offset[c] + e] *= scale;
+    }
   }
 
   index_t lane_stride(std::size_t s) const {
@@ -237,7 +283,8 @@ class Sweep {
   index_t row_ = 1;  // cells that lie side by side in all tensors
   index_t most_ = tile_rows;
   bool reads_outputs_;
-  bool converts_;  // some elements are of another type, or changed before kernels see them
+  bool converts_;      // some elements are of another type, or changed before kernels see them
+  bool converted_[S];  // these
   SetStream<A, U> stream_[S];
 };
 

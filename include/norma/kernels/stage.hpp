@@ -44,11 +44,15 @@ NORMA_INLINE void put_number(E* p, T number) {
   }
 }
 
+/// Whether registers of T are loaded from and stored to elements of type E.
+template <class T, class E>
+inline constexpr bool has_registers = std::is_same_v<T, E> || (sizeof(E) == 2 && sizeof(T) == 4);
+
 /// tile[i] = source[i * stride] * scale for i in [0, count). scale is a power of two.
 template <class T, class E>
 NORMA_INLINE void stage_run(T* tile, const E* source, index_t stride, index_t count, T scale) {
   index_t i = 0;
-  if constexpr (sizeof(E) == 2 && sizeof(T) == 4) {
+  if constexpr (has_registers<T, E>) {
     for (; stride == 1 && i + pack_size<T> <= count; i += pack_size<T>) store(tile + i, load(source + i) * Pack<T>(scale));
   }
   if (scale != T(1)) {
@@ -71,7 +75,7 @@ NORMA_INLINE void stage_run(T* tile, const E* source, index_t stride, index_t co
 template <class T, class E>
 NORMA_INLINE void unstage_run(E* target, index_t stride, const T* tile, index_t count) {
   index_t i = 0;
-  if constexpr (sizeof(E) == 2 && sizeof(T) == 4) {
+  if constexpr (has_registers<T, E>) {
     for (; stride == 1 && i + pack_size<T> <= count; i += pack_size<T>) store(target + i, load(tile + i));
   }
   for (; i < count; ++i) put_number(target + i * stride, tile[i]);
