@@ -139,7 +139,7 @@ TEST(FusedBackward, IsTheSeparateCalls) {
 
 TEST(FusedBackward, FrozenIsTheSeparateCalls) {
   each_case([](auto& layer, const Lie& lie, const Streams& s) {
-    if constexpr (requires(Step& in) { layer.backward_frozen(view(in.dy), view(in.x), view(in.dx)); }) {
+    if constexpr (requires(Step & in) { layer.backward_frozen(view(in.dy), view(in.x), view(in.dx)); }) {
       if constexpr (requires { layer.running_mean(); }) {
         if (layer.running_mean().empty()) return;
       }
@@ -158,8 +158,8 @@ TEST(FusedBackward, FrozenIsTheSeparateCalls) {
 TEST(FusedBackward, OutputsMayBeInputs) {
   each_fused_layer<double>([](auto& layer, bool all) {
     if (!all) return;
-    for (const Streams& s : {Streams{.sum_grad = true, .gate = true, .add = true},
-                             Streams{.sum_grad = true, .gate = true, .gate_first = true, .add = true}}) {
+    for (const Streams& s :
+         {Streams{.sum_grad = true, .gate = true, .add = true}, Streams{.sum_grad = true, .gate = true, .gate_first = true, .add = true}}) {
       const Step apart(lies[4]), together(lies[4]);
       norma::Saved<double> saved;
       layer.forward(view(apart.x), view(apart.y), saved, apart.forward(s), norma::silu);

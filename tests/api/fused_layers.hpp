@@ -44,9 +44,12 @@ void each_fused_layer(F f) {
 struct Lie {
   Layout x, others;
 };
-inline constexpr std::array lies = {Lie{Layout::contiguous, Layout::contiguous},    Lie{Layout::contiguous, Layout::channels_last},
-                                    Lie{Layout::channels_last, Layout::channels_last}, Lie{Layout::channels_last, Layout::contiguous},
-                                    Lie{Layout::channels_last, Layout::sliced},        Lie{Layout::flipped_all, Layout::padded},
+inline constexpr std::array lies = {Lie{Layout::contiguous, Layout::contiguous},
+                                    Lie{Layout::contiguous, Layout::channels_last},
+                                    Lie{Layout::channels_last, Layout::channels_last},
+                                    Lie{Layout::channels_last, Layout::contiguous},
+                                    Lie{Layout::channels_last, Layout::sliced},
+                                    Lie{Layout::flipped_all, Layout::padded},
                                     Lie{Layout::strided, Layout::reversed}};
 
 inline const Extents fused_extents = {3, 6, 5, 7};
