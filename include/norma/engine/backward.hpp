@@ -143,6 +143,7 @@ class Backward {
   void map_tile(const Piece& piece, const SumsTable<A>& table, index_t first, index_t count) const {
     typename MapSweep::Tile tile;
     map_.start(first, count, tile);
+    tile.streams = call_.streaming;
     Columns column;
     const bool side_by_side = piece.columns(layout_, first, count, column);
     TileNumbers<A, 6> memory;

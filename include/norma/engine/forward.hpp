@@ -243,6 +243,7 @@ class Forward {
                A scale) const {
     typename MapSweep::Tile tile;
     sweep.start(first, count, tile);
+    tile.streams = call_.streaming;
     if (fused_.any(Pass::measure)) {
       A numbers[tile_lanes<A>] = {};
       tile.of_cells = numbers;

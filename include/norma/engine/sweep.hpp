@@ -69,7 +69,7 @@ class Sweep {
     }
     if (way_ == Way::lanes) return;
     way_ = rows && !staged && fused == nullptr ? Way::rows : Way::staged;
-    const index_t fit = near_bytes / static_cast<index_t>(sizeof(A)) / layout.set_size / 4 * 4;
+    const index_t fit = (fused == nullptr ? near_bytes : near_bytes / 2) / static_cast<index_t>(sizeof(A)) / layout.set_size / 4 * 4;
     most_ = fit < 4 ? 4 : fit < tile_rows ? fit : tile_rows;
   }
   Way way() const { return way_; }
@@ -95,6 +95,7 @@ class Sweep {
     Pass pass = maps ? Pass::map : Pass::fold;
     Coefficients<A> x_hat = {};
     A* of_cells = nullptr;
+    bool streams = false;  ///< what a fusion has changed bypasses the cache
   };
   NORMA_INLINE void start(index_t first, index_t count, Tile& tile) const {
     tile.first = first;
@@ -163,7 +164,7 @@ class Sweep {
       Numbers<const A> from[S];
       for (std::size_t s = 0; s < S; ++s) {
         const index_t* const offset = tile.offset[s] + r;
-        const Copy copy = copy_of(s, stream_[s].direct(), scale, tile.pass);
+        const Copy copy = copy_of(s, stream_[s].direct(), scale, tile);
         tensor[s] = {buffer[s], place};
         if (copy.lies) {
           if (!copy.changes) tensor[s] = {elements(s, i), offset};
@@ -179,7 +180,12 @@ class Sweep {
       });
       if (tile.pass == Pass::measure) continue;
       for (std::size_t s = Outputs; s < S; ++s) {
-        if (stream_[s].present() && tensor[s].first == buffer[s]) stream_[s].unstage_rows(tile.offset[s] + r, rows, i, n, buffer[s], pitch);
+        if (!stream_[s].present() || tensor[s].first != buffer[s]) continue;
+        if (std::is_same_v<A, U> && tile.streams && stream_[s].direct()) {
+          for (index_t k = 0; k < rows; ++k) stream_run(elements(s, tile.offset[s][r + k] + i), buffer[s] + k * pitch, n);
+        } else {
+          stream_[s].unstage_rows(tile.offset[s] + r, rows, i, n, buffer[s], pitch);
+        }
       }
     }
   }
@@ -196,7 +202,7 @@ class Sweep {
       Numbers<const A> from[S];
       for (std::size_t s = 0; s < S; ++s) {
         const index_t offset = tile.offset[s][0] + cell + i * lane_stride(s);
-        const Copy copy = copy_of(s, !converted_[s], scale, tile.pass);
+        const Copy copy = copy_of(s, !converted_[s], scale, tile);
         tensor[s] = {buffer[s], pitch};
         if (copy.lies) {
           if (!copy.changes) tensor[s] = {elements(s, offset), lane_stride(s)};
@@ -211,25 +217,38 @@ class Sweep {
                   [&] { f(LaneCells<A>{cells}, tensor, cell); });
       if (tile.pass == Pass::measure) continue;
       for (std::size_t s = Outputs; s < S; ++s) {
-        if (stream_[s].present() && tensor[s].first == buffer[s])
-          stream_[s].unstage_lanes(tile.offset[s][0] + cell + i * lane_stride(s), lane_stride(s), n, cells, buffer[s], pitch);
+        if (!stream_[s].present() || tensor[s].first != buffer[s]) continue;
+        const index_t offset = tile.offset[s][0] + cell + i * lane_stride(s);
+        if (tile.streams && !converted_[s]) {
+          for (index_t e = 0; e < n; ++e) stream_run(elements(s, offset + e * lane_stride(s)), buffer[s] + e * pitch, cells);
+        } else {
+          stream_[s].unstage_lanes(offset, lane_stride(s), n, cells, buffer[s], pitch);
+        }
       }
     }
+  }
+
+  /// to[i] = from[i] for i in [0, n), past the cache where whole registers lie so.
+  static void stream_run(A* to, const A* from, index_t n) {
+    index_t i = elements_to_alignment<pack_size<A>>(to, n);
+    for (index_t k = 0; k < i; ++k) to[k] = from[k];
+    for (; i + pack_size<A> <= n; i += pack_size<A>) store_streaming(to + i, load(from + i));
+    for (; i < n; ++i) to[i] = from[i];
   }
 
   /// Whether a tensor can be taken where it lies, and whether a copy of it is wanted all the same, to be changed.
   struct Copy {
     bool lies, changes;
   };
-  Copy copy_of(std::size_t s, bool lies, A scale, Pass pass) const {
+  Copy copy_of(std::size_t s, bool lies, A scale, const Tile& tile) const {
     Copy copy{std::is_same_v<A, U> && lies && stream_[s].present() && (s > 0 || scale == A(1)), false};
     if (fused_ == nullptr) return copy;
-    const auto& changes = fused_->changes(pass);
+    const auto& changes = fused_->changes(tile.pass);
     const Stream stream = stream_[s].stream();
     if (s < Outputs) {
       copy.changes = (changes.enters >> stream & 1u) != 0;
     } else {
-      copy.changes = (changes.leaves & ~changes.in_place) >> stream & 1u;
+      copy.changes = ((tile.streams ? changes.leaves : changes.leaves & ~changes.in_place) >> stream & 1u) != 0;
     }
     copy.lies = copy.lies || (std::is_same_v<A, U> && lies && copy.changes && s < Outputs);
     return copy;
