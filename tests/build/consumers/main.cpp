@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-std::vector<float> normalized_elsewhere(const std::vector<float>& x);
+const char* instruction_set_elsewhere();
 
 int main() {
   const std::string version =
@@ -21,8 +21,8 @@ int main() {
   norma::LayerNorm<float> ln({x.size()});
   ln(x, y);
   const double first = -1.5 / std::sqrt(1.25 + 1e-5);  // (1 - mean) / sigma
-  const bool right = std::abs(static_cast<double>(y[0]) - first) < 1e-6 && y == normalized_elsewhere(x);
-  std::printf("norma %s, %s: LayerNorm of (1, 2, 3, 4) starts with %g%s\n", version.c_str(), norma::instruction_set(),
+  const bool right = std::abs(static_cast<double>(y[0]) - first) < 1e-6;
+  std::printf("norma %s, %s: LayerNorm of (1, 2, 3, 4) starts with %g%s\n", version.c_str(), instruction_set_elsewhere(),
               static_cast<double>(y[0]), right ? "" : ", WRONG");
   return right ? 0 : 1;
 }
