@@ -43,12 +43,20 @@ function(norma_program_settings target)
 endfunction()
 
 # norma_add_user_program(name source...): a program as users write it. Among tests it finds the engine compiled (tests/subjects/engine.hpp):
-# it would be compiled once more for each. That users can do without is what the presets demo and bench, and the consumers, show.
+# it would be compiled once more for each; and the first one reads norma for all. That users can do without is what the presets demo and bench,
+# and the consumers, show.
 function(norma_add_user_program target)
   norma_add_program(${target} ${ARGN})
-  if(NORMA_BUILD_TESTS)
-    target_compile_options(${target} PRIVATE "SHELL:-include \"${PROJECT_SOURCE_DIR}/tests/subjects/engine.hpp\"")
-    target_link_libraries(${target} PRIVATE norma_test_subjects_engine)
+  if(NOT NORMA_BUILD_TESTS)
+    return()
+  endif()
+  target_link_libraries(${target} PRIVATE norma_test_subjects_engine)
+  get_property(first GLOBAL PROPERTY norma_first_user_program)
+  if(first)
+    target_precompile_headers(${target} REUSE_FROM ${first})
+  else()
+    target_precompile_headers(${target} PRIVATE "${PROJECT_SOURCE_DIR}/tests/subjects/engine.hpp")
+    set_property(GLOBAL PROPERTY norma_first_user_program ${target})
   endif()
 endfunction()
 

@@ -3,40 +3,44 @@
 option(NORMA_TEST_EACH_CASE "Each case of a test program is a CTest case of its own; off: each suite (each property of each norm) is one" OFF)
 set(NORMA_TEST_FOLDERS "core;simd;stats;kernels;engine;doors;weights;interop;api;properties" CACHE STRING "Which folders of the numeric tests to build")
 
-file(GLOB support_sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/support/*.cpp")
-list(FILTER support_sources EXCLUDE REGEX "/property\\.cpp$")
-file(GLOB subject_sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/subjects/*.cpp")
-
 # Kernels are tested as users compile them, and what computes for minutes is worth seconds of compilation; the rest of the tests is not.
-set(NORMA_TEST_KERNEL_OPTIONS "" CACHE STRING "Flags of what compiles kernels, engine and references, in addition to those of all tests")
+set(NORMA_TEST_KERNEL_OPTIONS "" CACHE STRING "Flags of what compiles the engine and references, in addition to those of all tests")
 
-# norma_add_subjects(name [PLAIN_TYPES] [ARCH flag...]): the norms under test and what supports them, compiled for one instruction set; with
-# PLAIN_TYPES x, y and parameters are all float or all double. Here alone the properties and oracles compile the library; the engine is a
-# library of its own, <name>_engine.
+# References, tensors, comparisons: nothing of it knows an instruction set.
+file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/support/*.cpp")
+list(FILTER sources EXCLUDE REGEX "/property\\.cpp$")
+add_library(norma_test_support STATIC ${sources})
+norma_program_settings(norma_test_support)
+target_compile_options(norma_test_support PRIVATE ${NORMA_TEST_KERNEL_OPTIONS})
+target_include_directories(norma_test_support PUBLIC "${PROJECT_SOURCE_DIR}/tests")
+target_link_libraries(norma_test_support PUBLIC GTest::gtest OpenMP::OpenMP_CXX)
+
+# norma_add_subjects(name [PLAIN_TYPES] [ARCH flag...]): the norms under test, compiled for one instruction set; with PLAIN_TYPES x, y and
+# parameters are all float or all double. Here alone the properties and oracles compile the library; the engine is a library of its own,
+# <name>_engine.
+file(GLOB subject_sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/subjects/*.cpp")
 function(norma_add_subjects target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "PLAIN_TYPES" "" "ARCH")
-  if(arg_PLAIN_TYPES)
-    list(FILTER subject_sources EXCLUDE REGEX "/(mixed_f32|mixed_f64|half|engine_f16|engine_bf16)\\.cpp$")
-  endif()
   set(engine_sources ${subject_sources})
   list(FILTER engine_sources INCLUDE REGEX "/engine_[a-z0-9]+\\.cpp$")
   list(REMOVE_ITEM subject_sources ${engine_sources})
   add_library(${target}_engine STATIC ${engine_sources})
-  add_library(${target} STATIC ${support_sources} ${subject_sources})
+  add_library(${target} STATIC ${subject_sources})
   foreach(library IN ITEMS ${target}_engine ${target})
     norma_program_settings(${library} ${ARGN})
     target_include_directories(${library} PUBLIC "${PROJECT_SOURCE_DIR}/tests")
     target_link_libraries(${library} PUBLIC OpenMP::OpenMP_CXX)
+    target_compile_definitions(${library} PRIVATE $<$<BOOL:${arg_PLAIN_TYPES}>:NORMA_TEST_PLAIN_TYPES>)
   endforeach()
-  target_compile_options(${target}_engine PRIVATE ${NORMA_TEST_KERNEL_OPTIONS})
-  target_compile_definitions(${target} PRIVATE $<$<BOOL:${arg_PLAIN_TYPES}>:NORMA_TEST_PLAIN_TYPES>)
-  target_link_libraries(${target} PUBLIC ${target}_engine)
+  target_link_libraries(${target} PUBLIC ${target}_engine norma_test_support)
 endfunction()
 
-set_source_files_properties(${support_sources} PROPERTIES COMPILE_OPTIONS "${NORMA_TEST_KERNEL_OPTIONS}")
 norma_add_subjects(norma_test_subjects)
-# Headers that many files of a program begin with are read once for it. That each header stands alone is build.header_alone's matter.
-target_precompile_headers(norma_test_subjects PRIVATE "support/subject.hpp" <norma/norma.hpp>)
+target_compile_options(norma_test_subjects_engine PRIVATE ${NORMA_TEST_KERNEL_OPTIONS})
+# What many files begin with is read once: with all of norma for what compiles its norms, without for the rest, which a change of norma then
+# does not compile anew. That each header stands alone is build.header_alone's matter.
+target_precompile_headers(norma_test_subjects PRIVATE <gtest/gtest.h> "support/property.hpp" "subjects/engine.hpp")
+set(first_program "")
 find_package(TBB CONFIG QUIET)
 
 # norma_add_gtest_program(name source...)
@@ -84,15 +88,13 @@ if("numeric" IN_LIST NORMA_TEST_GROUPS)
     if(TBB_FOUND AND folder STREQUAL "interop")
       target_link_libraries(${target} PRIVATE TBB::tbb)
     endif()
-    if(folder MATCHES "simd|kernels|engine|properties")
-      target_compile_options(${target} PRIVATE ${NORMA_TEST_KERNEL_OPTIONS})
-    endif()
     if(folder STREQUAL "api")
-      target_precompile_headers(${target} PRIVATE <gtest/gtest.h> <norma/norma.hpp>)
-    elseif(folder STREQUAL "properties")
-      target_precompile_headers(${target} PRIVATE <gtest/gtest.h> "support/property.hpp")
-    elseif(folder MATCHES "core|stats|kernels|engine")
-      target_precompile_headers(${target} PRIVATE <gtest/gtest.h>)
+      target_precompile_headers(${target} REUSE_FROM norma_test_subjects)
+    elseif(first_program)
+      target_precompile_headers(${target} REUSE_FROM ${first_program})
+    else()
+      target_precompile_headers(${target} PRIVATE <gtest/gtest.h> <xsimd/xsimd.hpp> "support/property.hpp")
+      set(first_program ${target})
     endif()
     norma_register_suites(${target} ${folder}.)
   endforeach()

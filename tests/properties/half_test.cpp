@@ -25,10 +25,10 @@ NORMA_PROPERTY(HalfElements) {
     if (!t.half() || !subject.made_for(wide)) continue;
     for (const Setting& shape : some_shapes(subject)) {
       cases.add(case_name(t, shape), [=, &subject] {
-        for (const Layout layout : {Layout::contiguous, lanes_layout(subject), Layout::strided, Layout::flipped_all}) {
-          for (const Variation& v : subject.variations) {
-            const Setting s = varied(shape, v);
-            const Data data = random_data(subject, t, s, 6, 0.5);
+        for (const Variation& v : subject.variations) {
+          const Setting s = varied(shape, v);
+          const Data data = random_data(subject, t, s, 6, 0.5);
+          for (const Layout layout : {Layout::contiguous, lanes_layout(subject), Layout::strided, Layout::flipped_all}) {
             const Plan plan = everywhere(lying(layout));
             SCOPED_TRACE(name_of(layout));
             expect_same(promised(run(subject, t, s, data, plan), t), promised(rounded(run(subject, wide, s, data, plan), t), t));

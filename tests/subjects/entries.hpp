@@ -631,9 +631,13 @@ void for_each_entry(F f) {
       std::type_identity<QKNormUnit>(), std::type_identity<WeightNormLayer>(), std::type_identity<SpectralNormLayer>());
 }
 
-/// How each entry is made for these types, in the order of the list; null where it is not.
+/// How each entry is made, in the order of the list, for each mix of types; null where it is not.
+using MakersOfTypes = std::vector<std::pair<Types, std::vector<Maker>>>;
+MakersOfTypes makers_f32();
+MakersOfTypes makers_f64();
+
 template <class T, class X, class Y>
-std::vector<Maker> makers_for() {
+MakersOfTypes::value_type makers_for() {
   std::vector<Maker> makers;
   for_each_entry([&]<class E>(std::type_identity<E>) {
     if constexpr (E::template made_for<T, X, Y>) {
@@ -642,7 +646,7 @@ std::vector<Maker> makers_for() {
       makers.push_back(nullptr);
     }
   });
-  return makers;
+  return {{element_of<X>, element_of<Y>, element_of<T>}, std::move(makers)};
 }
 
 }  // namespace norma_test

@@ -14,7 +14,7 @@ namespace norma_test {
 /// Where a tensor's memory lies: on the heap, its first byte right behind a PROT_NONE page, or its last byte right before one.
 enum class Placement { heap, at_page_start, at_page_end };
 
-/// `bytes` bytes at a Placement, from a 4 KB boundary on (from the back for at_page_end).
+/// `bytes` bytes at a Placement, from a cache line's beginning on (from the back for at_page_end).
 class Memory {
  public:
   Memory(std::size_t bytes, Placement placement) : placement_(placement) {
@@ -48,7 +48,7 @@ class Memory {
   std::byte* data() const { return data_; }
 
  private:
-  static constexpr std::align_val_t alignment{4096};
+  static constexpr std::align_val_t alignment{64};
 
   std::byte* data_ = nullptr;
   std::byte* map_ = nullptr;

@@ -60,8 +60,8 @@ inline Placed place(const Extents& extents, Layout layout) {
     const std::size_t axis = order[k];
     const bool fastest = k + 1 == rank;
     const std::ptrdiff_t step = fastest && layout == Layout::strided ? 2 : 1;
-    const std::ptrdiff_t before = layout == Layout::sliced ? 1 + std::ptrdiff_t(axis % 2) : 0;
-    const std::ptrdiff_t behind = layout == Layout::sliced ? 2 : fastest && layout == Layout::padded ? 5 : 0;
+    const std::ptrdiff_t before = layout == Layout::sliced ? 1 : 0;
+    const std::ptrdiff_t behind = layout == Layout::sliced ? 1 : fastest && layout == Layout::padded ? 5 : 0;
     const bool flip = layout == Layout::flipped_all || (layout == Layout::flipped && fastest);
     const std::ptrdiff_t stride = placed.storage * step;
     placed.offset += before * stride + (flip && extents[axis] > 0 ? (extents[axis] - 1) * stride : 0);

@@ -1,7 +1,6 @@
 // Random test data that is the same on every machine: a generator of our own and no std distributions.
 #pragma once
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -37,12 +36,7 @@ class Random {
 };
 
 /// n values of the given mean and standard deviation, rounded to an element type.
-inline Values random_values(Element e, std::size_t n, std::uint64_t seed, double mean = 0, double sigma = 1) {
-  Random random(seed);
-  Values values(n);
-  for (double& value : values) value = rounded_to(e, std::fma(sigma, random.normal(), mean));
-  return values;
-}
+Values random_values(Element e, std::size_t n, std::uint64_t seed, double mean = 0, double sigma = 1);
 template <class T>
 std::vector<T> random_values(std::size_t n, std::uint64_t seed, double mean = 0, double sigma = 1) {
   const Values values = random_values(element_of<T>, n, seed, mean, sigma);
@@ -50,19 +44,9 @@ std::vector<T> random_values(std::size_t n, std::uint64_t seed, double mean = 0,
 }
 
 /// Parameters as a layer meets them, and as an optimizer never makes them: every seventh is 0, about half are negative.
-inline Values random_parameters(Element e, std::size_t n, std::uint64_t seed) {
-  Random random(seed);
-  Values values(n);
-  for (double& value : values) value = random.below(7) == 0 ? 0 : rounded_to(e, random.normal());
-  return values;
-}
+Values random_parameters(Element e, std::size_t n, std::uint64_t seed);
 
 /// Integers in [-3, 3]: as upstream gradients their sums are exact in any order.
-inline Values small_integers(std::size_t n, std::uint64_t seed) {
-  Random random(seed);
-  Values values(n);
-  for (double& value : values) value = static_cast<double>(random.below(7)) - 3;
-  return values;
-}
+Values small_integers(std::size_t n, std::uint64_t seed);
 
 }  // namespace norma_test

@@ -1,11 +1,6 @@
 // Tensor: the owning strided tensor of the tests; knows its logical values and notices every write between them.
 #pragma once
 
-#include <algorithm>
-#include <bit>
-#include <cstdint>
-#include <cstring>
-#include <stdexcept>
 #include <utility>
 
 #include <norma/core/tensor_view.hpp>
@@ -47,32 +42,12 @@ struct AnyView {
   }
   std::size_t size() const { return static_cast<std::size_t>(extents.product()); }
 
-  /// f(element), a float& where elements are floats, for each element in row-major order; for none if absent.
-  template <class F>
-  void for_each_element(F f) const {
-    if (data != nullptr) with_element(type, [&]<class T>(T) { for_each_of<T>(f); });
-  }
-  Values values() const {
-    Values result(data == nullptr ? 0 : size());
-    double* next = result.data();
-    for_each_element([&](auto element) { *next++ = number_of(element); });
-    return result;
-  }
-  void set(const Values& values) const {
-    if (values.size() != (data == nullptr ? 0 : size())) throw std::logic_error("AnyView::set: wrong number of values");
-    const double* next = values.data();
-    for_each_element([&](auto& element) { put_number(element, *next++); });
-  }
-  void fill(double v) const {
-    for_each_element([&](auto& element) { put_number(element, v); });
-  }
-
- private:
-  template <class T, class F>
-  void for_each_of(F& f) const {
-    const auto at = [&](std::ptrdiff_t offset) { f(static_cast<T*>(data)[offset]); };
-    for_each_offset(extents, strides, at);
-  }
+  /// In row-major order of the logical axes; none if absent.
+  Values values() const;
+  void set(const Values& values) const;
+  void fill(double v) const;
+  /// Whether these are its values, to the bit.
+  bool holds(const Values& values) const;
 };
 
 class AnyTensor {
@@ -98,18 +73,11 @@ class AnyTensor {
   Values values() const { return any().values(); }
 
   /// Marks memory that nobody may write and whose value may reach no result.
-  void wipe() {
-    all().for_each_element([]<class T>(T& element) { element = marked<T>(); });
-  }
+  void wipe();
   /// True if no element outside the logical tensor was written.
-  bool surroundings_untouched() const {
-    if (total_ == count(extents_)) return true;
-    std::size_t written = 0;
-    any().for_each_element([&](auto element) { written += !is_marked(element); });
-    return written == written_elements();
-  }
+  bool surroundings_untouched() const;
   /// True if nothing at all was written since it was made or wiped.
-  bool untouched() const { return written_elements() == 0; }
+  bool untouched() const;
 
  protected:
   void* start() const { return any().data; }
@@ -119,33 +87,8 @@ class AnyTensor {
   std::size_t storage(const Where& where) const {
     return count(extents_) == 0 ? 0 : static_cast<std::size_t>(placed_.storage + where.misalignment);
   }
-  // Quiet NaNs with a payload that no arithmetic makes.
-  template <class T>
-  static T marked() {
-    if constexpr (sizeof(T) == 2) {
-      return std::bit_cast<T>(std::uint16_t{0x7FED});
-    } else if constexpr (sizeof(T) == 4) {
-      return std::bit_cast<T>(0x7FC0BEEFu);
-    } else {
-      return std::bit_cast<T>(std::uint64_t{0x7FF80000DEADBEEFu});
-    }
-  }
-  template <class T>
-  static bool is_marked(const T& element) {
-    const T mark = marked<T>();
-    return std::memcmp(&element, &mark, sizeof(T)) == 0;
-  }
-  /// All of the memory as a tensor.
-  AnyView all() const {
-    const auto n = static_cast<std::ptrdiff_t>(total_);
-    return {type_, memory_.data(), {n}, {1}};
-  }
   /// In the tensor and around it.
-  std::size_t written_elements() const {
-    std::size_t written = 0;
-    all().for_each_element([&](auto element) { written += !is_marked(element); });
-    return written;
-  }
+  std::size_t written_elements() const;
 
   Element type_;
   Extents extents_;

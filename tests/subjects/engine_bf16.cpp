@@ -1,5 +1,0 @@
-// The engine in float arithmetic on bfloat16 elements.
-#define NORMA_TEST_ENGINE_HERE
-#include "subjects/engine.hpp"
-
-NORMA_TEST_INSTANTIATE(, float, norma::bfloat16)
