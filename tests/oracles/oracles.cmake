@@ -16,6 +16,7 @@ function(norma_add_oracle_test group reason)
   target_include_directories(${target} SYSTEM PRIVATE ${arg_INCLUDES})
   target_link_libraries(${target} PRIVATE ${arg_LIBRARIES})
   target_compile_definitions(${target} PRIVATE ${arg_DEFINITIONS})
+  target_precompile_headers(${target} REUSE_FROM norma_test_subjects)
   norma_add_gtest_as_one_test(oracles.${group}_test ${target} oracles)
 endfunction()
 

@@ -123,10 +123,13 @@ void expect_close(const std::string& row, const Values& ours, const Values& thei
   for (std::size_t i = 0; i < ours.size(); ++i) {
     const real bound = exact.promised.empty() ? bound_of(exact.numbers[i], exact.precision) : exact.promised[i];
     const real their_error = std::abs(static_cast<real>(theirs[i]) - exact.numbers[i].value);
-    ASSERT_LE(std::abs(static_cast<real>(ours[i]) - static_cast<real>(theirs[i])), bound + their_error) << row << " at " << i;
+    const real apart = std::abs(static_cast<real>(ours[i]) - static_cast<real>(theirs[i])), allowed = bound + their_error;
     // An oracle far from the reference would say nothing: it must itself be right but for its last three digits. Where x is close to a
     // given mean, those of its x * rstd - mean * rstd have the size of ordinary x.
-    ASSERT_LE(their_error, 1000 * bound + 4 * exact.precision.eps * largest) << row << ": torch and the reference disagree at " << i;
+    const real allowed_them = 1000 * bound + 4 * exact.precision.eps * largest;
+    if (apart <= allowed && their_error <= allowed_them) continue;  // an assertion for each of millions would take most of the time
+    ASSERT_LE(apart, allowed) << row << " at " << i;
+    ASSERT_LE(their_error, allowed_them) << row << ": torch and the reference disagree at " << i;
   }
 }
 
@@ -166,18 +169,17 @@ TEST_P(TorchOracle, ForwardAndBackward) {
   }
 }
 
-/// Every shape that has elements, some of real models, and for torch.layer_norm more lengths, over one and over two axes.
+/// Every shape that has elements, and for torch.layer_norm more lengths, over one and over two axes.
 std::vector<Case> torch_cases() {
   std::vector<Case> cases;
   for (const std::string name : {"layer_norm", "rms_norm", "batch_norm", "batch_norm_inference", "group_norm", "instance_norm",
                                  "QKNorm_layer", "QKNorm_rms", "WeightNorm", "SpectralNorm"}) {
     const Subject& subject = subject_named(name);
     Settings settings = subject.family.shapes;
-    if (!subject.has_axes) settings.push_back(subject.family.model_shapes[1]);
     if (name == "layer_norm") {
       for (const std::ptrdiff_t length :
            {2, 3, 5, 8, 16, 17, 31, 32, 33, 64, 100, 127, 128, 131, 256, 257, 768, 1023, 1024, 1025, 4096, 8193})
-        append(settings, {rows_of(6, length), shape({4, 3, length}, {1, 2})});
+        append(settings, {rows_of(length > 2000 ? 2 : 6, length), shape({length > 2000 ? 1 : 4, 3, length}, {1, 2})});
     }
     // torch normalizes no single element.
     std::erase_if(settings, [&](const Setting& s) {
