@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -79,12 +80,14 @@ struct Sets {
   }
 };
 
-/// f(group) for rows, alone and side by side, and for lanes: several registers, one, and parts of one.
+/// f(group) for rows, alone and side by side, and for lanes: several registers, one, and parts of one. Of doubles half of them.
 template <class T, class F>
 void for_each_group(F f) {
-  f(norma::Rows<T, 1>());
+  if constexpr (std::is_same_v<T, float>) {
+    f(norma::Rows<T, 1>());
+    f(norma::Lanes<T, 4>{4 * norma::pack_size<T>});
+  }
   f(norma::Rows<T, 4>());
-  f(norma::Lanes<T, 4>{4 * norma::pack_size<T>});
   for (index_t part = 1; part <= norma::pack_size<T>; ++part) f(norma::Lanes<T, 1>{part});
 }
 
