@@ -39,7 +39,7 @@ class Backward {
  public:
   Backward(const BackwardCall& call, const Extents& x, const Roles& roles, const Operands& operands)
       : call_(call),
-        fused_(call.fusion, x, roles, operands, call.weight_offset),
+        fused_(call.fusion, x, roles, operands, call.weight_offset, true),
         layout_(x, roles, operands, fused_streams | set_of({stream_bias})),
         chain_layout_(
             call.order == Order::chain

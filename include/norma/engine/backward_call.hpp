@@ -214,9 +214,9 @@ void normalize_operands_backward(const CallRef& executor, const Statistic& stati
                                       result, hook);
     return;
   }
-  BackwardCall call{statistic,    statistics,        static_cast<double>(weight_offset),
-                    plan.order(), streaming,         result == Result::added,
-                    reshape,      executor.fusion(), {}};
+  const bool adds = result == Result::added || (executor.fusion() != nullptr && executor.fusion()->adds(operands));
+  BackwardCall call{statistic,         statistics, static_cast<double>(weight_offset), plan.order(), streaming && !adds, adds, reshape,
+                    executor.fusion(), {}};
   Operands with_sums = operands;
   index_t reserved = 0;
   if (gradients && !slots) {

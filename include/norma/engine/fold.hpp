@@ -58,11 +58,12 @@ template <class A, class U>
 struct FoldedTile {
   const Sweep<A, U, 1>& sweep;
   Order order;
-  A scale;
-  typename Sweep<A, U, 1>::Tile tile;
+  A scale = A(1);
+  Pass pass;
+  mutable typename Sweep<A, U, 1>::Tile tile;
 
-  FoldedTile(const Sweep<A, U, 1>& sweep_of_x, Order order_of_sums, A scale_of_x = A(1))
-      : sweep(sweep_of_x), order(order_of_sums), scale(scale_of_x) {}
+  FoldedTile(const Sweep<A, U, 1>& sweep_of_x, Order order_of_sums, Pass pass_of_sums = Pass::fold)
+      : sweep(sweep_of_x), order(order_of_sums), pass(pass_of_sums) {}
 
   index_t count() const { return tile.count; }
   bool chain() const { return order == Order::chain && sweep.way() == Way::lanes; }
@@ -70,6 +71,7 @@ struct FoldedTile {
   /// sums[s][r] += the s-th sum of Term over elements [i, i + n) of each cell, n <= block_length, about its pivot.
   template <class Term>
   NORMA_INLINE void add(bool one_chain, index_t i, index_t n, const A* pivots, const std::array<double*, Term::sums>& sums) const {
+    tile.pass = std::is_same_v<Term, SumTerm> && pass == Pass::fold ? Pass::probe : pass;
     sweep.each_cells(
         tile, 0, tile.count, i, n, scale, true, [&](const auto& cells, auto& tensor, index_t first) __attribute__((always_inline)) {
           std::array<double*, Term::sums> to;

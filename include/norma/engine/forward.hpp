@@ -17,6 +17,7 @@ struct ForwardCall {
   Order order = Order::lanes;
   bool streaming = false;
   const AnyFusion* fusion = nullptr;
+  bool folds = true;  ///< statistics are those of x
 };
 
 /// The cells of a call, or of a slice. A is the arithmetic type.
@@ -25,8 +26,8 @@ class Forward {
  public:
   Forward(const ForwardCall& call, const Extents& x, const Roles& roles, const Operands& operands)
       : call_(call),
-        fused_(call.fusion, x, roles, operands, call.weight_offset),
-        layout_(x, roles, operands, fused_streams),
+        fused_(call.fusion, x, roles, operands, call.weight_offset, call.folds),
+        layout_(x, roles, operands, fused_streams & ~set_of({fused_.input()})),
         operands_(operands),
         chain_layout_(call.order == Order::chain ? std::optional<Layout>(std::in_place, x, roles, operands.only({stream_x}))
                                                  : std::nullopt),
@@ -35,7 +36,7 @@ class Forward {
         writes_(operands[stream_y].present()),
         affine_(operands, layout_, {stream_weight, stream_bias}, static_cast<A>(call.weight_offset)),
         varies_in_set_(!affine_.vary() && (layout_.varies_in_set(stream_weight) || layout_.varies_in_set(stream_bias))),
-        map_(layout_, operands, {stream_x, stream_y}, affine_.vary() ? set_of({stream_weight, stream_bias}) : 0, false, false, false,
+        map_(layout_, operands, {fused_.input(), stream_y}, affine_.vary() ? set_of({stream_weight, stream_bias}) : 0, false, false, false,
              fused_.in(Pass::map)) {}
   Forward(const Forward&) = delete;
   Forward& operator=(const Forward&) = delete;
@@ -91,8 +92,8 @@ class Forward {
   /// Once more, at another scale, those sets whose squares left the range of A.
   void rescale(const Piece& piece, SetTable<A>& table) const {
     table.mark_extraordinary();
-    const Sweep<A, U, 1> scaled(layout_, operands_, {stream_x}, 0, true, false, false, fused_.in(Pass::fold));
-    FoldedTile<A, U> tile(scaled, call_.order);
+    const Sweep<A, U, 1> scaled(layout_, operands_, {fused_.input()}, 0, true, false, false, fused_.in(Pass::refold));
+    FoldedTile<A, U> tile(scaled, call_.order, Pass::refold);
     const auto each_cell = [&](auto&& f) {
       for (index_t cell = piece.first; cell < piece.last; ++cell) {
         index_t set;
@@ -234,7 +235,7 @@ class Forward {
     }
     const Coefficients<A> c{of_cell[0], of_cell[1], of_cell[2]};
     if (!scaled) return run_map(map_, piece, column, first, count, c, A(1));
-    const MapSweep staged(layout_, operands_, {stream_x, stream_y}, 0, true, false, false, fused_.in(Pass::map));
+    const MapSweep staged(layout_, operands_, {fused_.input(), stream_y}, 0, true, false, false, fused_.in(Pass::map));
     for (index_t i = 0; i < count; ++i) run_map(staged, piece, column + i, first + i, 1, c.from(i), static_cast<A>(table.scale[column[i]]));
   }
 

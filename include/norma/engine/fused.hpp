@@ -77,13 +77,19 @@ class ForwardFusion : public Fusion<A> {
 
   ForwardFusion(const Options& options, const O& op) : options_(options), op_(op) {}
 
-  typename Fusion<A>::Changes changes(Pass pass, const Operands& operands) const override {
+  bool stores_sum(const Operands& operands, bool folded) const override {
+    return folded && options_.residual && operands[stream_sum].present() && options_.residual_rounding == ResidualRounding::rounded;
+  }
+  bool adds(const Operands&) const override { return false; }
+  typename Fusion<A>::Changes changes(Pass pass, const Operands& operands, bool folded) const override {
     typename Fusion<A>::Changes result;
     if (pass == Pass::measure && options_.scales_of_sets == nullptr) return result;
-    if (options_.residual || (options_.gate && options_.gate_first)) result.enters = set_of({stream_x});
+    const bool is_added = stores_sum(operands, folded) && pass > Pass::fold;
+    if ((options_.residual && !is_added) || (options_.gate && options_.gate_first))
+      result.enters = set_of({is_added ? stream_sum : stream_x});
     const bool after = options_.gate || options_.add || has_op || options_.scales || options_.scales_of_sets != nullptr ||
                        options_.rounding == Rounding::normalized_first;
-    if (pass == Pass::fold || !after) return result;
+    if (pass < Pass::measure || !after) return result;
     result.leaves = set_of({stream_y});
     // What is added may be what is overwritten.
     if (pass == Pass::map && operands[stream_add].data != operands[stream_y].data) result.in_place = set_of({stream_y});
@@ -91,16 +97,17 @@ class ForwardFusion : public Fusion<A> {
   }
 
   void enter(const Block<A>& block, const Numbers<const A>* from, const Numbers<A>* to) const override {
+    const bool is_added = block.stores_sum && block.pass > Pass::fold, maps = block.pass >= Pass::measure;
     block.each_part([&](const Block<A>& part, index_t r, index_t k) {
       Lines<const A> x = part.lines(from[0], r, k);
       const Lines<A> v = part.lines(to[0], r, k);
       typename Block<A>::Memory memory;
-      if (options_.residual) {
+      if (options_.residual && !is_added) {
         combine(part, v, Sum<A>(), x, part.read(stream_residual, memory));
         const ResidualRounding when = options_.residual_rounding;
-        if (when == ResidualRounding::rounded || (when == ResidualRounding::statistics_exact && part.pass != Pass::fold))
+        if (when == ResidualRounding::rounded || (when == ResidualRounding::statistics_exact && maps))
           round_part(part, part.has(stream_sum) ? stream_sum : stream_x, v);
-        if (part.has(stream_sum) && part.pass == Pass::map) part.write(stream_sum, v);
+        if (part.has(stream_sum) && part.pass == (part.stores_sum ? Pass::fold : Pass::map)) part.write(stream_sum, v);
         x = v;
       }
       if (options_.gate && options_.gate_first) multiply_by_gate(part, v, x, memory);
@@ -187,15 +194,18 @@ class BackwardFusion : public Fusion<A> {
 
   BackwardFusion(const Options& options, const O& op) : options_(options), op_(op) {}
 
-  typename Fusion<A>::Changes changes(Pass pass, const Operands&) const override {
+  bool stores_sum(const Operands&, bool) const override { return false; }
+  /// dx += ..., also where what is added to dx is what lies there.
+  bool adds(const Operands& operands) const override { return !multiplies_dx() && (options_.accumulate || lies_under_dx(operands)); }
+  typename Fusion<A>::Changes changes(Pass pass, const Operands& operands, bool) const override {
     typename Fusion<A>::Changes result;
     if (pass == Pass::measure) return result;
     const bool gated = options_.gate && !options_.gate_first, active = has_op && !options_.gate, maps = pass == Pass::map;
-    if (gated || active) result.enters |= set_of({stream_dy});
-    if (options_.gate && options_.gate_first) result.enters |= set_of({stream_x});
-    // A copy of dy for add_grad may overwrite it.
-    if (maps && options_.add_grad) result.enters |= set_of({stream_dy});
-    if (maps && (options_.sum_grad || options_.accumulate || (options_.gate && options_.gate_first))) result.leaves = set_of({stream_y});
+    if (gated || active || (maps && options_.add_grad)) result.enters |= set_of({stream_dy});
+    if (multiplies_dx()) result.enters |= set_of({stream_x});
+    if (!maps) return result;
+    if (multiplies_dx() || adds_sum_grad(operands)) result.leaves = set_of({stream_y});
+    if (!multiplies_dx() && !lies_under_dx(operands)) result.in_place = set_of({stream_y});
     return result;
   }
 
@@ -244,13 +254,21 @@ class BackwardFusion : public Fusion<A> {
               part, dx, [&](const Pack<A>& d, const Pack<A>& g) { return mul(d, op_(g)); }, dx, gate);
         }
       }
-      if (options_.sum_grad) combine(part, dx, Sum<A>(), dx, part.read(stream_sum_grad, memory));
-      if (options_.accumulate && part.has(stream_y)) combine(part, dx, Sum<A>(), dx, part.read(stream_y, memory));
+      if (adds_sum_grad(part.operands)) combine(part, dx, Sum<A>(), dx, part.read(stream_sum_grad, memory));
+      if (options_.accumulate && multiplies_dx() && part.has(stream_y)) combine(part, dx, Sum<A>(), dx, part.read(stream_y, memory));
     });
   }
   A measured(index_t, A number) const override { return number; }
 
  private:
+  bool multiplies_dx() const { return options_.gate && options_.gate_first; }
+  bool lies_under_dx(const Operands& operands) const {
+    return options_.sum_grad && operands[stream_sum_grad].data == operands[stream_y].data;
+  }
+  /// Where kernels have not done it.
+  bool adds_sum_grad(const Operands& operands) const {
+    return options_.sum_grad && (multiplies_dx() || options_.accumulate || !lies_under_dx(operands));
+  }
   /// y = n * op(gate) + add.
   void enter_gated(const Block<A>& part, const Numbers<const A>* from, const Numbers<A>* to, index_t r, index_t k) const {
     const Lines<const A> upstream = part.lines(from[0], r, k);

@@ -11,8 +11,14 @@
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
-/// Which sweep of a call. Measuring: a map whose results are looked at and not stored.
-enum class Pass : unsigned char { fold, measure, map };
+/// Which sweep of a call.
+enum class Pass : unsigned char {
+  probe,  ///< the first elements of what is folded next, for a pivot
+  fold,
+  refold,   ///< once more, at another scale
+  measure,  ///< a map whose results are looked at and not stored
+  map
+};
 
 /// Numbers of a block in one of its tensors: each cell a row that lies at its offset, or cells as neighbours and each element a row,
 /// `pitch` apart.
@@ -39,6 +45,7 @@ struct Block {
   const Layout& layout;  ///< of all streams; numbers cells and elements as the sweep's does
   const Operands& operands;
   Pass pass;
+  bool stores_sum;  ///< a fold leaves in stream_sum what a map then takes for x
   bool lanes;
   index_t cell, cells, i, n;
   A weight_offset;        ///< is added to weights
@@ -157,6 +164,8 @@ class AnyFusion {
   /// Its streams join the operands of a call on an x of this rank, which may have an axis of one element more than they. weight_offset is
   /// added to the call's weights.
   virtual void join(Operands& operands, int rank, double weight_offset) const = 0;
+  /// Whether kernels are to add to a backward's dx.
+  virtual bool adds(const Operands& operands) const = 0;
 
  protected:
   ~AnyFusion() = default;
@@ -171,7 +180,10 @@ class Fusion : public AnyFusion {
   struct Changes {
     StreamSet enters = 0, leaves = 0, in_place = 0;
   };
-  virtual Changes changes(Pass pass, const Operands& operands) const = 0;
+  /// `folded`: the call has statistics of x.
+  virtual Changes changes(Pass pass, const Operands& operands, bool folded) const = 0;
+  /// Whether a fold leaves in stream_sum what a map then takes for x.
+  virtual bool stores_sum(const Operands& operands, bool folded) const = 0;
   /// From what is there to what kernels see of the inputs that enter.
   virtual void enter(const Block<A>& block, const Numbers<const A>* from, const Numbers<A>* to) const = 0;
   /// Kernels have made the outputs of a map; none is stored.
@@ -214,17 +226,21 @@ class FusedStreams {
  public:
   using Changes = typename Fusion<A>::Changes;
 
-  FusedStreams(const AnyFusion* fusion, const Extents& x, const Roles& roles, const Operands& operands, double weight_offset)
+  FusedStreams(const AnyFusion* fusion, const Extents& x, const Roles& roles, const Operands& operands, double weight_offset, bool folded)
       : fusion_(static_cast<const Fusion<A>*>(fusion)), weight_offset_(static_cast<A>(weight_offset)) {
     if (fusion == nullptr) return;
     all_.emplace(Tensors{operands, Layout(x, roles, operands)});
-    for (const Pass pass : {Pass::fold, Pass::measure, Pass::map}) changes_[static_cast<int>(pass)] = fusion_->changes(pass, operands);
+    for (const Pass pass : {Pass::probe, Pass::fold, Pass::refold, Pass::measure, Pass::map})
+      changes_[static_cast<int>(pass)] = fusion_->changes(pass, operands, folded);
+    stores_sum_ = fusion_->stores_sum(operands, folded);
   }
   FusedStreams(const FusedStreams&) = delete;
   FusedStreams& operator=(const FusedStreams&) = delete;
 
   bool present() const { return fusion_ != nullptr; }
   const Fusion<A>& fusion() const { return *fusion_; }
+  /// What a map reads.
+  Stream input() const { return stores_sum_ ? stream_sum : stream_x; }
   const Changes& changes(Pass pass) const { return changes_[static_cast<int>(pass)]; }
   bool any(Pass pass) const { return (changes(pass).enters | changes(pass).leaves) != 0; }
   /// For a sweep: this, if it has to know of it.
@@ -240,6 +256,7 @@ class FusedStreams {
     return {all_->layout,
             all_->operands,
             s.pass,
+            stores_sum_,
             s.lanes,
             s.first + s.cell,
             s.cells,
@@ -256,7 +273,8 @@ class FusedStreams {
   };
   const Fusion<A>* fusion_;
   A weight_offset_;
-  Changes changes_[3] = {};
+  Changes changes_[5] = {};
+  bool stores_sum_ = false;
   std::optional<Tensors> all_ = {};
 };
 

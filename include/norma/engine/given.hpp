@@ -30,7 +30,7 @@ template <class A, class U>
 void apply_statistics_to_operands(const CallRef& executor, const Roles& roles, const Extents& x, const Operands& operands, A weight_offset,
                                   bool streaming, const GivenStatistics& given) {
   const Plan plan(x, roles, operands, Span::none, sets_on_stack, executor.concurrency());
-  const ForwardCall call{given.statistic, static_cast<double>(weight_offset), plan.order(), streaming, executor.fusion()};
+  const ForwardCall call{given.statistic, static_cast<double>(weight_offset), plan.order(), streaming, executor.fusion(), false};
   run_forward<A, U>(
       executor, call, plan, x, operands, nullptr,
       [&](const Forward<A, U>& forward, const Piece& piece, SetTable<A>& table, const auto&) { forward.take(piece, given, table); });
