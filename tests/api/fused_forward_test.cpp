@@ -104,6 +104,32 @@ TYPED_TEST(FusedForward, IsTheSeparateCalls) {
         if (all_streams[i].gate && !all) continue;
         check(layer, lie, all_streams[i], norma::Identity(), norma::sequential);
         check(layer, lie, all_streams[i], Bent(), pool);
+        check(layer, lie, all_streams[i], norma::relu, norma::sequential.with(norma::Streaming::always));
+      }
+    }
+  });
+}
+
+/// sum may be exactly x or residual; also where squares leave the range of float, so that sets are folded twice.
+TYPED_TEST(FusedForward, SumMayLieOverAnInput) {
+  using E = TypeParam;
+  const Streams s{.residual = true, .sum = true, .add = true};
+  each_fused_layer<float>([&](auto& layer, bool) {
+    for (const Lie& lie : lies) {
+      for (const double size : {1.0, 1e30}) {
+        SCOPED_TRACE(std::string(name_of(lie.x)) + ", " + name_of(lie.others) + ", " + std::to_string(size));
+        Inputs<E> in(lie);
+        Values x = in.x.values();
+        for (double& v : x) v = rounded_to(element_of<E>, v * size);
+        in.x.set(x);
+        const auto [y, sum] = separately(layer, in, lie.x, s, Bent());
+        auto fused = layer;
+        norma::Saved<float> saved;
+        norma::Fused streams = in.of(s);
+        streams.sum = in.view(in.x);
+        fused.forward(in.view(in.x), in.view(in.y), saved, streams, Bent());
+        EXPECT_TRUE(same(in.y.values(), y));
+        EXPECT_TRUE(same(in.x.values(), sum));
       }
     }
   });
