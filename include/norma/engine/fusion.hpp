@@ -198,7 +198,8 @@ class Fusion : public AnyFusion {
 /// A call: who runs it, and what is fused with the norm.
 class CallRef : public ExecutorRef {
  public:
-  CallRef(const ExecutorRef& executor) : ExecutorRef(executor) {}
+  template <Executor E>
+  CallRef(const E& executor) : ExecutorRef(executor) {}
   CallRef(const ExecutorRef& executor, const AnyFusion& fusion) : ExecutorRef(executor), fusion_(&fusion) {}
 
   /// A Fusion<A> of the call's arithmetic A; null where nothing is fused.
