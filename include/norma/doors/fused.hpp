@@ -5,7 +5,8 @@
 
 #include <norma/core/view.hpp>
 #include <norma/doors/normalize.hpp>
-#include <norma/engine/fused.hpp>
+#include <norma/engine/fused_backward.hpp>
+#include <norma/engine/fused_forward.hpp>
 #include <norma/engine/roles.hpp>
 #include <norma/kernels/ops.hpp>
 

@@ -219,6 +219,12 @@ struct Swept {
   index_t first, cell, cells, i, n;
   const Coefficients<A>& x_hat;
   A* of_cells;
+
+  void scale(const Numbers<A>& numbers, A factor) const {
+    for (index_t c = 0; c < cells; ++c) {
+      for (index_t e = 0; e < n; ++e) numbers.first[lanes ? e * numbers.pitch + c : numbers.offset[c] + e] *= factor;
+    }
+  }
 };
 
 /// The streams of a fused call, as its sweeps see them. Without a fusion: nothing.

@@ -182,7 +182,7 @@ class Sweep {
       for (std::size_t s = Outputs; s < S; ++s) {
         if (!stream_[s].present() || tensor[s].first != buffer[s]) continue;
         if (std::is_same_v<A, U> && tile.streams && stream_[s].direct()) {
-          for (index_t k = 0; k < rows; ++k) stream_run(elements(s, tile.offset[s][r + k] + i), buffer[s] + k * pitch, n);
+          for (index_t k = 0; k < rows; ++k) copy_past_cache(elements(s, tile.offset[s][r + k] + i), buffer[s] + k * pitch, n);
         } else {
           stream_[s].unstage_rows(tile.offset[s] + r, rows, i, n, buffer[s], pitch);
         }
@@ -220,20 +220,12 @@ class Sweep {
         if (!stream_[s].present() || tensor[s].first != buffer[s]) continue;
         const index_t offset = tile.offset[s][0] + cell + i * lane_stride(s);
         if (tile.streams && !converted_[s]) {
-          for (index_t e = 0; e < n; ++e) stream_run(elements(s, offset + e * lane_stride(s)), buffer[s] + e * pitch, cells);
+          for (index_t e = 0; e < n; ++e) copy_past_cache(elements(s, offset + e * lane_stride(s)), buffer[s] + e * pitch, cells);
         } else {
           stream_[s].unstage_lanes(offset, lane_stride(s), n, cells, buffer[s], pitch);
         }
       }
     }
-  }
-
-  /// to[i] = from[i] for i in [0, n), past the cache where whole registers lie so.
-  static void stream_run(A* to, const A* from, index_t n) {
-    index_t i = elements_to_alignment<pack_size<A>>(to, n);
-    for (index_t k = 0; k < i; ++k) to[k] = from[k];
-    for (; i + pack_size<A> <= n; i += pack_size<A>) store_streaming(to + i, load(from + i));
-    for (; i < n; ++i) to[i] = from[i];
   }
 
   /// Whether a tensor can be taken where it lies, and whether a copy of it is wanted all the same, to be changed.
@@ -271,16 +263,10 @@ class Sweep {
       }
     }
     if (changes.enters != 0) fused_->enter(swept, from, to);
-    if (scale != A(1) && (changes.enters >> stream_[0].stream() & 1u) != 0) scale_numbers(swept, to[0], scale);
+    if (scale != A(1) && (changes.enters >> stream_[0].stream() & 1u) != 0) swept.scale(to[0], scale);
     kernels();
     if (maps && changes.leaves != 0) fused_->leave(swept, to);
   }
-  static void scale_numbers(const Swept<A>& swept, const Numbers<A>& numbers, A scale) {
-    for (index_t c = 0; c < swept.cells; ++c) {
-      for (index_t e = 0; e < swept.n; ++e) numbers.first[swept.lanes ? e * numbers.pitch + c : numbers.offset[c] + e] *= scale;
-    }
-  }
-
   index_t lane_stride(std::size_t s) const {
     return layout_.averaged.count == 0 ? 0 : layout_.averaged.axis[0].stride[stream_[s].stream()];
   }

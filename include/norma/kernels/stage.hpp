@@ -81,6 +81,15 @@ NORMA_INLINE void unstage_run(E* target, index_t stride, const T* tile, index_t 
   for (; i < count; ++i) put_number(target + i * stride, tile[i]);
 }
 
+/// to[i] = from[i] for i in [0, n), past the cache where whole registers lie so.
+template <class T>
+inline void copy_past_cache(T* to, const T* from, index_t n) {
+  index_t i = elements_to_alignment<pack_size<T>>(to, n);
+  for (index_t k = 0; k < i; ++k) to[k] = from[k];
+  for (; i + pack_size<T> <= n; i += pack_size<T>) store_streaming(to + i, load(from + i));
+  for (; i < n; ++i) to[i] = from[i];
+}
+
 /// Whether these are n numbers one behind the other.
 inline bool consecutive(const index_t* number, index_t n) {
   for (index_t i = 1; i < n; ++i) {
