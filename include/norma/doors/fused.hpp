@@ -195,29 +195,26 @@ class FusedDerivative final : public BackwardFusion<A, O> {
   const FusedBackward& fused_;
 };
 
-/// run(call) with what is fused, if anything is: numbers of 32 bits and more are rounded once, whatever `rounding` says.
-template <class P, class X, class Y, class Run>
-inline void fused_forward(const CallRef& call, const TensorView<X>&, const TensorView<Y>&, Rounding rounding, const Run& run) {
-  if constexpr (sizeof(X) == 2 || sizeof(Y) == 2) {
-    if (rounding == Rounding::normalized_first) {
-      const Fused nothing;
-      const FusedForward<Arithmetic<P, X, Y>, Y, Identity> fusion(nothing, Identity(), rounding);
-      return run(CallRef(call, fusion));
-    }
-  }
-  run(call);
-}
+/// run(call) with what is fused. Out of line, for only who fuses should pay for the stack.
 template <class P, class X, class Y, class Run, class O>
-inline void fused_forward(const CallRef& call, const TensorView<X>&, const TensorView<Y>&, Rounding rounding, const Run& run,
-                          const Fused& fused, const O& op) {
+NORMA_NOINLINE void fused_forward(const CallRef& call, const TensorView<X>&, const TensorView<Y>&, Rounding rounding, const Run& run,
+                                  const Fused& fused, const O& op) {
   const FusedForward<Arithmetic<P, X, Y>, Y, O> fusion(fused, op, sizeof(X) == 2 || sizeof(Y) == 2 ? rounding : Rounding::once);
   run(CallRef(call, fusion));
+}
+/// The same with nothing but another rounding, if that: numbers of 32 bits and more are rounded once, whatever `rounding` says.
+template <class P, class X, class Y, class Run>
+inline void fused_forward(const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y, Rounding rounding, const Run& run) {
+  if constexpr (sizeof(X) == 2 || sizeof(Y) == 2) {
+    if (rounding == Rounding::normalized_first) return fused_forward<P>(call, x, y, rounding, run, Fused(), Identity());
+  }
+  run(call);
 }
 
 /// run(call, dy, x, dx) of a fused backward.
 template <class P, class DY, class X, class DX, class O, class Run>
-inline void fused_backward(const CallRef& call, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx,
-                           const FusedBackward& fused, const O& op, const Run& run) {
+NORMA_NOINLINE void fused_backward(const CallRef& call, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx,
+                                   const FusedBackward& fused, const O& op, const Run& run) {
   const FusedDerivative<Arithmetic<P, X, DY, DX>, O> fusion(fused, op);
   run(CallRef(call, fusion), dy, x, dx);
 }

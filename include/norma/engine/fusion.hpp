@@ -2,9 +2,8 @@
 // activation, roundings. The engine knows when, doors know what.
 #pragma once
 
-#include <optional>
-
 #include <norma/core/execution.hpp>
+#include <norma/engine/fused_tensors.hpp>
 #include <norma/engine/piece.hpp>
 #include <norma/engine/set_stream.hpp>
 #include <norma/kernels/coefficients.hpp>
@@ -53,7 +52,7 @@ struct Block {
   A* of_cells;            ///< a number of each cell that outlives the block
 
   /// What is done at once: as much as copies of other streams hold.
-  static constexpr index_t most = 256;
+  static constexpr index_t most = 1024 / static_cast<index_t>(sizeof(A));
   struct Memory {
     alignas(64) A number[most];
   };
@@ -191,8 +190,13 @@ class Fusion : public AnyFusion {
   /// What a cell's number, 0 before, has become in a pass that measures the set at this place; the one that maps finds what is returned.
   virtual A measured(index_t place, A number) const = 0;
 
+  FusedMemory& memory() const { return memory_; }
+
  protected:
   ~Fusion() = default;
+
+ private:
+  mutable FusedMemory memory_;
 };
 
 /// A call: who runs it, and what is fused with the norm.
@@ -236,10 +240,13 @@ class FusedStreams {
   FusedStreams(const AnyFusion* fusion, const Extents& x, const Roles& roles, const Operands& operands, double weight_offset, bool folded)
       : fusion_(static_cast<const Fusion<A>*>(fusion)), weight_offset_(static_cast<A>(weight_offset)) {
     if (fusion == nullptr) return;
-    all_.emplace(Tensors{operands, Layout(x, roles, operands)});
+    all_ = fusion_->memory().take({operands, Layout(x, roles, operands)});
     for (const Pass pass : {Pass::probe, Pass::fold, Pass::refold, Pass::measure, Pass::map})
       changes_[static_cast<int>(pass)] = fusion_->changes(pass, operands, folded);
     stores_sum_ = fusion_->stores_sum(operands, folded);
+  }
+  ~FusedStreams() {
+    if (all_ != nullptr) fusion_->memory().give_back(all_);
   }
   FusedStreams(const FusedStreams&) = delete;
   FusedStreams& operator=(const FusedStreams&) = delete;
@@ -274,15 +281,11 @@ class FusedStreams {
             s.of_cells == nullptr ? nullptr : s.of_cells + s.cell};
   }
 
-  struct Tensors {
-    Operands operands;
-    Layout layout;
-  };
   const Fusion<A>* fusion_;
   A weight_offset_;
   Changes changes_[5] = {};
   bool stores_sum_ = false;
-  std::optional<Tensors> all_ = {};
+  FusedTensors* all_ = nullptr;
 };
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

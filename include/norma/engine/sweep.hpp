@@ -38,7 +38,8 @@ inline constexpr index_t far_bytes = index_t{16} << 20;
 
 /// S tensors, of which those from Outputs on are written. Kernels take elements of type U where they lie, others from copies in A. Length:
 /// elements that are staged at once. Sums want whole blocks; what is mapped is cut shorter, for stacks are small.
-template <class A, class U, std::size_t S, std::size_t Outputs = S, index_t Length = Outputs == S ? block_length : block_length / 2>
+template <class A, class U, std::size_t S, std::size_t Outputs = S,
+          index_t Length = Outputs == S ? block_length : 2048 / static_cast<index_t>(sizeof(A))>
 class Sweep {
  public:
   static constexpr index_t length = Length;
