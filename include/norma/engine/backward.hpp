@@ -1,6 +1,7 @@
 // Backward: the two sweeps over the cells of a piece, and the algebra between them.
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include <norma/engine/element_parameters.hpp>
@@ -97,7 +98,7 @@ class Backward {
     TileNumbers<A, 3> memory;
     const auto of_set = memory.pick({table.mean, table.factor, table.shift}, table.sets, column, count, side_by_side);
     const Coefficients<A> c{of_set[0], of_set[1], of_set[2]};
-    SeenNorm seen;
+    std::unique_ptr<SeenNorm> seen;
     tile.x_hat = norm_of_cells(piece, column, count, c, seen);
     CellSumsOfTile sums;
     for (auto& column_of_sums : sums) clear_columns(column_of_sums, count);
@@ -150,7 +151,7 @@ class Backward {
     const auto of_set = memory.pick({table.mean, table.factor, table.shift, table.scale, table.slope, table.offset}, table.sets, column,
                                     count, side_by_side);
     const Coefficients<A> c{of_set[0], of_set[1], of_set[2]};
-    SeenNorm seen;
+    std::unique_ptr<SeenNorm> seen;
     tile.x_hat = norm_of_cells(piece, column, count, c, seen);
     DxCoefficients<A> d{of_set[3], of_set[4], of_set[5]};
     alignas(64) A scale[tile_lanes<A>];
@@ -185,15 +186,17 @@ class Backward {
   struct SeenNorm {
     alignas(64) A factor[tile_lanes<A>], shift[tile_lanes<A>];
   };
-  Coefficients<A> norm_of_cells(const Piece& piece, const index_t* column, index_t count, const Coefficients<A>& c, SeenNorm& seen) const {
+  Coefficients<A> norm_of_cells(const Piece& piece, const index_t* column, index_t count, const Coefficients<A>& c,
+                                std::unique_ptr<SeenNorm>& seen) const {
     const Reshape& reshape = call_.reshape;
     if (!fused_.present() || !reshape.present()) return c;
+    seen = std::make_unique<SeenNorm>();
     for (index_t i = 0; i < count; ++i) {
       const index_t place = piece.place_of_column(layout_, column[i]);
-      seen.factor[i] = static_cast<A>(mul(reshape.gain[place], static_cast<double>(c.rstd[i])));
-      seen.shift[i] = static_cast<A>(std::fma(reshape.gain[place], static_cast<double>(c.shift[i]), reshape.shift[place]));
+      seen->factor[i] = static_cast<A>(mul(reshape.gain[place], static_cast<double>(c.rstd[i])));
+      seen->shift[i] = static_cast<A>(std::fma(reshape.gain[place], static_cast<double>(c.shift[i]), reshape.shift[place]));
     }
-    return {c.mean, seen.factor, seen.shift};
+    return {c.mean, seen->factor, seen->shift};
   }
 
   struct Weights {

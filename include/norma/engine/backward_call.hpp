@@ -49,7 +49,8 @@ class BackwardRun {
     const index_t bytes = SumsTable<A>::bytes(plan_.sets_per_slice());
     std::byte* const memory_of_tasks = bytes <= static_cast<index_t>(on_stack) ? nullptr : scratch_.data() + reserved_;
     each_slice<on_stack>(executor_, plan_, bytes, memory_of_tasks, [&](Slice slice, std::byte* memory) {
-      const Backward<A, U> backward(call_, slice.extents, slice.roles, without_gradients(slice.operands));
+      drop_gradients(slice.operands);
+      const Backward<A, U> backward(call_, slice.extents, slice.roles, slice.operands);
       slice.piece.last = backward.layout().sets;
       SumsTable<A> table(slice.piece.sets, memory);
       run_piece(backward, slice.piece, table, {});
@@ -142,7 +143,8 @@ class BackwardRun {
   template <class Work>
   void each_near_slice(const Work& work) const {
     each_slice<1>(executor_, plan_.near(executor_.concurrency()), 0, nullptr, [&](Slice slice, std::byte*) {
-      const Backward<A, U> backward(call_, slice.extents, slice.roles, without_gradients(slice.operands));
+      drop_gradients(slice.operands);
+      const Backward<A, U> backward(call_, slice.extents, slice.roles, slice.operands);
       slice.piece.numbering = Numbering::call;
       work(slice.piece, backward);
       if (call_.streaming) streaming_fence();
@@ -150,8 +152,9 @@ class BackwardRun {
   }
 
   /// Sums of cells are scattered afterwards: how gradients repeat is of no interest to the sweeps.
+  static void drop_gradients(Operands& operands) { operands[stream_weight_grad] = operands[stream_bias_grad] = Operand(); }
   static Operands without_gradients(Operands operands) {
-    operands[stream_weight_grad] = operands[stream_bias_grad] = Operand();
+    drop_gradients(operands);
     return operands;
   }
   void run_range(const Backward<A, U>& backward, index_t first, index_t last, const GradientRun<A>& gradient) const {
@@ -191,6 +194,28 @@ class BackwardRun {
   Whole* whole_ = nullptr;
 };
 
+template <class A, class U>
+void normalize_operands_backward(const CallRef& executor, const Statistic& statistic, const Roles& roles, const Extents& x,
+                                 const Operands& operands, A weight_offset, bool streaming, const StatisticArrays& statistics,
+                                 Buffer<std::byte>& scratch, const Reshape& reshape, Result result, const BackwardHook<A>& hook);
+
+/// The gradients of weight and bias one after the other. Out of line, for its copies of operands.
+template <class A, class U>
+NORMA_NOINLINE void normalize_operands_backward_apart(const CallRef& executor, const Statistic& statistic, const Roles& roles,
+                                                      const Extents& x, const Operands& operands, A weight_offset, bool streaming,
+                                                      const StatisticArrays& statistics, Buffer<std::byte>& scratch, const Reshape& reshape,
+                                                      Result result, const BackwardHook<A>& hook) {
+  Operands part = operands;
+  part[stream_weight_grad] = part[stream_y] = part[stream_gate_grad] = part[stream_add_grad] = Operand();
+  // dx last: it may overwrite dy or x.
+  normalize_operands_backward<A, U>(executor, statistic, roles, x, part, weight_offset, false, statistics, scratch, {}, Result::replaced,
+                                    {});
+  part = operands;
+  part[stream_bias_grad] = Operand();
+  normalize_operands_backward<A, U>(executor, statistic, roles, x, part, weight_offset, streaming, statistics, scratch, reshape, result,
+                                    hook);
+}
+
 /// dx = ... (or += ...), parameter gradients += ..., each where present. x has elements.
 template <class A, class U>
 void normalize_operands_backward(const CallRef& executor, const Statistic& statistic, const Roles& roles, const Extents& x,
@@ -204,15 +229,8 @@ void normalize_operands_backward(const CallRef& executor, const Statistic& stati
   const bool slots =
       gradients && !plan.in_slices() && (roles.groups > 0 || plan.varies_in_cells({stream_weight, stream_weight_grad, stream_bias_grad}));
   if (slots && gradients_group_differently(operands, x, roles)) {
-    Operands bias_only = operands, the_rest = operands;
-    bias_only[stream_weight_grad] = bias_only[stream_y] = bias_only[stream_gate_grad] = bias_only[stream_add_grad] = Operand();
-    the_rest[stream_bias_grad] = Operand();
-    // dx last: it may overwrite dy or x.
-    normalize_operands_backward<A, U>(executor, statistic, roles, x, bias_only, weight_offset, false, statistics, scratch, {},
-                                      Result::replaced, {});
-    normalize_operands_backward<A, U>(executor, statistic, roles, x, the_rest, weight_offset, streaming, statistics, scratch, reshape,
-                                      result, hook);
-    return;
+    return normalize_operands_backward_apart<A, U>(executor, statistic, roles, x, operands, weight_offset, streaming, statistics, scratch,
+                                                   reshape, result, hook);
   }
   const bool adds = result == Result::added || (executor.fusion() != nullptr && executor.fusion()->adds(operands));
   BackwardCall call{statistic,         statistics, static_cast<double>(weight_offset), plan.order(), streaming && !adds, adds, reshape,
