@@ -37,15 +37,9 @@ class BackwardRun {
     return slices_memory<on_stack>(executor, plan, SumsTable<A>::bytes(plan.sets_per_slice()));
   }
 
-  void in_slices() {
-    if (hook_.span == Span::call) {
-      const Backward<A, U> backward(call_, x_, plan_.roles(), without_gradients(operands_));
-      Whole whole(*this, backward, scratch_.data() + reserved_);
-      each_near_slice([&](const Piece& piece, const Backward<A, U>& part) { part.fold(piece, 0, part.layout().sets, whole.table, {}); });
-      hook_(whole.table, whole.piece);
-      each_near_slice([&](const Piece& piece, const Backward<A, U>& part) { part.map(piece, 0, part.layout().sets, whole.table); });
-      return;
-    }
+  // Out of line, each of these: a call takes the stack of the one it goes through alone.
+  NORMA_NOINLINE void in_slices() {
+    if (hook_.span == Span::call) return in_whole_slices();
     const index_t bytes = SumsTable<A>::bytes(plan_.sets_per_slice());
     std::byte* const memory_of_tasks = bytes <= static_cast<index_t>(on_stack) ? nullptr : scratch_.data() + reserved_;
     each_slice<on_stack>(executor_, plan_, bytes, memory_of_tasks, [&](Slice slice, std::byte* memory) {
@@ -57,7 +51,7 @@ class BackwardRun {
       if (call_.streaming) streaming_fence();
     });
   }
-  void in_rows() {
+  NORMA_NOINLINE void in_rows() {
     const Backward<A, U> backward(call_, x_, plan_.roles(), without_gradients(operands_));
     whole_or_not(backward, [&] {
       parallel_sets(executor_, backward.layout().sets, x_.product(),
@@ -65,7 +59,7 @@ class BackwardRun {
     });
   }
   /// Gradients of parameters that vary along the elements of sets: in slots of sets, which are summed by themselves and combined in order.
-  void in_slots() {
+  NORMA_NOINLINE void in_slots() {
     const Backward<A, U> backward(call_, x_, plan_.roles(), operands_);
     whole_or_not(backward, [&] { fill_slots(backward); });
   }
@@ -73,6 +67,13 @@ class BackwardRun {
  private:
   static constexpr std::size_t on_stack = static_cast<std::size_t>(SumsTable<A>::bytes(tile_lanes<A>));
 
+  NORMA_NOINLINE void in_whole_slices() {
+    const Backward<A, U> backward(call_, x_, plan_.roles(), without_gradients(operands_));
+    Whole whole(*this, backward, scratch_.data() + reserved_);
+    each_near_slice([&](const Piece& piece, const Backward<A, U>& part) { part.fold(piece, 0, part.layout().sets, whole.table, {}); });
+    hook_(whole.table, whole.piece);
+    each_near_slice([&](const Piece& piece, const Backward<A, U>& part) { part.map(piece, 0, part.layout().sets, whole.table); });
+  }
   void fill_slots(const Backward<A, U>& backward) {
     const Layout& layout = backward.layout();
     const index_t group_size = layout.sets / layout.groups;
