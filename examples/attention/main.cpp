@@ -1,5 +1,6 @@
 // An attention block learns to look up tokens, at a rate that is too high for it: its logits explode. With QKNorm they stay bounded.
 
+#include "../gnuplot.hpp"
 #include "block.hpp"
 
 #include <cstdio>
@@ -45,15 +46,6 @@ struct Contestant {
   Block block;
   Lookup data;
 };
-
-void draw(const std::string& curves, const std::string& picture) {
-  if (std::system("command -v gnuplot >/dev/null 2>&1") != 0) {
-    std::fputs("gnuplot is not installed, so there is no picture\n", stderr);
-    return;
-  }
-  const std::string command = "gnuplot -c '" ATTENTION_SOURCE_DIR "/logits.gnuplot' '" + curves + "' '" + picture + "'";
-  if (std::system(command.c_str()) == 0) std::printf("wrote %s\n", picture.c_str());
-}
 
 /// One row per step that is shown, three columns per contestant. Returns the largest logit of each in the last step.
 std::vector<double> train(std::vector<Contestant>& all, int steps, float rate, std::ofstream& file) {
@@ -124,6 +116,6 @@ int main(int argc, char** argv) {
     return 1;
   }
   std::printf("wrote %s\n", path.c_str());
-  draw(path, out + "/logits.png");
+  pictures::draw({ATTENTION_SOURCE_DIR "/logits.gnuplot", path, out + "/logits.png"}, out + "/logits.png");
   return last[1] < last[0] && last[2] < last[0] ? 0 : 1;
 }

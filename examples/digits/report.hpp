@@ -1,13 +1,13 @@
 // What is left at the end: a table, the learning curves as numbers, and their picture.
 #pragma once
 
+#include "../gnuplot.hpp"
 #include "train.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdio>
-#include <cstdlib>
 #include <fstream>
 #include <limits>
 #include <ostream>
@@ -113,24 +113,6 @@ inline void write_grid(const std::vector<Trained>& all, const std::string& path)
   save(file, path);
 }
 
-inline std::string shell_quoted(const std::string& word) {
-  std::string quoted = "'";
-  for (const char c : word) c == '\'' ? quoted += "'\\''" : quoted += c;
-  quoted += '\'';
-  return quoted;
-}
-
-/// gnuplot -c words...; says so where that is not installed (if it fails, it has said why itself).
-inline void draw(const std::vector<std::string>& words, const std::string& picture) {
-  if (std::system("command -v gnuplot >/dev/null 2>&1") != 0) {
-    std::fputs("gnuplot is not installed, so there is no picture\n", stderr);
-    return;
-  }
-  std::string command = "gnuplot -c";
-  for (const std::string& word : words) command.append(" ").append(shell_quoted(word));
-  if (std::system(command.c_str()) == 0) std::printf("wrote %s\n", picture.c_str());
-}
-
 /// Everything about `all` into the directory `out`; `scripts` has the gnuplot files.
 inline void write_report(const std::vector<Trained>& all, const std::vector<Eigen::Index>& batches, const std::string& out,
                          const std::string& scripts) {
@@ -149,7 +131,7 @@ inline void write_report(const std::vector<Trained>& all, const std::vector<Eige
   }
   std::string& norms = words.emplace_back();
   for (std::size_t i = 0; i < all.size(); i += batches.size()) norms.append("\"").append(all[i].norm.title).append("\" ");
-  draw(words, picture);
+  pictures::draw(words, picture);
 }
 
 }  // namespace digits

@@ -1,10 +1,10 @@
 // A GAN on a ring of eight Gaussians, with and without SpectralNorm in the critic: how steep the critic becomes, and what is learned.
 
+#include "../gnuplot.hpp"
 #include "train.hpp"
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
@@ -56,15 +56,6 @@ void play(Game& game, const Options& options, const char* title) {
   }
 }
 
-void draw(const std::string& samples, const std::string& picture) {
-  if (std::system("command -v gnuplot >/dev/null 2>&1") != 0) {
-    std::fputs("gnuplot is not installed, so there is no picture\n", stderr);
-    return;
-  }
-  const std::string command = "gnuplot -c '" GAN_SOURCE_DIR "/samples.gnuplot' '" + samples + "' '" + picture + "'";
-  if (std::system(command.c_str()) == 0) std::printf("wrote %s\n", picture.c_str());
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -86,7 +77,7 @@ int main(int argc, char** argv) {
     }
     if (!file.flush()) throw std::runtime_error("cannot write " + path);
     std::printf("\nThe critic's bound at the end: %.4g without, %.4f with SpectralNorm.\nwrote %s\n", bound[0], bound[1], path.c_str());
-    draw(path, options.out + "/samples.png");
+    pictures::draw({GAN_SOURCE_DIR "/samples.gnuplot", path, options.out + "/samples.png"}, options.out + "/samples.png");
     return bound[1] <= 1.05 ? 0 : 1;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "gan: %s\n", error.what());

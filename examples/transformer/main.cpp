@@ -1,13 +1,13 @@
 // A small decoder learns to continue this repository's README files byte by byte, with float activations and with bfloat16 ones: the same
 // loss. Then the logits of one prompt: the same bits alone and in a batch, from the cache and at once, with one thread and with two.
 
+#include "../gnuplot.hpp"
 #include "decode.hpp"
 #include "train.hpp"
 
 #include <atomic>
 #include <bit>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -174,15 +174,6 @@ bool same_bits(Trainer<E>& trainer, const char* name, const Bytes& text, std::si
   return bits == 0 && off <= tolerance;
 }
 
-void draw(const std::string& curves, const std::string& picture) {
-  if (std::system("command -v gnuplot >/dev/null 2>&1") != 0) {
-    std::fputs("gnuplot is not installed, so there is no picture\n", stderr);
-    return;
-  }
-  const std::string command = "gnuplot -c '" TRANSFORMER_SOURCE_DIR "/loss.gnuplot' '" + curves + "' '" + picture + "'";
-  if (std::system(command.c_str()) == 0) std::printf("wrote %s\n", picture.c_str());
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -205,7 +196,7 @@ int main(int argc, char** argv) {
     const bool same_f32 = same_bits(f32, " f32", text, options.prompt, 1e-3F);
     const bool same_bf16 = same_bits(bf16, "bf16", text, options.prompt, 0.5F);
     std::printf("wrote %s\n", path.c_str());
-    draw(path, options.out + "/loss.png");
+    pictures::draw({TRANSFORMER_SOURCE_DIR "/loss.gnuplot", path, options.out + "/loss.png"}, options.out + "/loss.png");
     const bool learned = last.f32 < 0.8 * first.f32 && last.bf16 < 0.8 * first.bf16 && std::abs(ratio - 1) <= 0.02;
     return learned && same_f32 && same_bf16 ? 0 : 1;
   } catch (const std::exception& error) {

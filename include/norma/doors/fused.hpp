@@ -1,4 +1,4 @@
-// Fused calls: other tensors and an activation that go with a norm, so that memory is swept once.
+// Fused calls: other tensors and an activation that are swept together with those of a norm.
 #pragma once
 
 #include <optional>
@@ -8,7 +8,6 @@
 #include <norma/engine/fused_backward.hpp>
 #include <norma/engine/fused_forward.hpp>
 #include <norma/engine/roles.hpp>
-#include <norma/kernels/ops.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
@@ -143,8 +142,9 @@ class FusedForward final : public ForwardFusion<A, O> {
       return;
     }
     if (both || !any) raise_shape_error(layer, ": a y of std::int8_t wants either scale or row_scales");
-    if (fused_.scale.has_value() && !(*fused_.scale > 0 && *fused_.scale <= std::numeric_limits<double>::max()))
-      raise_shape_error(layer, ": scale is ", *fused_.scale, "; a positive number is wanted");
+    const A scale = static_cast<A>(fused_.scale.value_or(1));
+    if (!(scale > A(0) && scale <= std::numeric_limits<A>::max()))
+      raise_shape_error(layer, ": scale is ", *fused_.scale, "; a positive number of the arithmetic's type is wanted");
     if (!fused_.row_scales.has_value()) return;
     const TensorView<float>& scales = *fused_.row_scales;
     if (roles.planes || roles.groups > 0) raise_shape_error(layer, ": row_scales are for LayerNorm and RMSNorm");

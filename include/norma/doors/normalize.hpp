@@ -209,10 +209,11 @@ inline void apply_statistics_backward(const CallRef& call, const Roles& roles, c
     Saved<P> saved;
     const StatisticArrays statistics = saved.prepare(sets, true);
     for (index_t set = 0; set < sets; ++set) statistics.put(set, given[set]);
-    const auto constants = [](SumsTable<A>& table, const Piece&) { table.finish_constants(); };
-    const BackwardHook<A> hook(Span::none, constants);
-    if (call.fusion() != nullptr)  // x is wanted for dx, too
-      return differentiate<P>(call, given.statistic, roles, dy, x, statistics, saved.scratch(), dx, affine, {}, Result::replaced, hook);
+    if (call.fusion() != nullptr) {  // x is wanted for dx, too
+      const auto constants = [](SumsTable<A>& table, const Piece&) { table.finish_constants(); };
+      return differentiate<P>(call, given.statistic, roles, dy, x, statistics, saved.scratch(), dx, affine, {}, Result::replaced,
+                              BackwardHook<A>(Span::none, constants));
+    }
     differentiate<P>(call, given.statistic, roles, dy, x, statistics, saved.scratch(), TensorView<DX>(), affine);
   }
   if (dx.data() == nullptr || x.size() == 0) return;

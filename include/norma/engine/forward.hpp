@@ -245,15 +245,14 @@ class Forward {
     typename MapSweep::Tile tile;
     sweep.start(first, count, tile);
     tile.streams = call_.streaming;
+    A numbers[tile_lanes<A>];
     if (fused_.any(Pass::measure)) {
-      A numbers[tile_lanes<A>] = {};
+      for (index_t i = 0; i < tile_lanes<A>; ++i) numbers[i] = A(0);
       tile.of_cells = numbers;
       tile.pass = Pass::measure;
       map_cells_of_tile(sweep, tile, c, scale);
       for (index_t i = 0; i < count; ++i) numbers[i] = fused_.fusion().measured(piece.place_of_column(layout_, column[i]), numbers[i]);
       tile.pass = Pass::map;
-      map_cells_of_tile(sweep, tile, c, scale);
-      return;
     }
     map_cells_of_tile(sweep, tile, c, scale);
   }

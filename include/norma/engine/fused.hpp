@@ -4,6 +4,7 @@
 
 #include <norma/engine/fusion.hpp>
 #include <norma/kernels/elementwise.hpp>
+#include <norma/kernels/ops.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
@@ -18,18 +19,6 @@ enum class ResidualRounding : unsigned char {
   rounded,          ///< statistics and y
   exact,            ///< neither; only what is stored is rounded
   statistics_exact  ///< y alone
-};
-
-/// No activation.
-struct Identity {
-  template <class V>
-  NORMA_INLINE V operator()(const V& v) const {
-    return v;
-  }
-  template <class V>
-  NORMA_INLINE V derivative(const V&) const {
-    return V(1);
-  }
 };
 
 /// Numbers become what they would be after a trip through memory of this type.

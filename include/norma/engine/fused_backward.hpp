@@ -21,26 +21,26 @@ class BackwardFusion : public Fusion<A> {
 
   bool stores_sum(const Operands&, bool) const override { return false; }
   /// dx += ..., also where what is added to dx is what lies there.
-  bool adds(const Operands& operands) const override { return !multiplies_dx() && (options_.accumulate || lies_under_dx(operands)); }
+  bool adds(const Operands& operands) const override { return !gates_input() && (options_.accumulate || lies_under_dx(operands)); }
   typename Fusion<A>::Changes changes(Pass pass, const Operands& operands, bool) const override {
     typename Fusion<A>::Changes result;
     if (pass == Pass::measure) return result;
-    const bool gated = options_.gate && !options_.gate_first, active = has_op && !options_.gate, maps = pass == Pass::map;
-    if (gated || active || (maps && options_.add_grad)) result.enters |= set_of({stream_dy});
-    if (multiplies_dx()) result.enters |= set_of({stream_x});
+    const bool maps = pass == Pass::map;
+    if (gates_output() || is_active() || (maps && options_.add_grad)) result.enters |= set_of({stream_dy});
+    if (gates_input()) result.enters |= set_of({stream_x});
     if (!maps) return result;
-    if (multiplies_dx() || adds_sum_grad(operands)) result.leaves = set_of({stream_y});
-    if (!multiplies_dx() && !lies_under_dx(operands)) result.in_place = set_of({stream_y});
+    if (gates_input() || adds_sum_grad(operands)) result.leaves = set_of({stream_y});
+    if (!gates_input() && !lies_under_dx(operands)) result.in_place = set_of({stream_y});
     return result;
   }
 
   void enter(const Block<A>& block, const Numbers<const A>* from, const Numbers<A>* to) const override {
     block.each_part([&](const Block<A>& part, index_t r, index_t k) {
-      if (options_.gate && !options_.gate_first) return enter_gated(part, from, to, r, k);
       const Lines<const A> upstream = part.lines(from[0], r, k), x = part.lines(from[1], r, k);
       const Lines<A> dy = part.lines(to[0], r, k);
+      if (gates_output()) return enter_gated(part, upstream, x, dy);
       typename Block<A>::Memory memory, normalized;
-      if (options_.gate) {
+      if (gates_input()) {
         combine(
             part, part.lines(to[1], r, k), [&](const Pack<A>& h, const Pack<A>& g) { return mul(h, op_(g)); }, x,
             part.read(stream_gate, memory));
@@ -51,7 +51,7 @@ class BackwardFusion : public Fusion<A> {
             part, dy, [&](const Pack<A>& d, const Pack<A>& of_op) { return mul(d, op_.derivative(of_op)); }, upstream, z);
       }
       if (part.pass != Pass::map || !options_.add_grad) return;
-      if (options_.gate || !has_op)
+      if (!is_active())
         combine(
             part, dy, [](const Pack<A>& d) { return d; }, upstream);
       part.write(stream_add_grad, dy);
@@ -61,66 +61,55 @@ class BackwardFusion : public Fusion<A> {
   void leave(const Block<A>& block, const Numbers<A>* made) const override {
     block.each_part([&](const Block<A>& part, index_t r, index_t k) {
       const Lines<A> dx = part.lines(made[2], r, k);
-      typename Block<A>::Memory memory, other;
-      if (options_.gate && options_.gate_first) {
-        const Lines<const A> gate = part.read(stream_gate, memory);
-        if (options_.gate_grad) {
-          typename Block<A>::Memory of_gate;
-          const Lines<A> gate_grad = part.lines(of_gate);
-          // x is what was multiplied by the gate.
-          combine(
-              part, gate_grad, [&](const Pack<A>& d, const Pack<A>& h, const Pack<A>& g) { return mul(mul(d, h), op_.derivative(g)); }, dx,
-              part.read(stream_x, other), gate);
-          combine(
-              part, dx, [&](const Pack<A>& d, const Pack<A>& g) { return mul(d, op_(g)); }, dx, gate);
-          part.write(stream_gate_grad, gate_grad);
-        } else {
-          combine(
-              part, dx, [&](const Pack<A>& d, const Pack<A>& g) { return mul(d, op_(g)); }, dx, gate);
-        }
-      }
+      typename Block<A>::Memory memory;
+      if (gates_input()) leave_gate(part, dx);
       if (adds_sum_grad(part.operands)) combine(part, dx, Sum<A>(), dx, part.read(stream_sum_grad, memory));
-      if (options_.accumulate && multiplies_dx() && part.has(stream_y)) combine(part, dx, Sum<A>(), dx, part.read(stream_y, memory));
+      if (options_.accumulate && gates_input() && part.has(stream_y)) combine(part, dx, Sum<A>(), dx, part.read(stream_y, memory));
     });
   }
   A measured(index_t, A number) const override { return number; }
 
  private:
-  bool multiplies_dx() const { return options_.gate && options_.gate_first; }
+  bool gates_input() const { return options_.gate && options_.gate_first; }
+  bool gates_output() const { return options_.gate && !options_.gate_first; }
+  bool is_active() const { return has_op && !options_.gate; }
   bool lies_under_dx(const Operands& operands) const {
     return options_.sum_grad && operands[stream_sum_grad].data == operands[stream_y].data;
   }
   /// Where kernels have not done it.
   bool adds_sum_grad(const Operands& operands) const {
-    return options_.sum_grad && (multiplies_dx() || options_.accumulate || !lies_under_dx(operands));
+    return options_.sum_grad && (gates_input() || options_.accumulate || !lies_under_dx(operands));
   }
-  /// y = n * op(gate) + add.
-  void enter_gated(const Block<A>& part, const Numbers<const A>* from, const Numbers<A>* to, index_t r, index_t k) const {
-    const Lines<const A> upstream = part.lines(from[0], r, k);
-    const Lines<A> dy = part.lines(to[0], r, k);
+  /// y = n * op(gate) + add. add_grad, which may lie over dy, is dy; gate_grad, which may lie over dy or the gate, comes when these have
+  /// been read. Upstream and dy may be one buffer.
+  void enter_gated(const Block<A>& part, const Lines<const A>& upstream, const Lines<const A>& x, const Lines<A>& dy) const {
     typename Block<A>::Memory of_gate, normalized;
     const Lines<const A> gate = part.read(stream_gate, of_gate);
-    const bool maps = part.pass == Pass::map, wants_gate_grad = maps && options_.gate_grad;
+    const bool maps = part.pass == Pass::map;
     Lines<A> gate_grad;
-    if (wants_gate_grad) {
-      gate_grad = norm(part, part.lines(from[1], r, k), normalized);
+    if (maps && options_.gate_grad) {
+      gate_grad = norm(part, x, normalized);
       combine(
           part, gate_grad, [&](const Pack<A>& n, const Pack<A>& d, const Pack<A>& g) { return mul(mul(d, n), op_.derivative(g)); },
           gate_grad, upstream, gate);
     }
-    // What is stored may lie over dy or the gate: they are read first.
-    typename Block<A>::Memory of_add;
-    Lines<const A> add_grad = upstream;
-    if (maps && options_.add_grad) {
-      const Lines<A> copy = part.lines(of_add);
-      combine(
-          part, copy, [](const Pack<A>& d) { return d; }, upstream);
-      add_grad = copy;
-    }
+    if (maps && options_.add_grad) part.write(stream_add_grad, upstream);
     combine(
         part, dy, [&](const Pack<A>& d, const Pack<A>& g) { return mul(d, op_(g)); }, upstream, gate);
-    if (maps && options_.add_grad) part.write(stream_add_grad, add_grad);
-    if (wants_gate_grad) part.write(stream_gate_grad, gate_grad);
+    if (maps && options_.gate_grad) part.write(stream_gate_grad, gate_grad);
+  }
+  /// The gradient of h = what was multiplied by the gate, from that of the product; and of the gate.
+  void leave_gate(const Block<A>& part, const Lines<A>& dx) const {
+    typename Block<A>::Memory of_gate, of_h, of_gradient;
+    const Lines<const A> gate = part.read(stream_gate, of_gate);
+    const Lines<A> gate_grad = part.lines(of_gradient);
+    if (options_.gate_grad)
+      combine(
+          part, gate_grad, [&](const Pack<A>& d, const Pack<A>& h, const Pack<A>& g) { return mul(mul(d, h), op_.derivative(g)); }, dx,
+          part.read(stream_x, of_h), gate);
+    combine(
+        part, dx, [&](const Pack<A>& d, const Pack<A>& g) { return mul(d, op_(g)); }, dx, gate);
+    if (options_.gate_grad) part.write(stream_gate_grad, gate_grad);
   }
   /// n = x_hat * weight + bias of a part.
   Lines<A> norm(const Block<A>& part, const Lines<const A>& x, typename Block<A>::Memory& normalized) const {

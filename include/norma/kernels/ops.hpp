@@ -18,6 +18,18 @@ concept Op = requires(const std::remove_cvref_t<F>& op, float single, double wid
   { op.derivative(wide) } -> std::same_as<double>;
 };
 
+/// No activation.
+struct Identity {
+  template <class V>
+  NORMA_INLINE V operator()(const V& v) const {
+    return v;
+  }
+  template <class V>
+  NORMA_INLINE V derivative(const V&) const {
+    return V(1);
+  }
+};
+
 /// max(z, 0); -0 and NaN stay. The derivative is 0 at 0, as in PyTorch.
 struct Relu {
   template <class V>

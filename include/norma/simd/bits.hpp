@@ -23,57 +23,14 @@ NORMA_INLINE Pack<T> with_sign_of(const Pack<T>& magnitude, const Pack<T>& v) {
   return magnitude | (v & Pack<T>(T(-0.0)));
 }
 
-/// The larger (smaller) of v and a bound that is not NaN; v where it is NaN, and of equals (zeros of either sign). One instruction of x86,
-/// whose order of operands says so.
+/// The larger (smaller) of v and a bound that is not NaN; v where it is NaN, and of equals (zeros of either sign).
 template <class T>
 NORMA_INLINE Pack<T> at_least(const Pack<T>& v, T bound) {
-  const Pack<T> b(bound);
-#if defined(__AVX512F__)
-  if constexpr (sizeof(T) == 4) {
-    return _mm512_maskz_max_ps(0xFFFF, b, v);
-  } else {
-    return _mm512_maskz_max_pd(0xFF, b, v);
-  }
-#elif defined(__AVX__)
-  if constexpr (sizeof(T) == 4) {
-    return _mm256_max_ps(b, v);
-  } else {
-    return _mm256_max_pd(b, v);
-  }
-#elif defined(__SSE2__)
-  if constexpr (sizeof(T) == 4) {
-    return _mm_max_ps(b, v);
-  } else {
-    return _mm_max_pd(b, v);
-  }
-#else
-  return select(v < b, b, v);
-#endif
+  return select(v < Pack<T>(bound), Pack<T>(bound), v);
 }
 template <class T>
 NORMA_INLINE Pack<T> at_most(const Pack<T>& v, T bound) {
-  const Pack<T> b(bound);
-#if defined(__AVX512F__)
-  if constexpr (sizeof(T) == 4) {
-    return _mm512_maskz_min_ps(0xFFFF, b, v);
-  } else {
-    return _mm512_maskz_min_pd(0xFF, b, v);
-  }
-#elif defined(__AVX__)
-  if constexpr (sizeof(T) == 4) {
-    return _mm256_min_ps(b, v);
-  } else {
-    return _mm256_min_pd(b, v);
-  }
-#elif defined(__SSE2__)
-  if constexpr (sizeof(T) == 4) {
-    return _mm_min_ps(b, v);
-  } else {
-    return _mm_min_pd(b, v);
-  }
-#else
-  return select(b < v, b, v);
-#endif
+  return select(Pack<T>(bound) < v, Pack<T>(bound), v);
 }
 
 /// The number whose exponent field is in the lowest bits of v's pattern and whose fraction is 0: the pattern moved up behind the sign.
