@@ -150,6 +150,47 @@ TEST_F(TensorViewTest, WrongConstruction) {
   expect_shape_error("TensorView", {"-1", "axis 0"}, [&] { view({-1, 3}, {3, 1}); });
 }
 
+TEST_F(TensorViewTest, OfAContainerWhoseElementsAreThere) {
+  const std::vector<float>& read_only = m;
+  std::array<float, 6> array = {};
+  EXPECT_EQ(TensorView<float>(m, {4, 8}).data(), m.data());
+  EXPECT_EQ(TensorView<float>(m, {4, 8}).strides(), (Extents{8, 1}));
+  EXPECT_EQ(TensorView<const float>(m, {256}).size(), 256) << "mutable elements seen as const ones";
+  EXPECT_EQ(TensorView<const float>(read_only, {16, 16}).data(), m.data());
+  EXPECT_EQ(TensorView<float>(array, {2, 3}).data(), array.data());
+  EXPECT_EQ(TensorView<float>(std::span(m).subspan(10), {2, 3}).data(), m.data() + 10);
+  EXPECT_EQ(TensorView<float>(m, {15, 8}, {17, 1}).stride(0), 17) << "the last row ends before the container";
+  EXPECT_EQ(TensorView<float>(m, {1000, 2}, {0, 1}).size(), 2000);
+  EXPECT_EQ(TensorView<float>(m, {0, 1000}).size(), 0);
+  EXPECT_EQ(TensorView<float>(m, {}).rank(), 0);
+  EXPECT_EQ(norma::channels_last(m, {2, 3, 4, 5}).strides(), (Extents{60, 1, 15, 3}));
+  static_assert(std::is_same_v<decltype(TensorView(m, {4, 8})), TensorView<float>>);
+  static_assert(std::is_same_v<decltype(TensorView(read_only, {4, 8}, {8, 1})), TensorView<const float>>);
+  static_assert(!std::is_constructible_v<TensorView<float>, const std::vector<float>&, Extents>, "const elements are not written");
+  static_assert(!std::is_constructible_v<TensorView<float>, std::vector<double>&, Extents>);
+  static_assert(!std::is_constructible_v<TensorView<float>, std::vector<std::array<float, 2>>&, Extents>);
+}
+
+TEST_F(TensorViewTest, OfAContainerThatIsTooSmall) {
+  std::vector<float> thirty(30), none;
+  const auto message = [](auto&&... arguments) {
+    try {
+      TensorView<float>(arguments...);
+    } catch (const ShapeError& error) {
+      return std::string(error.what());
+    }
+    return std::string("nothing was thrown");
+  };
+  EXPECT_EQ(message(thirty, Extents{4, 8}), "TensorView: (4, 8) with strides (8, 1) wants 32 elements, the container has 30");
+  EXPECT_EQ(message(thirty, Extents{3, 8}, Extents{12, 1}),
+            "TensorView: (3, 8) with strides (12, 1) wants 32 elements, the container has 30");
+  EXPECT_EQ(message(thirty, Extents{4}, Extents{-2}), "TensorView: strides (-2) of (4) reach 6 elements before the container");
+  EXPECT_EQ(message(none, Extents{}), "TensorView: () with strides () wants 1 elements, the container has 0");
+  EXPECT_EQ(message(thirty, Extents{3, 10}), "nothing was thrown");
+  expect_shape_error("TensorView", {"(2, 4, 4)", "30"}, [&] { norma::channels_last(thirty, {2, 4, 4}); });
+  expect_shape_error("TensorView", {"negative"}, [&] { TensorView<float>(thirty, {-1, 3}); });
+}
+
 TEST_F(TensorViewTest, Contiguity) {
   EXPECT_TRUE(view({2, 3}, {3, 1}).is_contiguous());
   EXPECT_TRUE(view({2, 1, 3}, {3, 77, 1}).is_contiguous()) << "strides of extent 1 do not matter";

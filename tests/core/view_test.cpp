@@ -9,6 +9,8 @@
 
 #include <norma/core/view.hpp>
 
+#include "support/errors.hpp"
+
 /// A user's own tensor.
 struct Image {
   std::vector<float> pixels;
@@ -44,6 +46,12 @@ static_assert(std::is_same_v<ViewType<const TensorView<float>&>, TensorView<floa
 static_assert(std::is_same_v<ViewType<TensorView<const double>>, TensorView<const double>>);
 static_assert(std::is_same_v<ViewType<Image&>, TensorView<float>>);
 static_assert(std::is_same_v<ViewType<const Image&>, TensorView<const float>>);
+static_assert(std::is_same_v<ViewType<float (&)[2][3]>, TensorView<float>>);
+static_assert(std::is_same_v<ViewType<const double (&)[2][3]>, TensorView<const double>>);
+static_assert(std::is_same_v<ViewType<std::array<std::array<float, 3>, 2>&>, TensorView<float>>);
+static_assert(std::is_same_v<ViewType<const std::array<std::array<float, 3>, 2>&>, TensorView<const float>>);
+static_assert(std::is_same_v<ViewType<const std::vector<std::array<float, 3>>&>, TensorView<const float>>);
+static_assert(norma::owns_elements<float[2]> && norma::owns_elements<std::array<std::array<float, 3>, 2>>);
 static_assert(norma::Viewable<std::vector<float>&> && norma::Viewable<Image&> && norma::Viewable<TensorView<float>>);
 static_assert(!norma::Viewable<int> && !norma::Viewable<float*> && !norma::Viewable<std::string>);
 
@@ -60,6 +68,43 @@ TEST(View, ContainersHaveRankOne) {
   EXPECT_EQ(norma::view(std::span<float>(v).subspan(1)).data(), v.data() + 1);
   std::pmr::vector<float> other_allocator = {4, 5};
   EXPECT_EQ(norma::view(other_allocator).size(), 2);
+}
+
+TEST(View, NestedArraysHaveAnAxisForEachDepth) {
+  float c[2][3][4] = {};
+  std::array<std::array<float, 3>, 2> nested = {};
+  std::array<float[3], 2> mixed = {};
+  std::array<double, 3> rows[4] = {};
+  std::vector<std::array<std::array<float, 4>, 3>> points(5);
+  const auto of_c = norma::view(c);
+  EXPECT_EQ(of_c.extents(), (Extents{2, 3, 4}));
+  EXPECT_EQ(of_c.strides(), (Extents{12, 4, 1}));
+  for (int i = 0; i < 2; ++i) {
+    for (int j = 0; j < 3; ++j) {
+      for (int k = 0; k < 4; ++k) EXPECT_EQ(&of_c(i, j, k), &c[i][j][k]);
+    }
+  }
+  EXPECT_EQ(norma::view(nested).extents(), (Extents{2, 3}));
+  EXPECT_EQ(&norma::view(nested)(1, 2), &nested[1][2]);
+  EXPECT_EQ(&norma::view(mixed)(1, 2), &mixed[1][2]);
+  EXPECT_EQ(norma::view(rows).extents(), (Extents{4, 3}));
+  EXPECT_EQ(&norma::view(rows)(3, 1), &rows[3][1]);
+  EXPECT_EQ(norma::view(points).extents(), (Extents{5, 3, 4}));
+  EXPECT_EQ(&norma::view(points)(4, 2, 3), &points[4][2][3]);
+  EXPECT_EQ(norma::view(std::span(points).subspan(1)).data(), points[1][0].data());
+  static constexpr float constant[2][2] = {{1, 2}, {3, 4}};
+  static_assert(norma::view(constant).extents() == Extents{2, 2} && norma::view(constant)(0, 1) == 2);
+}
+
+TEST(View, NestedArraysOfNothing) {
+  std::vector<std::array<float, 3>> none;
+  std::array<std::array<float, 0>, 2> empty = {};
+  EXPECT_EQ(norma::view(none).extents(), (Extents{0, 3}));
+  EXPECT_EQ(norma::view(empty).extents(), (Extents{2, 0}));
+  float eight[1][1][1][1][1][1][1][2] = {};
+  EXPECT_EQ(norma::view(eight).rank(), 8);
+  float nine[1][1][1][1][1][1][1][1][2] = {};
+  norma_test::expect_shape_error("TensorView", {"more than 8 axes"}, [&] { norma::view(nine); });
 }
 
 TEST(View, OfAViewIsThatView) {

@@ -2,10 +2,17 @@
 #pragma once
 
 #include <type_traits>
+#include <utility>
 
 #include <norma/core/extents.hpp>
 
 namespace norma {
+
+/// A container whose elements lie one behind the other and are T, or T without const: std::vector, std::array, std::span, ...
+template <class C, class T>
+concept ContiguousContainerOf = std::ranges::contiguous_range<C> && std::ranges::sized_range<C> &&
+                                std::is_convertible_v < std::remove_reference_t<std::ranges::range_reference_t<C>>(*)
+[], T (*)[] > ;
 
 /// Pointer, extents and strides (in elements; 0 and negative allowed). Trivially copyable; owns nothing; shares the const-ness of a
 /// pointer: a const view of non-const elements can write. A default-constructed view means "absent". Functions that change the shape
@@ -38,6 +45,19 @@ class TensorView {
     for (int a = 0; a < rank(); ++a) check_extent(a);
     check_size();
     check_reach();
+  }
+
+  /// The elements of a container, from its first on; a ShapeError unless all of them are there. (An array of C is a pointer here, and so
+  /// is not checked.)
+  template <class C>
+  requires ContiguousContainerOf<C, T> NORMA_INLINE constexpr TensorView(C&& container, const Extents& extents)
+      : TensorView(std::ranges::data(container), extents) {
+    check_container<C>(static_cast<index_t>(std::ranges::size(container)));
+  }
+  template <class C>
+  requires ContiguousContainerOf<C, T> NORMA_INLINE constexpr TensorView(C&& container, const Extents& extents, const Extents& strides)
+      : TensorView(std::ranges::data(container), extents, strides) {
+    check_container<C>(static_cast<index_t>(std::ranges::size(container)));
   }
 
   /// A view of mutable elements reads as a view of const ones.
@@ -172,12 +192,31 @@ class TensorView {
       room -= reach;
     }
   }
+  template <class C>
+  NORMA_INLINE constexpr void check_container(index_t elements) const {
+    static_assert(std::ranges::borrowed_range<C>,
+                  "norma: this temporary owns its elements, and a view of it would dangle; give it a name first");
+    if (size() == 0) return;
+    index_t first = 0, last = 0;
+    for (int a = 0; a < rank(); ++a) (strides_[a] < 0 ? first : last) += (extents_[a] - 1) * strides_[a];
+    if (first < 0)
+      raise_shape_error("TensorView: strides ", strides_, " of ", extents_, " reach ", -first, " elements before the container");
+    if (last >= elements) {
+      raise_shape_error("TensorView: ", extents_, " with strides ", strides_, " wants ", last + 1, " elements, the container has ",
+                        elements);
+    }
+  }
   static constexpr index_t most = largest_index / static_cast<index_t>(sizeof(T));
 
   T* data_ = nullptr;
   Extents extents_;
   Extents strides_;
 };
+
+template <std::ranges::contiguous_range C>
+TensorView(C&&, const Extents&) -> TensorView<std::remove_reference_t<std::ranges::range_reference_t<C>>>;
+template <std::ranges::contiguous_range C>
+TensorView(C&&, const Extents&, const Extents&) -> TensorView<std::remove_reference_t<std::ranges::range_reference_t<C>>>;
 
 /// Logical (N, C, spatial...) over memory that lies in N, spatial..., C order. Rank 2 or more.
 template <class T>
@@ -191,6 +230,12 @@ NORMA_INLINE constexpr TensorView<T> channels_last(T* data, const Extents& exten
     axes.push_back(m == 0 ? 0 : m == 1 ? rank - 1 : m - 1);
   }
   return TensorView<T>(data, memory).permute(axes);
+}
+/// The same of a container, whose elements must be there.
+template <std::ranges::contiguous_range C>
+  requires(!std::is_array_v<std::remove_reference_t<C>>)
+NORMA_INLINE constexpr auto channels_last(C&& container, const Extents& extents) {
+  return channels_last(TensorView(std::forward<C>(container), extents).data(), extents);
 }
 
 }  // namespace norma

@@ -20,27 +20,95 @@ struct ViewOf<TensorView<T>> {
   NORMA_INLINE static constexpr TensorView<T> view(const TensorView<T>& t) noexcept { return t; }
 };
 
+template <class T>
+inline constexpr bool is_std_array = false;
+template <class T, std::size_t N>
+inline constexpr bool is_std_array<std::array<T, N>> = true;
+template <class T, std::size_t N>
+inline constexpr bool is_std_array<const std::array<T, N>> = true;
+
+/// n elements from p on, which may be arrays of arrays themselves: each depth is one more axis.
+template <class T>
+NORMA_INLINE constexpr auto view_of_arrays(T* p, Extents outer) {
+  if constexpr (std::is_array_v<T>) {
+    outer.push_back(static_cast<index_t>(std::extent_v<T>));
+    return view_of_arrays(p == nullptr ? nullptr : *p, outer);
+  } else if constexpr (is_std_array<T>) {
+    constexpr std::size_t n = std::tuple_size_v<T>;
+    static_assert(n == 0 || sizeof(T) == n * sizeof(typename T::value_type), "norma: these arrays do not lie one behind the other");
+    outer.push_back(static_cast<index_t>(n));
+    return view_of_arrays(p == nullptr ? nullptr : p->data(), outer);
+  } else {
+    return TensorView<T>(p, outer);
+  }
+}
+
 template <class T, class Allocator>
 struct ViewOf<std::vector<T, Allocator>> {
-  NORMA_INLINE static TensorView<T> view(std::vector<T, Allocator>& t) { return {t.data(), t.size()}; }
-  NORMA_INLINE static TensorView<const T> view(const std::vector<T, Allocator>& t) { return {t.data(), t.size()}; }
+  NORMA_INLINE static auto view(std::vector<T, Allocator>& t) { return view_of_arrays(t.data(), t.size()); }
+  NORMA_INLINE static auto view(const std::vector<T, Allocator>& t) { return view_of_arrays(t.data(), t.size()); }
 };
 
 template <class T, std::size_t N>
 struct ViewOf<std::array<T, N>> {
-  NORMA_INLINE static constexpr TensorView<T> view(std::array<T, N>& t) { return {t.data(), N}; }
-  NORMA_INLINE static constexpr TensorView<const T> view(const std::array<T, N>& t) { return {t.data(), N}; }
+  NORMA_INLINE static constexpr auto view(std::array<T, N>& t) { return view_of_arrays(t.data(), N); }
+  NORMA_INLINE static constexpr auto view(const std::array<T, N>& t) { return view_of_arrays(t.data(), N); }
 };
 
 template <class T, std::size_t N>
 struct ViewOf<std::span<T, N>> {
-  NORMA_INLINE static constexpr TensorView<T> view(std::span<T, N> t) { return {t.data(), t.size()}; }
+  NORMA_INLINE static constexpr auto view(std::span<T, N> t) { return view_of_arrays(t.data(), t.size()); }
 };
 
 template <class T, std::size_t N>
 struct ViewOf<T[N]> {
-  NORMA_INLINE static constexpr TensorView<T> view(T (&t)[N]) { return {t, N}; }
-  NORMA_INLINE static constexpr TensorView<const T> view(const T (&t)[N]) { return {t, N}; }
+  NORMA_INLINE static constexpr auto view(T (&t)[N]) { return view_of_arrays(t + 0, N); }
+  NORMA_INLINE static constexpr auto view(const T (&t)[N]) { return view_of_arrays(t + 0, N); }
+};
+
+/// The extents of an mdspan: an object with rank() and extent(axis), or a range of integers.
+template <class T>
+NORMA_INLINE constexpr Extents extents_of(const T& t) {
+  if constexpr (std::is_convertible_v<const T&, Extents>) {
+    return t;
+  } else {
+    Extents result;
+    for (std::size_t a = 0; a < static_cast<std::size_t>(t.rank()); ++a) result.push_back(static_cast<index_t>(t.extent(a)));
+    return result;
+  }
+}
+
+/// std::mdspan of C++23 and Kokkos' mdspan, known by what they offer.
+template <class T>
+concept Mdspan = requires(const T& t, std::size_t axis) {
+  requires std::is_pointer_v<std::remove_cvref_t<decltype(t.data_handle())>>;
+  extents_of(t.extents());
+  { t.stride(axis) } -> std::convertible_to<index_t>;
+};
+
+/// Like a pointer: its own const-ness is not its elements'. ShapeError for a layout without strides.
+template <Mdspan T>
+struct ViewOf<T> {
+  NORMA_INLINE static constexpr auto view(const T& t) {
+    using E = std::remove_pointer_t<std::remove_cvref_t<decltype(t.data_handle())>>;
+    if constexpr (requires { typename T::reference; }) {
+      static_assert(std::is_same_v<typename T::reference, E&>,
+                    "norma: the accessor of this mdspan computes its elements, which do not lie in memory; copy them to an mdspan with the "
+                    "default accessor");
+    }
+    if constexpr (requires { t.is_strided(); }) {
+      if (!t.is_strided()) raise_shape_error("view: this mdspan's layout has no strides");
+    }
+    const Extents extents = extents_of(t.extents());
+    Extents strides;
+    if constexpr (!requires {
+                    requires T::extents_type::rank()
+                    == 0;
+                  }) {  // of rank 0, stride() does not compile
+      for (int a = 0; a < extents.size(); ++a) strides.push_back(static_cast<index_t>(t.stride(static_cast<std::size_t>(a))));
+    }
+    return TensorView<E>(t.data_handle(), extents, strides);
+  }
 };
 
 /// What norma::view accepts.
@@ -56,15 +124,19 @@ template <class T, class Allocator>
 inline constexpr bool owns_elements<std::vector<T, Allocator>> = true;
 template <class T, std::size_t N>
 inline constexpr bool owns_elements<std::array<T, N>> = true;
+template <class T, std::size_t N>
+inline constexpr bool owns_elements<T[N]> = true;
 template <class T>
 inline constexpr bool is_owning_temporary = !std::is_lvalue_reference_v<T> && owns_elements<std::remove_cvref_t<T>>;
 
-/// A TensorView of t, without copying. Rank 1 for vector, array, span; rank 2 for Eigen matrices, 1 for Eigen vectors.
+/// A TensorView of t, without copying. Rank 1 for vector, array, span; one more for each depth of nested arrays; an mdspan's own; rank 2
+/// for Eigen matrices, 1 for Eigen vectors.
 template <class T>
 NORMA_INLINE constexpr auto view(T&& t) {
-  static_assert(Viewable<T>,
-                "norma: this is not a tensor. Pass a norma::TensorView, std::vector, std::array, std::span or an Eigen object with storage "
-                "(include <norma/interop/eigen.hpp>), or specialise norma::ViewOf for your own type");
+  static_assert(
+      Viewable<T>,
+      "norma: this is not a tensor. Pass a norma::TensorView, std::vector, std::span, array, mdspan or an Eigen object with storage "
+      "(include <norma/interop/eigen.hpp>), or specialise norma::ViewOf for your own type");
   static_assert(!is_owning_temporary<T>, "norma: this temporary owns its elements, and a view of it would dangle; give it a name first");
   if constexpr (Viewable<T>) {
     using View = decltype(ViewOf<std::remove_cvref_t<T>>::view(t));
