@@ -7,6 +7,7 @@
 #include <norma/core/tensor_view.hpp>
 #include <norma/core/view.hpp>
 #include <norma/interop/eigen.hpp>
+#include <norma/interop/xtensor.hpp>
 
 // Norms of (N, C, spatial...)
 #include <norma/layers/batch_instance_norm.hpp>

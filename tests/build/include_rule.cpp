@@ -32,7 +32,7 @@ const std::map<std::string, std::vector<std::string>> allowed_rooms = {
 /// The one pair of layers that may know each other: (who, whom).
 constexpr std::array<const char*, 2> composed_layers = {"layers/qk_norm.hpp", "layers/rms_norm.hpp"};
 /// What norma.hpp leaves to those who use it.
-constexpr std::array<const char*, 3> separate_interop = {"interop/openmp.hpp", "interop/tbb.hpp", "interop/mpi.hpp"};
+constexpr std::array<const char*, 4> separate_interop = {"interop/openmp.hpp", "interop/tbb.hpp", "interop/mpi.hpp", "interop/dlpack.hpp"};
 constexpr const char* xsimd_header = "simd/pack.hpp";
 constexpr std::array<const char*, 2> eigen_headers = {"interop/eigen.hpp", "weights/power_iteration.hpp"};
 
@@ -106,6 +106,7 @@ constexpr std::array breaches = {
     Breach{"layers/layer_norm.hpp", "#include <norma/interop/eigen.hpp>", true},
     Breach{"interop/eigen.hpp", "#include <norma/layers/layer_norm.hpp>", true},
     Breach{"norma.hpp", "#include <norma/interop/openmp.hpp>", true},
+    Breach{"norma.hpp", "#include <norma/interop/dlpack.hpp>", true},
     Breach{"layers/layer_norm.hpp", "#include <norma/core/view.hpp>", false},
     Breach{"layers/qk_norm.hpp", "#include <norma/layers/rms_norm.hpp>", false},
     Breach{"layers/rms_norm.hpp", "#include <norma/layers/qk_norm.hpp>", true},

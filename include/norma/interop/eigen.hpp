@@ -1,4 +1,4 @@
-// Eigen objects with storage as tensors: rank 2 as (rows, cols), vectors as rank 1; nothing is copied.
+// Eigen objects with storage as tensors: matrices of rank 2 as (rows, cols), vectors of rank 1, Eigen::Tensor; nothing is copied.
 #pragma once
 
 #include <type_traits>
@@ -62,6 +62,46 @@ struct ViewOf<T> {
 /// Matrices and arrays; not maps, references and blocks.
 template <EigenDense T>
   requires std::is_base_of_v<Eigen::PlainObjectBase<T>, T>
+inline constexpr bool owns_elements<T> = true;
+
+/// Eigen::Tensor, TensorFixedSize and TensorMap, known by what they offer: their header is unsupported, and not for all to include.
+template <class T>
+concept EigenTensor = requires(T& t) {
+  typename T::Dimensions;
+  typename T::Scalar;
+  requires std::is_pointer_v<decltype(t.data())>;
+  { t.dimension(0) } -> std::convertible_to<index_t>;
+  static_cast<int>(T::NumIndices);
+  static_cast<int>(T::Layout);
+};
+
+/// The axes in Eigen's order; the first (ColMajor, the default) or the last one (RowMajor) is dense. Writable where Eigen says so.
+template <EigenTensor T>
+struct ViewOf<T> {
+  NORMA_INLINE static auto view(T& t) { return make(t); }
+  NORMA_INLINE static auto view(const T& t) { return make(t); }
+
+ private:
+  template <class M>
+  NORMA_INLINE static auto make(M& t) {
+    Extents extents;
+    for (int a = 0; a < static_cast<int>(T::NumIndices); ++a) {
+      extents.push_back(static_cast<index_t>(t.dimension(static_cast<std::size_t>(a))));
+    }
+    Extents strides = extents;
+    index_t stride = 1;
+    for (int i = 0; i < extents.size(); ++i) {
+      const int a = static_cast<int>(T::Layout) == static_cast<int>(Eigen::RowMajor) ? extents.size() - 1 - i : i;
+      strides[a] = stride;
+      stride = saturating_product(stride, extents[a]);
+    }
+    return TensorView<std::remove_pointer_t<decltype(t.data())>>(t.data(), extents, strides);
+  }
+};
+
+/// A constant TensorMap can write, a constant tensor of its own memory cannot.
+template <EigenTensor T>
+  requires(!std::is_same_v<decltype(std::declval<T&>().data()), decltype(std::declval<const T&>().data())>)
 inline constexpr bool owns_elements<T> = true;
 
 }  // namespace norma
