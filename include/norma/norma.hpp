@@ -30,3 +30,6 @@
 // Weights
 #include <norma/weights/spectral_norm.hpp>
 #include <norma/weights/weight_norm.hpp>
+
+// Trained parameters
+#include <norma/doors/load.hpp>
