@@ -1,4 +1,6 @@
 // fold_batch_norm: the layer before BatchNorm, linear or convolution, gives the folded result alone.
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -72,6 +74,69 @@ TEST_P(FoldBatchNorm, MultipliesEveryOutputChannel) {
   }
 }
 INSTANTIATE_TEST_SUITE_P(All, FoldBatchNorm, testing::ValuesIn(fold_cases()), CaseName());
+
+/// A transposed convolution of one position at a time: x (in, positions), weight (in, out / groups, taps), y (out, positions + taps - 1).
+std::vector<double> transposed_convolution(const std::vector<double>& x, const std::vector<double>& weight, const std::vector<double>& bias,
+                                           std::size_t in, std::size_t out, std::size_t groups, std::size_t taps) {
+  const std::size_t positions = x.size() / in, length = positions + taps - 1, outputs = out / groups;
+  std::vector<double> y(out * length);
+  for (std::size_t o = 0; o < out; ++o) std::fill_n(y.begin() + static_cast<std::ptrdiff_t>(o * length), length, bias[o]);
+  for (std::size_t i = 0; i < in; ++i) {
+    const std::size_t first = i / (in / groups) * outputs;  // the first output channel of its group
+    for (std::size_t j = 0; j < outputs; ++j) {
+      for (std::size_t t = 0; t < positions; ++t) {
+        for (std::size_t k = 0; k < taps; ++k) {
+          y[(first + j) * length + t + k] += x[i * positions + t] * weight[(i * outputs + j) * taps + k];
+        }
+      }
+    }
+  }
+  return y;
+}
+
+TEST(FoldBatchNorm, GroupsOfATransposedConvolution) {
+  for (const auto& [in, out, groups] : {std::array<std::size_t, 3>{6, 6, 3}, {6, 6, 2}, {4, 8, 2}, {8, 4, 4}, {6, 6, 6}, {3, 5, 1}}) {
+    for (const norma::BatchNormOptions& options : {norma::BatchNormOptions{}, norma::BatchNormOptions{.affine = false}}) {
+      const std::size_t taps = 3;
+      const BatchNorm<double> bn = trained<double>(static_cast<norma::index_t>(out), options);
+      const std::vector<double> x = random_values<double>(in * 5, 241), weight = random_values<double>(in * out / groups * taps, 242),
+                                bias = random_values<double>(out, 243);
+      std::vector<double> w = weight, b = bias, y = transposed_convolution(x, weight, bias, in, out, groups, taps);
+      const auto of_all = shaped(y, {1, out, y.size() / out});
+      bn(of_all, of_all);
+      norma::fold_batch_norm(shaped(w, {in, out / groups, taps}), b, bn, {.axis = 1, .groups = groups});
+      const std::vector<double> folded = transposed_convolution(x, w, b, in, out, groups, taps);
+      for (std::size_t i = 0; i < y.size(); ++i) ASSERT_NEAR(folded[i], y[i], 1e-12) << in << " to " << out << " in " << groups;
+    }
+  }
+}
+
+TEST(FoldBatchNorm, GroupsOfOtherConvolutionsChangeNothing) {
+  const BatchNorm<float> bn = trained<float>(6);
+  const std::vector<float> weight = random_values<float>(6 * 2 * 9, 244), bias = random_values<float>(6, 245);
+  std::vector<float> w = weight, b = bias, w_of_groups = weight, b_of_groups = bias;
+  norma::fold_batch_norm(shaped(w, {6, 2, 3, 3}), b, bn);
+  norma::fold_batch_norm(shaped(w_of_groups, {6, 2, 3, 3}), b_of_groups, bn, {.groups = 3});
+  EXPECT_EQ(w_of_groups, w);
+  EXPECT_EQ(b_of_groups, b);
+}
+
+TEST(FoldBatchNorm, GroupsThatDoNotFit) {
+  const BatchNorm<float> bn = trained<float>(6);
+  const std::vector<float> weight = random_values<float>(120, 246), bias = random_values<float>(6, 247);
+  std::vector<float> w = weight, b = bias;
+  const auto refuses = [&](const norma::Extents& extents, const norma::FoldBatchNormOptions& options,
+                           const std::vector<std::string>& words) {
+    expect_shape_error("fold_batch_norm", words, [&] { norma::fold_batch_norm(shaped(w, extents), b, bn, options); });
+    EXPECT_TRUE(w == weight && b == bias);
+  };
+  refuses({6, 6, 3}, {.axis = 1, .groups = 2}, {"(6, 6, 3) with 6 output channels along axis 1", "3 in each group"});
+  refuses({6, 3, 3}, {.axis = 1}, {"3 output channels along axis 1", "has 6"});
+  refuses({5, 3, 3}, {.axis = 1, .groups = 2}, {"5 input channels along axis 0", "2 groups"});
+  refuses({6, 2, 3}, {.axis = 1, .groups = 4}, {"6 output channels do not split into 4 groups"});
+  refuses({6, 2, 3}, {.axis = 0, .groups = 0}, {"6 output channels do not split into 0 groups"});
+  refuses({6, 2, 3}, {.axis = -2, .groups = -3}, {"-3 groups"});
+}
 
 TEST(FoldBatchNorm, AMeanOnlyNormMovesTheBiasAlone) {
   norma::MeanOnlyBatchNorm<double> norm(4);
