@@ -23,6 +23,8 @@ int main() {
   sync.backward(a, b, saved, y);                                       // must say: SyncBatchNorm trains with a communicator: backward
   norma::layer_norm(floats, std::vector<float>(8));                    // must say: the result would be lost
   ln.forward(a, Eigen::MatrixXf(4, 8), saved);                         // must say: the result would be lost
+  norma::TensorView<float>(std::vector<float>(8), {2, 4});             // must say: a view of it would dangle
+  norma::load(ln, [](std::string_view) { return 5; });                 // must say: what the lookup gives must be a tensor
   norma::view(std::vector<float>(8));                                  // must say: a view of it would dangle
   norma::layer_norm(floats, floats, {.weight = std::vector<float>(8)});  // must say: a view of it would dangle
 }
