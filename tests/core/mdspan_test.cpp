@@ -40,7 +40,7 @@ struct Least {
   const double* pointer;
   const double* data_handle() const { return pointer; }
   std::array<int, 2> extents() const { return {2, 3}; }
-  int stride(int axis) const { return axis == 0 ? -3 : 1; }
+  int stride(std::size_t axis) const { return axis == 0 ? -3 : 1; }
 };
 
 template <class T>

@@ -85,9 +85,7 @@ struct ViewOf<T> {
   template <class M>
   NORMA_INLINE static auto make(M& t) {
     Extents extents;
-    for (int a = 0; a < static_cast<int>(T::NumIndices); ++a) {
-      extents.push_back(static_cast<index_t>(t.dimension(static_cast<std::size_t>(a))));
-    }
+    for (unsigned a = 0; a < static_cast<unsigned>(T::NumIndices); ++a) extents.push_back(static_cast<index_t>(t.dimension(a)));
     Extents strides = extents;
     index_t stride = 1;
     for (int i = 0; i < extents.size(); ++i) {
