@@ -132,6 +132,21 @@ TEST(Load, AsksOnceForEachName) {
   EXPECT_EQ(asked, (Names{"weight", "bias", "running_mean", "num_batches_tracked"}));
 }
 
+TEST(Load, AReusedBufferIsGivenByValue) {
+  std::vector<float> buffer;
+  const auto read = [&](std::string_view name) { buffer = checkpoint.at(std::string(name)); };
+  expect_loads([&](std::string_view name) {
+    read(name);
+    return buffer;
+  });
+  Layer layer;
+  const auto by_address = [&](std::string_view name) {
+    read(name);
+    return &buffer;
+  };
+  expect_shape_error("load", {"weight has 4 elements", "(1)"}, [&] { norma::load(layer, by_address); });
+}
+
 TEST(Load, NothingIsWrittenWhereAnythingIsWrong) {
   const auto expect_error = [](const std::string& name, const std::vector<float>& value, const std::vector<std::string>& words) {
     auto wrong = checkpoint;

@@ -129,9 +129,10 @@ inline std::optional<std::int64_t> found_count(T& found) {
 /// lookup: a function object with lookup(name), name a std::string_view or std::string; or a map from such names. It gives anything
 /// norma::view takes, a pointer to it, a std::optional of it, or a std::variant of tensors of several types, where files mix them; a null
 /// pointer, an empty optional, std::monostate or a default-constructed TensorView mean that there is nothing. It is asked once for each
-/// name. What is found has the parameter's number of elements, in any shape, layout and element type, 16 bits included: elements are taken
-/// in row-major order, and rounded once where the layer's type is narrower. A ShapeError, or what lookup throws, comes before anything is
-/// written.
+/// name, for all of them before the first is copied: what pointers, references and views lead to must not change in between, as one buffer
+/// for all names would; give such a container itself. What is found has the parameter's number of elements, in any shape, layout and
+/// element type, 16 bits included: elements are taken in row-major order, and rounded once where the layer's type is narrower. A
+/// ShapeError, or what lookup throws, comes before anything is written.
 ///
 /// missing: the layer's names of which nothing was found; they keep their values. unexpected: a map's keys that the layer has not; those of
 /// lookup.names() if a function object has such a range; of other lookups nothing is known, and unexpected is empty. num_batches_tracked
@@ -162,8 +163,12 @@ inline LoadResult load(Layer& layer, Lookup&& lookup) {
     if (std::find(asked.begin(), asked.end(), name) == asked.end()) result.unexpected.emplace_back(name);
   });
   auto next = all.begin();
-  for_each_tensor(layer,
-                  [&](std::string_view, auto value) { with_found(*next++, [&](const auto& view) { copy_found(view, value.data()); }); });
+  for_each_tensor(layer, [&](std::string_view name, auto value) {
+    with_found(*next++, [&](const auto& view) {
+      check_found(name, view, static_cast<index_t>(value.size()));  // again, lest a buffer that has changed be written past an end
+      copy_found(view, value.data());
+    });
+  });
   if constexpr (requires { layer.set_num_batches_tracked(0); }) {
     if (batches) layer.set_num_batches_tracked(*batches);
   }
