@@ -30,14 +30,15 @@ inline constexpr bool is_std_array<const std::array<T, N>> = true;
 /// n elements from p on, which may be arrays of arrays themselves: each depth is one more axis.
 template <class T>
 NORMA_INLINE constexpr auto view_of_arrays(T* p, Extents outer) {
+  // No arrays at null. Under sanitizers g++ 12 does not take the comparison for a constant expression.
   if constexpr (std::is_array_v<T>) {
     outer.push_back(static_cast<index_t>(std::extent_v<T>));
-    return view_of_arrays(p == nullptr ? nullptr : *p, outer);
+    return view_of_arrays(std::is_constant_evaluated() || p != nullptr ? *p : nullptr, outer);
   } else if constexpr (is_std_array<T>) {
     constexpr std::size_t n = std::tuple_size_v<T>;
     static_assert(n == 0 || sizeof(T) == n * sizeof(typename T::value_type), "norma: these arrays do not lie one behind the other");
     outer.push_back(static_cast<index_t>(n));
-    return view_of_arrays(p == nullptr ? nullptr : p->data(), outer);
+    return view_of_arrays(std::is_constant_evaluated() || p != nullptr ? p->data() : nullptr, outer);
   } else {
     return TensorView<T>(p, outer);
   }
