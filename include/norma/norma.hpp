@@ -6,7 +6,6 @@
 #include <norma/core/execution.hpp>
 #include <norma/core/tensor_view.hpp>
 #include <norma/core/view.hpp>
-#include <norma/interop/eigen.hpp>
 
 // Norms of (N, C, spatial...)
 #include <norma/layers/batch_instance_norm.hpp>
@@ -27,5 +26,10 @@
 #include <norma/layers/qk_norm.hpp>
 
 // Weights
-#include <norma/weights/spectral_norm.hpp>
 #include <norma/weights/weight_norm.hpp>
+
+// What needs Eigen, where there is one: its objects as tensors, and SpectralNorm
+#if __has_include(<Eigen/Core>)
+#include <norma/interop/eigen.hpp>
+#include <norma/weights/spectral_norm.hpp>
+#endif

@@ -20,7 +20,7 @@ class LayerCalls {
   void operator()(X&& x, Y&& y) const {
     (*this)(sequential, x, std::forward<Y>(y));
   }
-  template <Executor E, class X, class Y>
+  template <InPlaceOfExecutor E, class X, class Y>
   void operator()(const E& executor, X&& x, Y&& y) const {
     infer(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)));
   }
@@ -31,11 +31,11 @@ class LayerCalls {
   void operator()(X&& x, Y&& y, const O& op) const {
     (*this)(sequential, x, std::forward<Y>(y), Fused(), op);
   }
-  template <Executor E, class X, class Y, class O = Identity>
+  template <InPlaceOfExecutor E, class X, class Y, class O = Identity>
   void operator()(const E& executor, X&& x, Y&& y, const Fused& fused, const O& op = {}) const {
     infer(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), fused, op);
   }
-  template <Executor E, class X, class Y, Op O>
+  template <InPlaceOfExecutor E, class X, class Y, Op O>
   void operator()(const E& executor, X&& x, Y&& y, const O& op) const {
     (*this)(executor, x, std::forward<Y>(y), Fused(), op);
   }
@@ -45,7 +45,7 @@ class LayerCalls {
   void forward(X&& x, Y&& y, Saved<T>& saved) {
     forward(sequential, x, std::forward<Y>(y), saved);
   }
-  template <Executor E, class X, class Y>
+  template <InPlaceOfExecutor E, class X, class Y>
   void forward(const E& executor, X&& x, Y&& y, Saved<T>& saved) {
     train(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), saved);
   }
@@ -57,11 +57,11 @@ class LayerCalls {
   void forward(X&& x, Y&& y, Saved<T>& saved, const O& op) {
     forward(sequential, x, std::forward<Y>(y), saved, Fused(), op);
   }
-  template <Executor E, class X, class Y, class O = Identity>
+  template <InPlaceOfExecutor E, class X, class Y, class O = Identity>
   void forward(const E& executor, X&& x, Y&& y, Saved<T>& saved, const Fused& fused, const O& op = {}) {
     train(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), saved, fused, op);
   }
-  template <Executor E, class X, class Y, Op O>
+  template <InPlaceOfExecutor E, class X, class Y, Op O>
   void forward(const E& executor, X&& x, Y&& y, Saved<T>& saved, const O& op) {
     forward(executor, x, std::forward<Y>(y), saved, Fused(), op);
   }
@@ -72,7 +72,7 @@ class LayerCalls {
   void backward(DY&& dy, X&& x, Saved<T>& saved, DX&& dx) {
     backward(sequential, dy, x, saved, std::forward<DX>(dx));
   }
-  template <Executor E, class DY, class X, class DX>
+  template <InPlaceOfExecutor E, class DY, class X, class DX>
   void backward(const E& executor, DY&& dy, X&& x, Saved<T>& saved, DX&& dx) {
     self().train_backward(ExecutorRef(executor), norma::view(dy), norma::view(x), saved, norma::output_view(std::forward<DX>(dx)));
   }
@@ -84,14 +84,14 @@ class LayerCalls {
   void backward(DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const O& op) {
     backward(sequential, dy, x, saved, std::forward<DX>(dx), FusedBackward(), op);
   }
-  template <Executor E, class DY, class X, class DX, class O = Identity>
+  template <InPlaceOfExecutor E, class DY, class X, class DX, class O = Identity>
   void backward(const E& executor, DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const FusedBackward& fused, const O& op = {}) {
     fused_backward<T>(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(std::forward<DX>(dx)), fused, op,
                       [&](const CallRef& call, const auto& upstream, const auto& input, const auto& result) {
                         self().train_backward(call, upstream, input, saved, result);
                       });
   }
-  template <Executor E, class DY, class X, class DX, Op O>
+  template <InPlaceOfExecutor E, class DY, class X, class DX, Op O>
   void backward(const E& executor, DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const O& op) {
     backward(executor, dy, x, saved, std::forward<DX>(dx), FusedBackward(), op);
   }
@@ -131,7 +131,7 @@ class SharedCalls {
   void operator()(const C& ranks, X&& x, Y&& y) const {
     (*this)(sequential, ranks, x, std::forward<Y>(y));
   }
-  template <Executor E, Communicator C, class X, class Y>
+  template <InPlaceOfExecutor E, Communicator C, class X, class Y>
   void operator()(const E& executor, const C& ranks, X&& x, Y&& y) const {
     static_cast<const Layer&>(*this).infer_shared(ExecutorRef(executor), CommunicatorRef(ranks), norma::view(x),
                                                   norma::output_view(std::forward<Y>(y)));
@@ -141,7 +141,7 @@ class SharedCalls {
   void forward(const C& ranks, X&& x, Y&& y, Saved<T>& saved) {
     forward(sequential, ranks, x, std::forward<Y>(y), saved);
   }
-  template <Executor E, Communicator C, class X, class Y>
+  template <InPlaceOfExecutor E, Communicator C, class X, class Y>
   void forward(const E& executor, const C& ranks, X&& x, Y&& y, Saved<T>& saved) {
     self().train_shared(ExecutorRef(executor), CommunicatorRef(ranks), norma::view(x), norma::output_view(std::forward<Y>(y)), saved);
   }
@@ -153,7 +153,7 @@ class SharedCalls {
   void forward(const C& ranks, X&& x, Y&& y, Saved<T>& saved, const O& op) {
     forward(sequential, ranks, x, std::forward<Y>(y), saved, Fused(), op);
   }
-  template <Executor E, Communicator C, class X, class Y, class O = Identity>
+  template <InPlaceOfExecutor E, Communicator C, class X, class Y, class O = Identity>
   void forward(const E& executor, const C& ranks, X&& x, Y&& y, Saved<T>& saved, const Fused& fused, const O& op = {}) {
     const auto input = norma::view(x);
     const auto output = norma::output_view(std::forward<Y>(y));
@@ -166,7 +166,7 @@ class SharedCalls {
   void backward(const C& ranks, DY&& dy, X&& x, Saved<T>& saved, DX&& dx) {
     backward(sequential, ranks, dy, x, saved, std::forward<DX>(dx));
   }
-  template <Executor E, Communicator C, class DY, class X, class DX>
+  template <InPlaceOfExecutor E, Communicator C, class DY, class X, class DX>
   void backward(const E& executor, const C& ranks, DY&& dy, X&& x, Saved<T>& saved, DX&& dx) {
     self().train_shared_backward(ExecutorRef(executor), CommunicatorRef(ranks), norma::view(dy), norma::view(x), saved,
                                  norma::output_view(std::forward<DX>(dx)));
@@ -179,7 +179,7 @@ class SharedCalls {
   void backward(const C& ranks, DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const O& op) {
     backward(sequential, ranks, dy, x, saved, std::forward<DX>(dx), FusedBackward(), op);
   }
-  template <Executor E, Communicator C, class DY, class X, class DX, class O = Identity>
+  template <InPlaceOfExecutor E, Communicator C, class DY, class X, class DX, class O = Identity>
   void backward(const E& executor, const C& ranks, DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const FusedBackward& fused, const O& op = {}) {
     fused_backward<T>(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(std::forward<DX>(dx)), fused, op,
                       [&](const CallRef& call, const auto& upstream, const auto& input, const auto& result) {

@@ -67,7 +67,7 @@ struct TrainingViewsOf<F, P> {
 /// itself (F::infer, F::train). The first argument may be an executor; with a Saved before the options it is a training forward.
 template <class F>
 struct ViewForward {
-  template <Executor E, class X, class Y>
+  template <InPlaceOfExecutor E, class X, class Y>
   void operator()(const E& executor, X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options = {}) const {
     infer(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), options);
   }
@@ -76,7 +76,7 @@ struct ViewForward {
   void operator()(X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options = {}) const {
     (*this)(sequential, x, std::forward<Y>(y), options);
   }
-  template <Executor E, class X, class Y, class O = Identity>
+  template <InPlaceOfExecutor E, class X, class Y, class O = Identity>
   void operator()(const E& executor, X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options, const Fused& fused,
                   const O& op = {}) const {
     infer(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), options, fused, op);
@@ -86,7 +86,7 @@ struct ViewForward {
   void operator()(X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options, const Fused& fused, const O& op = {}) const {
     (*this)(sequential, x, std::forward<Y>(y), options, fused, op);
   }
-  template <Executor E, class X, class Y, Op O>
+  template <InPlaceOfExecutor E, class X, class Y, Op O>
   void operator()(const E& executor, X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options, const O& op) const {
     (*this)(executor, x, std::forward<Y>(y), options, Fused(), op);
   }
@@ -96,7 +96,7 @@ struct ViewForward {
     (*this)(sequential, x, std::forward<Y>(y), options, Fused(), op);
   }
 
-  template <Executor E, class X, class Y>
+  template <InPlaceOfExecutor E, class X, class Y>
   void operator()(const E& executor, X&& x, Y&& y, Saved<ParameterOf<X>>& saved,
                   const typename TrainingViewsOf<F, ParameterOf<X>>::type& options = {}) const {
     train(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), saved, options);
@@ -106,7 +106,7 @@ struct ViewForward {
   void operator()(X&& x, Y&& y, Saved<ParameterOf<X>>& saved, const typename TrainingViewsOf<F, ParameterOf<X>>::type& options = {}) const {
     (*this)(sequential, x, std::forward<Y>(y), saved, options);
   }
-  template <Executor E, class X, class Y, class O = Identity>
+  template <InPlaceOfExecutor E, class X, class Y, class O = Identity>
   void operator()(const E& executor, X&& x, Y&& y, Saved<ParameterOf<X>>& saved,
                   const typename TrainingViewsOf<F, ParameterOf<X>>::type& options, const Fused& fused, const O& op = {}) const {
     train(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), saved, options, fused, op);
@@ -117,7 +117,7 @@ struct ViewForward {
                   const Fused& fused, const O& op = {}) const {
     (*this)(sequential, x, std::forward<Y>(y), saved, options, fused, op);
   }
-  template <Executor E, class X, class Y, Op O>
+  template <InPlaceOfExecutor E, class X, class Y, Op O>
   void operator()(const E& executor, X&& x, Y&& y, Saved<ParameterOf<X>>& saved,
                   const typename TrainingViewsOf<F, ParameterOf<X>>::type& options, const O& op) const {
     (*this)(executor, x, std::forward<Y>(y), saved, options, Fused(), op);
@@ -168,7 +168,7 @@ struct ViewForward {
 /// wanted with an activation or a gate.
 template <class F>
 struct ViewBackward {
-  template <Executor E, class DY, class X, class DX>
+  template <InPlaceOfExecutor E, class DY, class X, class DX>
   void operator()(const E& executor, DY&& dy, X&& x, Saved<ParameterOf<X>>& saved, DX&& dx,
                   const typename F::template BackwardViews<ParameterOf<X>>& options = {}) const {
     normalize_views_backward<F>(ExecutorRef(executor), norma::view(dy), norma::view(x), saved, norma::output_view(std::forward<DX>(dx)),
@@ -180,7 +180,7 @@ struct ViewBackward {
                   const typename F::template BackwardViews<ParameterOf<X>>& options = {}) const {
     (*this)(sequential, dy, x, saved, std::forward<DX>(dx), options);
   }
-  template <Executor E, class DY, class X, class DX, class O = Identity>
+  template <InPlaceOfExecutor E, class DY, class X, class DX, class O = Identity>
   void operator()(const E& executor, DY&& dy, X&& x, Saved<ParameterOf<X>>& saved, DX&& dx,
                   const typename F::template BackwardViews<ParameterOf<X>>& options, const FusedBackward& fused, const O& op = {}) const {
     fused_backward<ParameterOf<X>>(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(std::forward<DX>(dx)), fused,
@@ -194,7 +194,7 @@ struct ViewBackward {
                   const FusedBackward& fused, const O& op = {}) const {
     (*this)(sequential, dy, x, saved, std::forward<DX>(dx), options, fused, op);
   }
-  template <Executor E, class DY, class X, class DX, Op O>
+  template <InPlaceOfExecutor E, class DY, class X, class DX, Op O>
   void operator()(const E& executor, DY&& dy, X&& x, Saved<ParameterOf<X>>& saved, DX&& dx,
                   const typename F::template BackwardViews<ParameterOf<X>>& options, const O& op) const {
     (*this)(executor, dy, x, saved, std::forward<DX>(dx), options, FusedBackward(), op);
@@ -210,7 +210,7 @@ struct ViewBackward {
 /// The backward of inference whose statistics are constants: F::infer_backward.
 template <class F>
 struct ViewFrozenBackward {
-  template <Executor E, class DY, class X, class DX>
+  template <InPlaceOfExecutor E, class DY, class X, class DX>
   void operator()(const E& executor, DY&& dy, X&& x, DX&& dx,
                   const typename F::template FrozenBackwardViews<ParameterOf<X>>& options) const {
     F::infer_backward(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(std::forward<DX>(dx)), options);
@@ -220,7 +220,7 @@ struct ViewFrozenBackward {
   void operator()(DY&& dy, X&& x, DX&& dx, const typename F::template FrozenBackwardViews<ParameterOf<X>>& options) const {
     (*this)(sequential, dy, x, std::forward<DX>(dx), options);
   }
-  template <Executor E, class DY, class X, class DX, class O = Identity>
+  template <InPlaceOfExecutor E, class DY, class X, class DX, class O = Identity>
   void operator()(const E& executor, DY&& dy, X&& x, DX&& dx, const typename F::template FrozenBackwardViews<ParameterOf<X>>& options,
                   const FusedBackward& fused, const O& op = {}) const {
     fused_backward<ParameterOf<X>>(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(std::forward<DX>(dx)), fused,
@@ -234,7 +234,7 @@ struct ViewFrozenBackward {
                   const FusedBackward& fused, const O& op = {}) const {
     (*this)(sequential, dy, x, std::forward<DX>(dx), options, fused, op);
   }
-  template <Executor E, class DY, class X, class DX, Op O>
+  template <InPlaceOfExecutor E, class DY, class X, class DX, Op O>
   void operator()(const E& executor, DY&& dy, X&& x, DX&& dx, const typename F::template FrozenBackwardViews<ParameterOf<X>>& options,
                   const O& op) const {
     (*this)(executor, dy, x, std::forward<DX>(dx), options, FusedBackward(), op);

@@ -52,7 +52,7 @@ class SpectralNorm : public Reparameterised<SpectralNorm<T>, T>,
   void backward_frozen(DW&& dw) {
     backward_frozen(sequential, dw);
   }
-  template <Executor E, class DW>
+  template <InPlaceOfExecutor E, class DW>
   void backward_frozen(const E& executor, DW&& dw) {
     add_gradient(ExecutorRef(executor), this->checked("dw", norma::view(dw)), sigma(), u().data(), v().data());
   }
