@@ -96,6 +96,30 @@ class LayerCalls {
     backward(executor, dy, x, saved, std::forward<DX>(dx), FusedBackward(), op);
   }
 
+  // What is easily written instead, with a sentence about it.
+
+  template <class X>
+  void operator()(X&&) const {
+    static_assert(std::is_void_v<X>, "norma: a layer writes to a tensor of yours: layer(x, y); y may be x");
+  }
+  template <Viewable X, Viewable Y, class O>
+    requires(!Viewable<O> && !Op<O> && !std::is_convertible_v<O, Fused>)
+  void operator()(X&&, Y&&, const O&) const {
+    static_assert(std::is_void_v<X>,
+                  "norma: behind y stands an activation, and this is none. It is norma::relu, norma::silu, ..., or a type of yours with "
+                  "`V operator()(V z) const` and `V derivative(V z) const` for every V that is float, double or a register of norma's");
+  }
+  template <class X, class Y, class... P>
+  void forward(X&&, Y&&, Saved<P>&...) {
+    static_assert(std::is_void_v<X>,
+                  "norma: a training forward leaves what backward needs in a norma::Saved of the layer's own type: "
+                  "forward(x, y, saved)");
+  }
+  template <class DY, class X, class DX>
+  void backward(DY&&, X&&, DX&&) {
+    static_assert(std::is_void_v<X>, "norma: a backward wants the norma::Saved that its forward filled: backward(dy, x, saved, dx)");
+  }
+
  private:
   const Layer& self() const { return static_cast<const Layer&>(*this); }
   Layer& self() { return static_cast<Layer&>(*this); }

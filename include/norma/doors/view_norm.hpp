@@ -1,6 +1,7 @@
 // Norms as functions on views their user owns: no layer object, no ownership, no allocation but that of a Saved.
 #pragma once
 
+#include <norma/doors/epsilon.hpp>
 #include <norma/doors/plain_layer.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
@@ -66,7 +67,9 @@ struct TrainingViewsOf<F, P> {
 /// F::TrainingViews<T> if those of a training forward are others) and what statistic they ask for (F::statistic(options)), or does it all
 /// itself (F::infer, F::train). The first argument may be an executor; with a Saved before the options it is a training forward.
 template <class F>
-struct ViewForward {
+struct ViewForward : RefusesEpsilon {
+  using RefusesEpsilon::operator();
+
   template <InPlaceOfExecutor E, class X, class Y>
   void operator()(const E& executor, X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options = {}) const {
     infer(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), options);
@@ -209,7 +212,9 @@ struct ViewBackward {
 
 /// The backward of inference whose statistics are constants: F::infer_backward.
 template <class F>
-struct ViewFrozenBackward {
+struct ViewFrozenBackward : RefusesEpsilon {
+  using RefusesEpsilon::operator();
+
   template <InPlaceOfExecutor E, class DY, class X, class DX>
   void operator()(const E& executor, DY&& dy, X&& x, DX&& dx,
                   const typename F::template FrozenBackwardViews<ParameterOf<X>>& options) const {

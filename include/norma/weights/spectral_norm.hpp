@@ -32,6 +32,8 @@ class SpectralNorm : public Reparameterised<SpectralNorm<T>, T>,
   /// Copies any viewable weight of rank 1 to 8 and iterates 15 times, so that the first inference is already right.
   template <Viewable W>
   explicit SpectralNorm(const W& w0, const SpectralNormOptions& options = {}) : SpectralNorm(FromView(), norma::view(w0), options) {}
+  template <Viewable W>
+  SpectralNorm(const W& w0, const EpsilonOptions&) : SpectralNorm(w0, refuse_epsilon<W, SpectralNormOptions>()) {}
 
   std::span<T> weight() { return weight_.span(); }
   std::span<const T> weight() const { return weight_.span(); }
@@ -128,5 +130,9 @@ class SpectralNorm : public Reparameterised<SpectralNorm<T>, T>,
   PowerIteration<T> power_;
   Buffer<T> weight_, weight_grad_;
 };
+
+/// double for a weight of doubles, else float.
+template <Viewable W>
+SpectralNorm(const W&, const SpectralNormOptions& = {}) -> SpectralNorm<ParameterOf<W>>;
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE
