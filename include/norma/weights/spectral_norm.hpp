@@ -1,6 +1,8 @@
 // SpectralNorm: w = W / sigma, sigma the largest singular value of W by power iteration (Miyato et al. 2018, arXiv 1802.05957).
 #pragma once
 
+#include <norma/doors/epsilon.hpp>
+#include <norma/doors/parameters.hpp>
 #include <norma/doors/visits.hpp>
 #include <norma/weights/power_iteration.hpp>
 #include <norma/weights/reparameterised.hpp>
