@@ -1,36 +1,51 @@
 # Where Eigen's and xsimd's headers are; used by norma's own build and, once installed, by its package config.
 
-# Sets three variables of the caller: the two include directories, and a sentence about what is missing (empty if nothing is).
-function(norma_find_dependencies eigen_include xsimd_include missing)
-  set(sentence "")
+# The include directories of a target that the project around brought: what is known of an imported one, which other directories of that
+# project may not see, and what will be known of one that is built there.
+function(norma_include_directories_of target variable)
+  get_target_property(aliased ${target} ALIASED_TARGET)
+  if(aliased)
+    set(target ${aliased})
+  endif()
+  get_target_property(imported ${target} IMPORTED)
+  get_target_property(directories ${target} INTERFACE_INCLUDE_DIRECTORIES)
+  if(NOT imported OR NOT directories)
+    set(directories "$<TARGET_PROPERTY:${target},INTERFACE_INCLUDE_DIRECTORIES>")
+  endif()
+  set(${variable} "${directories}" PARENT_SCOPE)
+endfunction()
 
+# Sets three variables of the caller: the two include directories, and a sentence about what is missing (empty if nothing is). A target
+# Eigen3::Eigen, xsimd or xsimd::xsimd that is there already wins over any search, so that no program has two versions. Eigen is optional:
+# without one its variable is empty.
+function(norma_find_dependencies eigen_include xsimd_include missing)
   # No version in find_package: Eigen 5 declares itself incompatible with a request for 3.4.
   if(NOT TARGET Eigen3::Eigen)
     find_package(Eigen3 QUIET CONFIG)
-    if(Eigen3_FOUND AND Eigen3_VERSION VERSION_LESS 3.4)
-      set(sentence "Eigen ${Eigen3_VERSION} is too old, 3.4 is the oldest that works. ")
-    endif()
   endif()
-  if(TARGET Eigen3::Eigen)
-    get_target_property(eigen Eigen3::Eigen ALIASED_TARGET)
-    if(NOT eigen)
-      set(eigen Eigen3::Eigen)
-    endif()
-    get_target_property(directories ${eigen} INTERFACE_INCLUDE_DIRECTORIES)
+  set(eigen "")
+  if(TARGET Eigen3::Eigen AND NOT (DEFINED Eigen3_VERSION AND Eigen3_VERSION VERSION_LESS 3.4))
+    norma_include_directories_of(Eigen3::Eigen eigen)
+  elseif(NOT norma_FIND_QUIETLY)
+    message(STATUS "norma: no Eigen of 3.4 or newer was found, so there are no Eigen tensors and no SpectralNorm (Debian: libeigen3-dev; "
+                   "elsewhere set Eigen3_DIR)")
+  endif()
+  set(${eigen_include} "${eigen}" PARENT_SCOPE)
+
+  set(sentence "")
+  if(TARGET xsimd)
+    norma_include_directories_of(xsimd xsimd)
+  elseif(TARGET xsimd::xsimd)
+    norma_include_directories_of(xsimd::xsimd xsimd)
   else()
-    set(directories "")
-    string(APPEND sentence "Eigen 3.4 or newer was not found (Debian: libeigen3-dev; elsewhere set Eigen3_DIR). ")
+    # Not xsimd's CMake package: Debian's exported target links a library xtl that is not there.
+    find_path(NORMA_XSIMD_INCLUDE_DIR xsimd/xsimd.hpp DOC "Directory that holds xsimd/xsimd.hpp")
+    mark_as_advanced(NORMA_XSIMD_INCLUDE_DIR)
+    set(xsimd "${NORMA_XSIMD_INCLUDE_DIR}")
+    if(NOT xsimd)
+      set(sentence "xsimd was not found (Debian: libxsimd-dev; elsewhere set NORMA_XSIMD_INCLUDE_DIR)")
+    endif()
   endif()
-  set(${eigen_include} "${directories}" PARENT_SCOPE)
-
-  # Not xsimd's CMake package: Debian's exported target links a library xtl that is not there.
-  find_path(NORMA_XSIMD_INCLUDE_DIR xsimd/xsimd.hpp DOC "Directory that holds xsimd/xsimd.hpp")
-  mark_as_advanced(NORMA_XSIMD_INCLUDE_DIR)
-  if(NOT NORMA_XSIMD_INCLUDE_DIR)
-    string(APPEND sentence "xsimd was not found (Debian: libxsimd-dev; elsewhere set NORMA_XSIMD_INCLUDE_DIR). ")
-  endif()
-  set(${xsimd_include} "${NORMA_XSIMD_INCLUDE_DIR}" PARENT_SCOPE)
-
-  string(STRIP "${sentence}" sentence)
+  set(${xsimd_include} "${xsimd}" PARENT_SCOPE)
   set(${missing} "${sentence}" PARENT_SCOPE)
 endfunction()

@@ -1,5 +1,10 @@
 # What norma's own tests, benchmarks and examples are compiled with. Consumers of norma::norma get none of it.
 
+if(NOT norma_eigen_include)
+  message(FATAL_ERROR "norma: tests, benchmarks and examples need Eigen (Debian: libeigen3-dev), or switch NORMA_BUILD_TESTS, NORMA_BUILD_BENCHMARKS "
+                      "and NORMA_BUILD_EXAMPLES off")
+endif()
+
 # The instruction set of these programs, for example "-march=native" or "-mavx2;-mfma". Empty: the compiler's default.
 set(NORMA_ARCH "" CACHE STRING "Instruction set flags of norma's own tests, benchmarks and examples")
 

@@ -6,7 +6,6 @@
 #include <norma/core/execution.hpp>
 #include <norma/core/tensor_view.hpp>
 #include <norma/core/view.hpp>
-#include <norma/interop/eigen.hpp>
 #include <norma/interop/xtensor.hpp>
 
 // Norms of (N, C, spatial...)
@@ -28,8 +27,13 @@
 #include <norma/layers/qk_norm.hpp>
 
 // Weights
-#include <norma/weights/spectral_norm.hpp>
 #include <norma/weights/weight_norm.hpp>
 
 // Trained parameters
 #include <norma/doors/load.hpp>
+
+// What needs Eigen, where there is one: its objects as tensors, and SpectralNorm
+#if __has_include(<Eigen/Core>)
+#include <norma/interop/eigen.hpp>
+#include <norma/weights/spectral_norm.hpp>
+#endif

@@ -41,6 +41,27 @@ TEST(Api, ConstructionOfRowNorms) {
   EXPECT_EQ(every_ln_option.weight()[7], 0.0f);
 }
 
+// A layer without a template argument is one of float, or of its weight's doubles.
+template <class Layer, template <class> class Of, class T = float>
+constexpr bool is = std::is_same_v<Layer, Of<T>>;
+static_assert(is<decltype(norma::LayerNorm({768})), norma::LayerNorm> && is<decltype(norma::LayerNorm(768)), norma::LayerNorm>);
+static_assert(is<decltype(norma::LayerNorm({std::size_t{4}, std::size_t{6}}, {.eps = 1e-6})), norma::LayerNorm>);
+static_assert(is<decltype(norma::LayerNorm(norma::LayerNorm<double>({768}))), norma::LayerNorm, double>);  // a copy
+static_assert(is<decltype(norma::RMSNorm({4096}, {.eps = 1e-6})), norma::RMSNorm>);
+static_assert(is<decltype(norma::RMSNorm({4096}, norma::RMSNormOptions<double>())), norma::RMSNorm, double>);
+static_assert(is<decltype(norma::BatchNorm(64)), norma::BatchNorm> && is<decltype(norma::SyncBatchNorm(64)), norma::SyncBatchNorm>);
+static_assert(is<decltype(norma::GroupNorm(32, 320)), norma::GroupNorm>);
+static_assert(is<decltype(norma::InstanceNorm(128, {.affine = true})), norma::InstanceNorm>);
+static_assert(is<decltype(norma::QKNorm(128)), norma::QKNorm> && is<decltype(norma::BatchRenorm(64)), norma::BatchRenorm>);
+static_assert(is<decltype(norma::SwitchableNorm(64)), norma::SwitchableNorm>);
+static_assert(is<decltype(norma::BatchInstanceNorm(64)), norma::BatchInstanceNorm>);
+static_assert(is<decltype(norma::MeanOnlyBatchNorm(64)), norma::MeanOnlyBatchNorm>);
+static_assert(is<decltype(norma::WeightNorm(std::vector<float>(8))), norma::WeightNorm>);
+static_assert(is<decltype(norma::WeightNorm(std::vector<double>(8), {.dim = -1})), norma::WeightNorm, double>);
+static_assert(is<decltype(norma::SpectralNorm(std::vector<float>(8))), norma::SpectralNorm>);
+static_assert(is<decltype(norma::SpectralNorm(std::vector<double>(8))), norma::SpectralNorm, double>);
+static_assert(is<decltype(norma::Saved()), norma::Saved>);
+
 TEST(Api, ConstructionOfChannelNorms) {
   norma::BatchNorm<float> bn(64);
   norma::GroupNorm<float> gn(32, 320);  // groups, channels: torch's order

@@ -84,3 +84,6 @@ foreach(header IN LISTS ends)
   add_test(NAME "build.header_alone/${header}" COMMAND ${syntax_check} ${NORMA_ARCH} ${flags} ${header_warnings} -Werror "${source}")
   set_tests_properties("build.header_alone/${header}" PROPERTIES LABELS build TIMEOUT 120)
 endforeach()
+
+add_test(NAME build.windows_macros COMMAND ${syntax_check} -fopenmp ${header_warnings} -Werror "${CMAKE_CURRENT_SOURCE_DIR}/windows_macros.cpp")
+set_tests_properties(build.windows_macros PROPERTIES LABELS build TIMEOUT 120)

@@ -1,17 +1,27 @@
-// Version, compiler settings norma insists on, and the inline namespace that carries the instruction set.
+// Compiler settings norma insists on, version, and the inline namespace that carries the instruction set.
 #pragma once
+
+// What norma cannot be compiled with is one sentence. NORMA_STOP is no file: compilers end where they cannot include one, and so the
+// sentence is not followed by thousands of lines about what it is the reason of.
+#define NORMA_STOP <the sentence above says why>
+
+#if defined(_MSVC_LANG) ? _MSVC_LANG <= 201703L : __cplusplus <= 201703L
+#error "norma: this is compiled as C++17 or older, norma needs C++20: compile with -std=c++20, or link the CMake target norma::norma"
+#include NORMA_STOP
+#endif
+
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || defined(__ASSOCIATIVE_MATH__) || \
+    defined(__RECIPROCAL_MATH__) || defined(__NO_SIGNED_ZEROS__) || defined(_M_FP_FAST)
+#error \
+    "norma: -ffast-math and its parts (-funsafe-math-optimizations, -fassociative-math, -freciprocal-math, -ffinite-math-only, -fno-signed-zeros) reorder sums and lose NaN or -0; norma promises bits and accuracy, compile without them"
+#include NORMA_STOP
+#endif
 
 #include <cassert>
 
 #define NORMA_VERSION_MAJOR 0
 #define NORMA_VERSION_MINOR 1
 #define NORMA_VERSION_PATCH 0
-
-#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || defined(__ASSOCIATIVE_MATH__) || \
-    defined(__RECIPROCAL_MATH__)
-#error \
-    "norma: -ffast-math and its parts (-funsafe-math-optimizations, -fassociative-math, -freciprocal-math, -ffinite-math-only) reorder sums and lose NaN; norma promises bits and accuracy, compile without them"
-#endif
 
 /// Precondition check of plain accessors; follows NDEBUG unless the user defines it.
 #ifndef NORMA_ASSERT

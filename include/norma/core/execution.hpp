@@ -4,7 +4,9 @@
 #include <concepts>
 #include <type_traits>
 
+#include <norma/core/communicator.hpp>
 #include <norma/core/extents.hpp>
+#include <norma/core/view.hpp>
 
 namespace norma {
 
@@ -18,6 +20,10 @@ concept Executor = requires(const std::remove_cvref_t<E>& e, void (*f)(index_t))
   e.parallel_for(index_t{1}, f);
   { e.concurrency() } -> std::convertible_to<int>;
 };
+
+/// What stands where an executor may: one, or what neither is a tensor nor stands for processes, of which ExecutorRef says why it is none.
+template <class E>
+concept InPlaceOfExecutor = Executor<E> ||(!Viewable<E> && !Communicator<E>);
 
 /// An executor with a streaming policy attached.
 template <class E>
@@ -53,11 +59,16 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 /// An executor seen through plain pointers, so that the engine is compiled once and not once per executor and call.
 class ExecutorRef {
  public:
-  template <Executor E>
-  NORMA_INLINE ExecutorRef(const E& executor)
-      : executor_(&executor), run_(&run_on<E>), concurrency_(static_cast<int>(executor.concurrency())) {
-    if constexpr (requires { executor.streaming(); }) streaming_ = executor.streaming();
-    inline_ = std::is_same_v<E, Sequential>;
+  template <InPlaceOfExecutor E>
+  NORMA_INLINE ExecutorRef(const E& executor) : executor_(&executor) {
+    if constexpr (Executor<E>) {
+      run_ = &run_on<E>;
+      concurrency_ = static_cast<int>(executor.concurrency());
+      if constexpr (requires { executor.streaming(); }) streaming_ = executor.streaming();
+      inline_ = std::is_same_v<E, Sequential>;
+    } else {
+      say_why_not<E>();
+    }
   }
 
   /// f(i) for i in [0, tasks); a single task runs on the calling thread.
@@ -80,9 +91,22 @@ class ExecutorRef {
     static_cast<const E*>(executor)->parallel_for(tasks, [=](index_t i) { task(context, i); });
   }
 
+  template <class E>
+  static void say_why_not() {
+    constexpr bool runs = requires(E & e, void (*f)(index_t)) { e.parallel_for(index_t{1}, f); };
+    constexpr bool runs_if_const = requires(const E& e, void (*f)(index_t)) { e.parallel_for(index_t{1}, f); };
+    static_assert(
+        runs,
+        "norma: an executor stands here, and this is none. It is norma::sequential, norma::openmp(n), norma::tbb(arena), or a type "
+        "with `template <class F> void parallel_for(norma::index_t tasks, F&& f) const` and `int concurrency() const`");
+    static_assert(!runs || runs_if_const, "norma: parallel_for of an executor must be const; this one is not");
+    static_assert(!runs_if_const,
+                  "norma: an executor has `int concurrency() const`, the number of tasks that run at once; this one has not");
+  }
+
   const void* executor_;
-  void (*run_)(const void*, index_t, void*, Task);
-  int concurrency_;
+  void (*run_)(const void*, index_t, void*, Task) = nullptr;
+  int concurrency_ = 1;
   Streaming streaming_ = Streaming::automatic;
   bool inline_ = false;
 };

@@ -16,7 +16,7 @@ using index_t = std::ptrdiff_t;
 /// The largest rank a tensor can have.
 inline constexpr int max_rank = 8;
 
-inline constexpr index_t largest_index = std::numeric_limits<index_t>::max();
+inline constexpr index_t largest_index = (std::numeric_limits<index_t>::max)();
 
 /// a * b of numbers that are not negative, or the largest number where that is beyond it.
 NORMA_INLINE constexpr index_t saturating_product(index_t a, index_t b) noexcept {

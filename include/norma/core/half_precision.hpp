@@ -76,8 +76,8 @@ struct std::numeric_limits<norma::bfloat16> {
                         has_quiet_NaN = true, is_iec559 = false;
   static constexpr int digits = 8, radix = 2, min_exponent = -125, max_exponent = 128;
   static constexpr norma::bfloat16 epsilon() noexcept { return norma::bfloat16(0x1p-7f); }
-  static constexpr norma::bfloat16 min() noexcept { return norma::bfloat16(0x1p-126f); }
-  static constexpr norma::bfloat16 max() noexcept { return norma::bfloat16(0x1.FEp127f); }
+  static constexpr norma::bfloat16(min)() noexcept { return norma::bfloat16(0x1p-126f); }
+  static constexpr norma::bfloat16(max)() noexcept { return norma::bfloat16(0x1.FEp127f); }
   static constexpr norma::bfloat16 lowest() noexcept { return norma::bfloat16(-0x1.FEp127f); }
   static constexpr norma::bfloat16 denorm_min() noexcept { return norma::bfloat16(0x1p-133f); }
   static constexpr norma::bfloat16 infinity() noexcept { return norma::bfloat16(std::numeric_limits<float>::infinity()); }
@@ -90,8 +90,8 @@ struct std::numeric_limits<norma::float16> {
                         has_quiet_NaN = true, is_iec559 = true;
   static constexpr int digits = 11, radix = 2, min_exponent = -13, max_exponent = 16;
   static constexpr norma::float16 epsilon() noexcept { return norma::float16(0x1p-10f); }
-  static constexpr norma::float16 min() noexcept { return norma::float16(0x1p-14f); }
-  static constexpr norma::float16 max() noexcept { return norma::float16(65504.0f); }
+  static constexpr norma::float16(min)() noexcept { return norma::float16(0x1p-14f); }
+  static constexpr norma::float16(max)() noexcept { return norma::float16(65504.0f); }
   static constexpr norma::float16 lowest() noexcept { return norma::float16(-65504.0f); }
   static constexpr norma::float16 denorm_min() noexcept { return norma::float16(0x1p-24f); }
   static constexpr norma::float16 infinity() noexcept { return norma::float16(std::numeric_limits<float>::infinity()); }

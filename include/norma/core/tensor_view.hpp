@@ -60,6 +60,13 @@ class TensorView {
     check_container<C>(static_cast<index_t>(std::ranges::size(container)));
   }
 
+  /// Not TensorView(data, rows, cols): integers would be taken for lists of one, extents and strides.
+  template <std::integral I, std::integral... More>
+    requires(sizeof...(More) > 0)
+  constexpr TensorView(T*, I, More...) {
+    static_assert(sizeof(I) == 0, "norma: extents are a list in braces, TensorView(data, {rows, cols}), and strides another one behind it");
+  }
+
   /// A view of mutable elements reads as a view of const ones.
   template <class U>
     requires(std::is_same_v<const U, T> && !std::is_same_v<U, T>)

@@ -144,9 +144,13 @@ NORMA_INLINE constexpr auto view(T&& t) {
     static_assert(Element<typename View::value_type>,
                   "norma: the elements of a tensor must be float, double or 16-bit numbers (norma::float16, norma::bfloat16, or a type "
                   "with norma::ElementOf)");
-    return ViewOf<std::remove_cvref_t<T>>::view(t);
+    if constexpr (Element<typename View::value_type>) {
+      return ViewOf<std::remove_cvref_t<T>>::view(t);
+    } else {
+      return TensorView<float>();  // the sentences above are error enough
+    }
   } else {
-    return TensorView<const float>();
+    return TensorView<float>();
   }
 }
 

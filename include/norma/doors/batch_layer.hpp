@@ -49,7 +49,7 @@ class BatchLayer : public AffineParameters<T>, public RunningStatistics<T>, publ
   void backward_frozen(DY&& dy, X&& x, DX&& dx) {
     backward_frozen(sequential, dy, x, std::forward<DX>(dx));
   }
-  template <Executor E, class DY, class X, class DX>
+  template <InPlaceOfExecutor E, class DY, class X, class DX>
   void backward_frozen(const E& executor, DY&& dy, X&& x, DX&& dx) {
     static_cast<Layer&>(*this).infer_backward(ExecutorRef(executor), norma::view(dy), norma::view(x),
                                               norma::output_view(std::forward<DX>(dx)));
@@ -62,14 +62,14 @@ class BatchLayer : public AffineParameters<T>, public RunningStatistics<T>, publ
   void backward_frozen(DY&& dy, X&& x, DX&& dx, const O& op) {
     backward_frozen(sequential, dy, x, std::forward<DX>(dx), FusedBackward(), op);
   }
-  template <Executor E, class DY, class X, class DX, class O = Identity>
+  template <InPlaceOfExecutor E, class DY, class X, class DX, class O = Identity>
   void backward_frozen(const E& executor, DY&& dy, X&& x, DX&& dx, const FusedBackward& fused, const O& op = {}) {
     fused_backward<T>(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(std::forward<DX>(dx)), fused, op,
                       [&](const CallRef& call, const auto& upstream, const auto& input, const auto& result) {
                         static_cast<Layer&>(*this).infer_backward(call, upstream, input, result);
                       });
   }
-  template <Executor E, class DY, class X, class DX, Op O>
+  template <InPlaceOfExecutor E, class DY, class X, class DX, Op O>
   void backward_frozen(const E& executor, DY&& dy, X&& x, DX&& dx, const O& op) {
     backward_frozen(executor, dy, x, std::forward<DX>(dx), FusedBackward(), op);
   }

@@ -20,7 +20,7 @@ class LayerCalls {
   void operator()(X&& x, Y&& y) const {
     (*this)(sequential, x, std::forward<Y>(y));
   }
-  template <Executor E, class X, class Y>
+  template <InPlaceOfExecutor E, class X, class Y>
   void operator()(const E& executor, X&& x, Y&& y) const {
     infer(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)));
   }
@@ -31,11 +31,11 @@ class LayerCalls {
   void operator()(X&& x, Y&& y, const O& op) const {
     (*this)(sequential, x, std::forward<Y>(y), Fused(), op);
   }
-  template <Executor E, class X, class Y, class O = Identity>
+  template <InPlaceOfExecutor E, class X, class Y, class O = Identity>
   void operator()(const E& executor, X&& x, Y&& y, const Fused& fused, const O& op = {}) const {
     infer(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), fused, op);
   }
-  template <Executor E, class X, class Y, Op O>
+  template <InPlaceOfExecutor E, class X, class Y, Op O>
   void operator()(const E& executor, X&& x, Y&& y, const O& op) const {
     (*this)(executor, x, std::forward<Y>(y), Fused(), op);
   }
@@ -45,7 +45,7 @@ class LayerCalls {
   void forward(X&& x, Y&& y, Saved<T>& saved) {
     forward(sequential, x, std::forward<Y>(y), saved);
   }
-  template <Executor E, class X, class Y>
+  template <InPlaceOfExecutor E, class X, class Y>
   void forward(const E& executor, X&& x, Y&& y, Saved<T>& saved) {
     train(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), saved);
   }
@@ -57,11 +57,11 @@ class LayerCalls {
   void forward(X&& x, Y&& y, Saved<T>& saved, const O& op) {
     forward(sequential, x, std::forward<Y>(y), saved, Fused(), op);
   }
-  template <Executor E, class X, class Y, class O = Identity>
+  template <InPlaceOfExecutor E, class X, class Y, class O = Identity>
   void forward(const E& executor, X&& x, Y&& y, Saved<T>& saved, const Fused& fused, const O& op = {}) {
     train(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), saved, fused, op);
   }
-  template <Executor E, class X, class Y, Op O>
+  template <InPlaceOfExecutor E, class X, class Y, Op O>
   void forward(const E& executor, X&& x, Y&& y, Saved<T>& saved, const O& op) {
     forward(executor, x, std::forward<Y>(y), saved, Fused(), op);
   }
@@ -72,7 +72,7 @@ class LayerCalls {
   void backward(DY&& dy, X&& x, Saved<T>& saved, DX&& dx) {
     backward(sequential, dy, x, saved, std::forward<DX>(dx));
   }
-  template <Executor E, class DY, class X, class DX>
+  template <InPlaceOfExecutor E, class DY, class X, class DX>
   void backward(const E& executor, DY&& dy, X&& x, Saved<T>& saved, DX&& dx) {
     self().train_backward(ExecutorRef(executor), norma::view(dy), norma::view(x), saved, norma::output_view(std::forward<DX>(dx)));
   }
@@ -84,16 +84,40 @@ class LayerCalls {
   void backward(DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const O& op) {
     backward(sequential, dy, x, saved, std::forward<DX>(dx), FusedBackward(), op);
   }
-  template <Executor E, class DY, class X, class DX, class O = Identity>
+  template <InPlaceOfExecutor E, class DY, class X, class DX, class O = Identity>
   void backward(const E& executor, DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const FusedBackward& fused, const O& op = {}) {
     fused_backward<T>(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(std::forward<DX>(dx)), fused, op,
                       [&](const CallRef& call, const auto& upstream, const auto& input, const auto& result) {
                         self().train_backward(call, upstream, input, saved, result);
                       });
   }
-  template <Executor E, class DY, class X, class DX, Op O>
+  template <InPlaceOfExecutor E, class DY, class X, class DX, Op O>
   void backward(const E& executor, DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const O& op) {
     backward(executor, dy, x, saved, std::forward<DX>(dx), FusedBackward(), op);
+  }
+
+  // What is easily written instead, with a sentence about it.
+
+  template <class X>
+  void operator()(X&&) const {
+    static_assert(std::is_void_v<X>, "norma: a layer writes to a tensor of yours: layer(x, y); y may be x");
+  }
+  template <Viewable X, Viewable Y, class O>
+    requires(!Viewable<O> && !Op<O> && !std::is_convertible_v<O, Fused>)
+  void operator()(X&&, Y&&, const O&) const {
+    static_assert(std::is_void_v<X>,
+                  "norma: behind y stands an activation, and this is none. It is norma::relu, norma::silu, ..., or a type of yours with "
+                  "`V operator()(V z) const` and `V derivative(V z) const` for every V that is float, double or a register of norma's");
+  }
+  template <class X, class Y, class... P>
+  void forward(X&&, Y&&, Saved<P>&...) {
+    static_assert(std::is_void_v<X>,
+                  "norma: a training forward leaves what backward needs in a norma::Saved of the layer's own type: "
+                  "forward(x, y, saved)");
+  }
+  template <class DY, class X, class DX>
+  void backward(DY&&, X&&, DX&&) {
+    static_assert(std::is_void_v<X>, "norma: a backward wants the norma::Saved that its forward filled: backward(dy, x, saved, dx)");
   }
 
  private:
@@ -131,7 +155,7 @@ class SharedCalls {
   void operator()(const C& ranks, X&& x, Y&& y) const {
     (*this)(sequential, ranks, x, std::forward<Y>(y));
   }
-  template <Executor E, Communicator C, class X, class Y>
+  template <InPlaceOfExecutor E, Communicator C, class X, class Y>
   void operator()(const E& executor, const C& ranks, X&& x, Y&& y) const {
     static_cast<const Layer&>(*this).infer_shared(ExecutorRef(executor), CommunicatorRef(ranks), norma::view(x),
                                                   norma::output_view(std::forward<Y>(y)));
@@ -141,7 +165,7 @@ class SharedCalls {
   void forward(const C& ranks, X&& x, Y&& y, Saved<T>& saved) {
     forward(sequential, ranks, x, std::forward<Y>(y), saved);
   }
-  template <Executor E, Communicator C, class X, class Y>
+  template <InPlaceOfExecutor E, Communicator C, class X, class Y>
   void forward(const E& executor, const C& ranks, X&& x, Y&& y, Saved<T>& saved) {
     self().train_shared(ExecutorRef(executor), CommunicatorRef(ranks), norma::view(x), norma::output_view(std::forward<Y>(y)), saved);
   }
@@ -153,7 +177,7 @@ class SharedCalls {
   void forward(const C& ranks, X&& x, Y&& y, Saved<T>& saved, const O& op) {
     forward(sequential, ranks, x, std::forward<Y>(y), saved, Fused(), op);
   }
-  template <Executor E, Communicator C, class X, class Y, class O = Identity>
+  template <InPlaceOfExecutor E, Communicator C, class X, class Y, class O = Identity>
   void forward(const E& executor, const C& ranks, X&& x, Y&& y, Saved<T>& saved, const Fused& fused, const O& op = {}) {
     const auto input = norma::view(x);
     const auto output = norma::output_view(std::forward<Y>(y));
@@ -166,7 +190,7 @@ class SharedCalls {
   void backward(const C& ranks, DY&& dy, X&& x, Saved<T>& saved, DX&& dx) {
     backward(sequential, ranks, dy, x, saved, std::forward<DX>(dx));
   }
-  template <Executor E, Communicator C, class DY, class X, class DX>
+  template <InPlaceOfExecutor E, Communicator C, class DY, class X, class DX>
   void backward(const E& executor, const C& ranks, DY&& dy, X&& x, Saved<T>& saved, DX&& dx) {
     self().train_shared_backward(ExecutorRef(executor), CommunicatorRef(ranks), norma::view(dy), norma::view(x), saved,
                                  norma::output_view(std::forward<DX>(dx)));
@@ -179,7 +203,7 @@ class SharedCalls {
   void backward(const C& ranks, DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const O& op) {
     backward(sequential, ranks, dy, x, saved, std::forward<DX>(dx), FusedBackward(), op);
   }
-  template <Executor E, Communicator C, class DY, class X, class DX, class O = Identity>
+  template <InPlaceOfExecutor E, Communicator C, class DY, class X, class DX, class O = Identity>
   void backward(const E& executor, const C& ranks, DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const FusedBackward& fused, const O& op = {}) {
     fused_backward<T>(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(std::forward<DX>(dx)), fused, op,
                       [&](const CallRef& call, const auto& upstream, const auto& input, const auto& result) {

@@ -143,7 +143,7 @@ class FusedForward final : public ForwardFusion<A, O> {
     }
     if (both || !any) raise_shape_error(layer, ": a y of std::int8_t wants either scale or row_scales");
     const A scale = static_cast<A>(fused_.scale.value_or(1));
-    if (!(scale > A(0) && scale <= std::numeric_limits<A>::max()))
+    if (!(scale > A(0) && scale <= (std::numeric_limits<A>::max)()))
       raise_shape_error(layer, ": scale is ", *fused_.scale, "; a positive number of the arithmetic's type is wanted");
     if (!fused_.row_scales.has_value()) return;
     const TensorView<float>& scales = *fused_.row_scales;

@@ -16,7 +16,7 @@ class QueryKeyCalls {
   void operator()(Q&& q, K&& k, QHat&& q_hat, KHat&& k_hat) const {
     (*this)(sequential, q, k, std::forward<QHat>(q_hat), std::forward<KHat>(k_hat));
   }
-  template <Executor E, class Q, class K, class QHat, class KHat>
+  template <InPlaceOfExecutor E, class Q, class K, class QHat, class KHat>
   void operator()(const E& executor, Q&& q, K&& k, QHat&& q_hat, KHat&& k_hat) const {
     checked_run(executor, norma::view(q), norma::view(k), norma::output_view(std::forward<QHat>(q_hat)),
                 norma::output_view(std::forward<KHat>(k_hat)), nullptr);
@@ -27,7 +27,7 @@ class QueryKeyCalls {
   void forward(Q&& q, K&& k, QHat&& q_hat, KHat&& k_hat, Saved<T>& saved) {
     forward(sequential, q, k, std::forward<QHat>(q_hat), std::forward<KHat>(k_hat), saved);
   }
-  template <Executor E, class Q, class K, class QHat, class KHat>
+  template <InPlaceOfExecutor E, class Q, class K, class QHat, class KHat>
   void forward(const E& executor, Q&& q, K&& k, QHat&& q_hat, KHat&& k_hat, Saved<T>& saved) {
     const auto queries = norma::view(q);
     const auto keys = norma::view(k);
@@ -42,7 +42,7 @@ class QueryKeyCalls {
   void backward(DQHat&& dq_hat, DKHat&& dk_hat, Q&& q, K&& k, Saved<T>& saved, DQ&& dq, DK&& dk) {
     backward(sequential, dq_hat, dk_hat, q, k, saved, std::forward<DQ>(dq), std::forward<DK>(dk));
   }
-  template <Executor E, class DQHat, class DKHat, class Q, class K, class DQ, class DK>
+  template <InPlaceOfExecutor E, class DQHat, class DKHat, class Q, class K, class DQ, class DK>
   void backward(const E& executor, DQHat&& dq_hat, DKHat&& dk_hat, Q&& q, K&& k, Saved<T>& saved, DQ&& dq, DK&& dk) {
     checked_backward(executor, norma::view(dq_hat), norma::view(dk_hat), norma::view(q), norma::view(k), saved,
                      norma::output_view(std::forward<DQ>(dq)), norma::output_view(std::forward<DK>(dk)));

@@ -40,7 +40,7 @@ class RunningStatistics : public VisitedBuffers<RunningStatistics<T>> {
 
   /// The step of the next batch, which is counted as far as the counter goes.
   RunningStep next_step(const std::optional<double>& momentum, StatsConvention convention) {
-    if (batches_ < std::numeric_limits<std::int64_t>::max()) ++batches_;
+    if (batches_ < (std::numeric_limits<std::int64_t>::max)()) ++batches_;
     return RunningStep::of(momentum, convention, batches_);
   }
 

@@ -10,7 +10,7 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// Mean and rstd of each statistic set, scratch memory, and the identity of the forward that wrote them. An ordinary value: copy, move,
 /// reuse; from the second step of one shape on nothing is allocated. One Saved serves one backward at a time.
-template <class T>
+template <class T = float>
 class Saved {
  public:
   /// Means in row-major order of the kept axes; empty for uncentred norms.

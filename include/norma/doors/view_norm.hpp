@@ -1,6 +1,7 @@
 // Norms as functions on views their user owns: no layer object, no ownership, no allocation but that of a Saved.
 #pragma once
 
+#include <norma/doors/epsilon.hpp>
 #include <norma/doors/plain_layer.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
@@ -66,8 +67,10 @@ struct TrainingViewsOf<F, P> {
 /// F::TrainingViews<T> if those of a training forward are others) and what statistic they ask for (F::statistic(options)), or does it all
 /// itself (F::infer, F::train). The first argument may be an executor; with a Saved before the options it is a training forward.
 template <class F>
-struct ViewForward {
-  template <Executor E, class X, class Y>
+struct ViewForward : RefusesEpsilon {
+  using RefusesEpsilon::operator();
+
+  template <InPlaceOfExecutor E, class X, class Y>
   void operator()(const E& executor, X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options = {}) const {
     infer(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), options);
   }
@@ -76,7 +79,7 @@ struct ViewForward {
   void operator()(X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options = {}) const {
     (*this)(sequential, x, std::forward<Y>(y), options);
   }
-  template <Executor E, class X, class Y, class O = Identity>
+  template <InPlaceOfExecutor E, class X, class Y, class O = Identity>
   void operator()(const E& executor, X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options, const Fused& fused,
                   const O& op = {}) const {
     infer(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), options, fused, op);
@@ -86,7 +89,7 @@ struct ViewForward {
   void operator()(X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options, const Fused& fused, const O& op = {}) const {
     (*this)(sequential, x, std::forward<Y>(y), options, fused, op);
   }
-  template <Executor E, class X, class Y, Op O>
+  template <InPlaceOfExecutor E, class X, class Y, Op O>
   void operator()(const E& executor, X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options, const O& op) const {
     (*this)(executor, x, std::forward<Y>(y), options, Fused(), op);
   }
@@ -96,7 +99,7 @@ struct ViewForward {
     (*this)(sequential, x, std::forward<Y>(y), options, Fused(), op);
   }
 
-  template <Executor E, class X, class Y>
+  template <InPlaceOfExecutor E, class X, class Y>
   void operator()(const E& executor, X&& x, Y&& y, Saved<ParameterOf<X>>& saved,
                   const typename TrainingViewsOf<F, ParameterOf<X>>::type& options = {}) const {
     train(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), saved, options);
@@ -106,7 +109,7 @@ struct ViewForward {
   void operator()(X&& x, Y&& y, Saved<ParameterOf<X>>& saved, const typename TrainingViewsOf<F, ParameterOf<X>>::type& options = {}) const {
     (*this)(sequential, x, std::forward<Y>(y), saved, options);
   }
-  template <Executor E, class X, class Y, class O = Identity>
+  template <InPlaceOfExecutor E, class X, class Y, class O = Identity>
   void operator()(const E& executor, X&& x, Y&& y, Saved<ParameterOf<X>>& saved,
                   const typename TrainingViewsOf<F, ParameterOf<X>>::type& options, const Fused& fused, const O& op = {}) const {
     train(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), saved, options, fused, op);
@@ -117,7 +120,7 @@ struct ViewForward {
                   const Fused& fused, const O& op = {}) const {
     (*this)(sequential, x, std::forward<Y>(y), saved, options, fused, op);
   }
-  template <Executor E, class X, class Y, Op O>
+  template <InPlaceOfExecutor E, class X, class Y, Op O>
   void operator()(const E& executor, X&& x, Y&& y, Saved<ParameterOf<X>>& saved,
                   const typename TrainingViewsOf<F, ParameterOf<X>>::type& options, const O& op) const {
     (*this)(executor, x, std::forward<Y>(y), saved, options, Fused(), op);
@@ -168,7 +171,7 @@ struct ViewForward {
 /// wanted with an activation or a gate.
 template <class F>
 struct ViewBackward {
-  template <Executor E, class DY, class X, class DX>
+  template <InPlaceOfExecutor E, class DY, class X, class DX>
   void operator()(const E& executor, DY&& dy, X&& x, Saved<ParameterOf<X>>& saved, DX&& dx,
                   const typename F::template BackwardViews<ParameterOf<X>>& options = {}) const {
     normalize_views_backward<F>(ExecutorRef(executor), norma::view(dy), norma::view(x), saved, norma::output_view(std::forward<DX>(dx)),
@@ -180,7 +183,7 @@ struct ViewBackward {
                   const typename F::template BackwardViews<ParameterOf<X>>& options = {}) const {
     (*this)(sequential, dy, x, saved, std::forward<DX>(dx), options);
   }
-  template <Executor E, class DY, class X, class DX, class O = Identity>
+  template <InPlaceOfExecutor E, class DY, class X, class DX, class O = Identity>
   void operator()(const E& executor, DY&& dy, X&& x, Saved<ParameterOf<X>>& saved, DX&& dx,
                   const typename F::template BackwardViews<ParameterOf<X>>& options, const FusedBackward& fused, const O& op = {}) const {
     fused_backward<ParameterOf<X>>(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(std::forward<DX>(dx)), fused,
@@ -194,7 +197,7 @@ struct ViewBackward {
                   const FusedBackward& fused, const O& op = {}) const {
     (*this)(sequential, dy, x, saved, std::forward<DX>(dx), options, fused, op);
   }
-  template <Executor E, class DY, class X, class DX, Op O>
+  template <InPlaceOfExecutor E, class DY, class X, class DX, Op O>
   void operator()(const E& executor, DY&& dy, X&& x, Saved<ParameterOf<X>>& saved, DX&& dx,
                   const typename F::template BackwardViews<ParameterOf<X>>& options, const O& op) const {
     (*this)(executor, dy, x, saved, std::forward<DX>(dx), options, FusedBackward(), op);
@@ -209,8 +212,10 @@ struct ViewBackward {
 
 /// The backward of inference whose statistics are constants: F::infer_backward.
 template <class F>
-struct ViewFrozenBackward {
-  template <Executor E, class DY, class X, class DX>
+struct ViewFrozenBackward : RefusesEpsilon {
+  using RefusesEpsilon::operator();
+
+  template <InPlaceOfExecutor E, class DY, class X, class DX>
   void operator()(const E& executor, DY&& dy, X&& x, DX&& dx,
                   const typename F::template FrozenBackwardViews<ParameterOf<X>>& options) const {
     F::infer_backward(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(std::forward<DX>(dx)), options);
@@ -220,7 +225,7 @@ struct ViewFrozenBackward {
   void operator()(DY&& dy, X&& x, DX&& dx, const typename F::template FrozenBackwardViews<ParameterOf<X>>& options) const {
     (*this)(sequential, dy, x, std::forward<DX>(dx), options);
   }
-  template <Executor E, class DY, class X, class DX, class O = Identity>
+  template <InPlaceOfExecutor E, class DY, class X, class DX, class O = Identity>
   void operator()(const E& executor, DY&& dy, X&& x, DX&& dx, const typename F::template FrozenBackwardViews<ParameterOf<X>>& options,
                   const FusedBackward& fused, const O& op = {}) const {
     fused_backward<ParameterOf<X>>(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(std::forward<DX>(dx)), fused,
@@ -234,7 +239,7 @@ struct ViewFrozenBackward {
                   const FusedBackward& fused, const O& op = {}) const {
     (*this)(sequential, dy, x, std::forward<DX>(dx), options, fused, op);
   }
-  template <Executor E, class DY, class X, class DX, Op O>
+  template <InPlaceOfExecutor E, class DY, class X, class DX, Op O>
   void operator()(const E& executor, DY&& dy, X&& x, DX&& dx, const typename F::template FrozenBackwardViews<ParameterOf<X>>& options,
                   const O& op) const {
     (*this)(executor, dy, x, std::forward<DX>(dx), options, FusedBackward(), op);

@@ -163,7 +163,7 @@ class Backward {
       d.scale = scale;
     }
     const index_t size = layout_.set_size;
-    const FarMemory far{call_.streaming && map_.lines_up(tile, 2), {map_.ahead(0, 1), map_.ahead(1, 1)}};
+    const FarMemory far_memory{call_.streaming && map_.lines_up(tile, 2), {map_.ahead(0, 1), map_.ahead(1, 1)}};
     const bool together = map_.together(tile, size, 2);
     weight_.template each<MapSweep::length>(
         map_.way(), first, count, size, map_.step(count, size, weight_.stage()),
@@ -172,11 +172,11 @@ class Backward {
               tile, begin, end, i, n, A(1), together, [&](const auto& cells, auto& tensor, index_t cell) __attribute__((always_inline)) {
                 const auto run = [&](auto weighted, auto is_far, auto adds) __attribute__((always_inline)) {
                   backward_map_cells<weighted.value, is_far.value, adds.value>(cells, n, tensor[0], tensor[1], tensor[2], c.from(cell),
-                                                                               d.from(cell), weight[0], far);
+                                                                               d.from(cell), weight[0], far_memory);
                 };
                 with_bool(weighted_, [&](auto weighted) {
                   if (call_.adds) return run(weighted, std::false_type(), std::true_type());
-                  with_bool(far.present(), [&](auto is_far) { run(weighted, is_far, std::false_type()); });
+                  with_bool(far_memory.present(), [&](auto is_far) { run(weighted, is_far, std::false_type()); });
                 });
               });
         });

@@ -143,7 +143,7 @@ class BackwardRun {
   /// work(piece, backward) for slices that stay near, whose columns are those of a table of all sets.
   template <class Work>
   void each_near_slice(const Work& work) const {
-    each_slice<1>(executor_, plan_.near(executor_.concurrency()), 0, nullptr, [&](Slice slice, std::byte*) {
+    each_slice<1>(executor_, plan_.kept_near(executor_.concurrency()), 0, nullptr, [&](Slice slice, std::byte*) {
       drop_gradients(slice.operands);
       const Backward<A, U> backward(call_, slice.extents, slice.roles, slice.operands);
       slice.piece.numbering = Numbering::call;

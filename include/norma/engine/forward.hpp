@@ -258,7 +258,7 @@ class Forward {
   }
   void map_cells_of_tile(const MapSweep& sweep, const typename MapSweep::Tile& tile, const Coefficients<A>& c, A scale) const {
     const index_t size = layout_.set_size;
-    const FarMemory far{call_.streaming && sweep.lines_up(tile, 1), {sweep.ahead(0, 2)}};  // the next tile has been folded already
+    const FarMemory far_memory{call_.streaming && sweep.lines_up(tile, 1), {sweep.ahead(0, 2)}};  // the next tile has been folded already
     const bool together = sweep.together(tile, size, 1);
     const PerElement per_element = !affine_.vary()       ? PerElement::nothing
                                    : affine_.constant(1) ? PerElement::weight
@@ -269,8 +269,9 @@ class Forward {
           sweep.each_cells(
               tile, begin, end, i, n, scale, together, [&](const auto& cells, auto& tensor, index_t cell) __attribute__((always_inline)) {
                 with_per_element(per_element, [&](auto kind) {
-                  with_bool(far.present(), [&](auto is_far) {
-                    norma::map_cells<kind.value, is_far.value>(cells, n, tensor[0], tensor[1], c.from(cell), numbers[0], numbers[1], far);
+                  with_bool(far_memory.present(), [&](auto is_far) {
+                    norma::map_cells<kind.value, is_far.value>(cells, n, tensor[0], tensor[1], c.from(cell), numbers[0], numbers[1],
+                                                               far_memory);
                   });
                 });
               });

@@ -124,7 +124,7 @@ inline void each_part(const ExecutorRef& executor, const Plan& plan, const Forwa
     parallel_sets(executor, all.sets, elements, [&](index_t first, index_t last) { work(all, first, last, whole); });
     return;
   }
-  each_slice<1>(executor, plan.near(executor.concurrency()), 0, nullptr, [&](Slice slice, std::byte*) {
+  each_slice<1>(executor, plan.kept_near(executor.concurrency()), 0, nullptr, [&](Slice slice, std::byte*) {
     const Forward<A, U> forward(call, slice.extents, slice.roles, slice.operands);
     slice.piece.numbering = Numbering::call;
     work(slice.piece, 0, forward.layout().sets, forward);

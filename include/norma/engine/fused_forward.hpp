@@ -119,7 +119,7 @@ class ForwardFusion : public Fusion<A> {
           part, y, [&](const Pack<A>& v) { return divide(v, Pack<A>(*part.of_cells)); }, y);
     } else if (part.lanes) {
       combine(
-          part, of_cells, [](const Pack<A>& largest, const Pack<A>& v) { return max(largest, abs(v)); }, of_cells, y);
+          part, of_cells, [](const Pack<A>& largest, const Pack<A>& v) { return (max)(largest, abs(v)); }, of_cells, y);
     } else {
       *part.of_cells = largest_magnitude(y.first, part.n, *part.of_cells);
     }

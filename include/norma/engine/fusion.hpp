@@ -202,7 +202,7 @@ class Fusion : public AnyFusion {
 /// A call: who runs it, and what is fused with the norm.
 class CallRef : public ExecutorRef {
  public:
-  template <Executor E>
+  template <InPlaceOfExecutor E>
   CallRef(const E& executor) : ExecutorRef(executor) {}
   CallRef(const ExecutorRef& executor, const AnyFusion& fusion) : ExecutorRef(executor), fusion_(&fusion) {}
 

@@ -68,7 +68,7 @@ class Plan {
   }
 
   /// As many slices as stay near, for hooks that see the whole call between them.
-  Plan near(int threads) const {
+  Plan kept_near(int threads) const {
     Plan plan = *this;
     plan.choose_slices(Span::sets, extents_.product(), threads);
     return plan;
@@ -130,18 +130,18 @@ class Plan {
   void choose_slices(Span span, index_t most_sets, int threads) {
     // Of x; with y, or dy and dx, about 1.1 MB, which a second-level cache of 2 MB keeps. Measured: twice as much costs a backward up
     // to 1.5 times the time, half as much a forward a tenth.
-    const index_t near = (*operands_)[stream_dy].present() ? index_t{384} << 10 : index_t{512} << 10;
+    const index_t kept_bytes = (*operands_)[stream_dy].present() ? index_t{384} << 10 : index_t{512} << 10;
     const bool all_samples = !roles_.keeps(0) || span == Span::channels;
     samples_ = all_samples ? extents_[0] : 1;
     const index_t element = (*operands_)[stream_x].access->bytes, per_group = unit();
     const index_t channel_bytes = samples_ * plane_ * element, sets_per_group = roles_.keeps(0) ? samples_ : 1;
-    const index_t fits = near / channel_bytes;
+    const index_t fits = kept_bytes / channel_bytes;
     index_t step = per_group;
     if (lanes_lie_along_channels()) {
       // Whole registers of neighbouring channels, of whole groups.
       while (step % 64 != 0 && step < extents_[1]) step += per_group;
       // Where not even that stays near, rows are read whole.
-      if (step * channel_bytes > 2 * near) step = extents_[1];
+      if (step * channel_bytes > 2 * kept_bytes) step = extents_[1];
     }
     if (fits > step) step = fits / step * step;
     const index_t most = most_sets / sets_per_group * per_group;

@@ -99,7 +99,7 @@ inline constexpr A negative_zero = -A(0);
 /// A power of two that brings numbers as large as `largest` near 1, or 1 if there is none such (0, Inf, NaN).
 template <class A>
 inline A scale_to_one(A largest) {
-  if (!(largest > A(0)) || !(largest <= std::numeric_limits<A>::max())) return A(1);
+  if (!(largest > A(0)) || !(largest <= (std::numeric_limits<A>::max)())) return A(1);
   int exponent = 0;
   std::frexp(largest, &exponent);
   constexpr int most = std::numeric_limits<A>::max_exponent - 2;

@@ -3,8 +3,7 @@
 
 #include <type_traits>
 
-#include <Eigen/Core>
-
+#include <norma/core/eigen.hpp>
 #include <norma/core/view.hpp>
 
 namespace norma {

@@ -23,7 +23,7 @@ class MpiCommunicator {
   NORMA_INLINE int rank() const { return rank_; }
   NORMA_INLINE int size() const { return size_; }
   NORMA_INLINE void all_gather(std::span<const double> mine, std::span<double> all) const {
-    if (mine.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) fail("more numbers than MPI can count");
+    if (mine.size() > static_cast<std::size_t>((std::numeric_limits<int>::max)())) fail("more numbers than MPI can count");
     const int count = static_cast<int>(mine.size());
     check(MPI_Allgather(mine.data(), count, MPI_DOUBLE, all.data(), count, MPI_DOUBLE, comm_));
   }

@@ -20,11 +20,11 @@ template <class T>
 NORMA_INLINE T largest_magnitude(const T* y, index_t n, T largest) {
   Pack<T> of_lanes(largest);
   index_t i = 0;
-  for (; i + pack_size<T> <= n; i += pack_size<T>) of_lanes = max(of_lanes, abs(load(y + i)));
-  if (i < n) of_lanes = max(of_lanes, abs(load<T>(Part{n - i}, 0, y + i)));
+  for (; i + pack_size<T> <= n; i += pack_size<T>) of_lanes = (max)(of_lanes, abs(load(y + i)));
+  if (i < n) of_lanes = (max)(of_lanes, abs(load<T>(Part{n - i}, 0, y + i)));
   alignas(64) T lane[pack_size<T>];
   store(lane, of_lanes);
-  for (const T v : lane) largest = max(largest, v);
+  for (const T v : lane) largest = (max)(largest, v);
   return largest;
 }
 

@@ -72,9 +72,9 @@ NORMA_INLINE void read_ahead(const X& x, index_t t, index_t ahead) {
 }
 
 template <bool Far, class T, class Mask, class E>
-NORMA_INLINE void store_result(const Mask& mask, int part, E* p, const Pack<T>& v, const FarMemory& far) {
+NORMA_INLINE void store_result(const Mask& mask, int part, E* p, const Pack<T>& v, const FarMemory& far_memory) {
   if constexpr (Far && std::is_same_v<Mask, Full>) {
-    if (far.streams) return store_streaming(p, v);
+    if (far_memory.streams) return store_streaming(p, v);
   }
   store<T>(mask, part, p, v);
 }
@@ -94,7 +94,7 @@ NORMA_INLINE void with_per_element(PerElement p, F&& f) {
 /// wants what is stored in whole registers aligned to them.
 template <PerElement Parameters, bool Far, class Group, class X, class T>
 NORMA_INLINE void map(const Group& group, index_t n, X x, X y, const Coefficients<T>& c, const ElementWeight<T>& weights,
-                      const ElementWeight<T>& biases, const FarMemory& far) {
+                      const ElementWeight<T>& biases, const FarMemory& far_memory) {
   constexpr int J = Group::registers, E = Group::elements;
   constexpr bool weighted = Parameters != PerElement::nothing, biased = Parameters == PerElement::weight_and_bias;
   Pack<T> mean[J], rstd[J], shift[J];
@@ -110,7 +110,7 @@ NORMA_INLINE void map(const Group& group, index_t n, X x, X y, const Coefficient
   if constexpr (weighted && !biased) one_bias = Pack<T>(*of_bias);
   group.each_step_of_map(
       n, head_of(group, y, n), apart(group, x, y), [&](index_t t, auto mask) __attribute__((always_inline)) {
-        if constexpr (Far) read_ahead<T, Group>(x, t, far.ahead[0]);
+        if constexpr (Far) read_ahead<T, Group>(x, t, far_memory.ahead[0]);
         Pack<T> weight[E], bias[E];
         if constexpr (weighted) {
           unroll<E>([&](auto e) __attribute__((always_inline)) {
@@ -124,7 +124,7 @@ NORMA_INLINE void map(const Group& group, index_t n, X x, X y, const Coefficient
           if (!has<T>(mask, part)) return;
           Pack<T> v = x_hat(load<T>(mask, part, x.at(j, t)), mean[j], rstd[j], shift[j]);
           if constexpr (weighted) v = fma(v, weight[Group::element(j)], bias[Group::element(j)]);
-          store_result<Far, T>(mask, part, y.at(j, t), v, far);
+          store_result<Far, T>(mask, part, y.at(j, t), v, far_memory);
         });
       });
 }
@@ -132,9 +132,9 @@ NORMA_INLINE void map(const Group& group, index_t n, X x, X y, const Coefficient
 /// The same of all groups of some cells.
 template <PerElement Parameters, bool Far, class Cells, class X, class T>
 NORMA_NOINLINE void map_cells(const Cells& cells, index_t n, X x, X y, const Coefficients<T>& c, const ElementWeight<T>& weights,
-                              const ElementWeight<T>& biases, const FarMemory& far) {
+                              const ElementWeight<T>& biases, const FarMemory& far_memory) {
   cells.each_group([&](auto group, index_t cell) __attribute__((always_inline)) {
-    map<Parameters, Far>(group, n, x.of(group, cell), y.of(group, cell), c.from(cell), weights, biases, far);
+    map<Parameters, Far>(group, n, x.of(group, cell), y.of(group, cell), c.from(cell), weights, biases, far_memory);
   });
 }
 
@@ -142,7 +142,7 @@ NORMA_NOINLINE void map_cells(const Cells& cells, index_t n, X x, X y, const Coe
 /// or x. Far memory as above.
 template <bool Weighted, bool Far, bool Adds, class Group, class X, class T>
 NORMA_INLINE void backward_map(const Group& group, index_t n, X dy, X x, X dx, const Coefficients<T>& c, const DxCoefficients<T>& d,
-                               const ElementWeight<T>& weights, const FarMemory& far) {
+                               const ElementWeight<T>& weights, const FarMemory& far_memory) {
   constexpr int J = Group::registers, E = Group::elements;
   Pack<T> mean[J], rstd[J], shift[J], scale[J], slope[J], constant[J];
   unroll<J>([&](auto j) __attribute__((always_inline)) {
@@ -160,8 +160,8 @@ NORMA_INLINE void backward_map(const Group& group, index_t n, X dy, X x, X dx, c
       n, head_of(group, dx, n),
       !Adds && apart(group, dy, dx) && apart(group, x, dx), [&](index_t t, auto mask) __attribute__((always_inline)) {
         if constexpr (Far) {
-          read_ahead<T, Group>(dy, t, far.ahead[0]);
-          read_ahead<T, Group>(x, t, far.ahead[1]);
+          read_ahead<T, Group>(dy, t, far_memory.ahead[0]);
+          read_ahead<T, Group>(x, t, far_memory.ahead[1]);
         }
         Pack<T> weight[E];
         if constexpr (Weighted) {
@@ -177,7 +177,7 @@ NORMA_INLINE void backward_map(const Group& group, index_t n, X dy, X x, X dx, c
           const Pack<T> g = Weighted ? mul(upstream, weight[Group::element(j)]) : upstream;
           Pack<T> v = fma(g, scale[j], fma(normalized, slope[j], constant[j]));
           if constexpr (Adds) v = v + load<T>(mask, part, dx.at(j, t));
-          store_result<Far, T>(mask, part, dx.at(j, t), v, far);
+          store_result<Far, T>(mask, part, dx.at(j, t), v, far_memory);
         });
       });
 }
@@ -185,10 +185,10 @@ NORMA_INLINE void backward_map(const Group& group, index_t n, X dy, X x, X dx, c
 /// The same of all groups of some cells.
 template <bool Weighted, bool Far, bool Adds, class Cells, class X, class T>
 NORMA_NOINLINE void backward_map_cells(const Cells& cells, index_t n, X dy, X x, X dx, const Coefficients<T>& c, const DxCoefficients<T>& d,
-                                       const ElementWeight<T>& weights, const FarMemory& far) {
+                                       const ElementWeight<T>& weights, const FarMemory& far_memory) {
   cells.each_group([&](auto group, index_t cell) __attribute__((always_inline)) {
     backward_map<Weighted, Far, Adds>(group, n, dy.of(group, cell), x.of(group, cell), dx.of(group, cell), c.from(cell), d.from(cell),
-                                      weights, far);
+                                      weights, far_memory);
   });
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include <norma/doors/epsilon.hpp>
 #include <norma/doors/plane_layer.hpp>
 #include <norma/doors/visits.hpp>
 
@@ -24,7 +25,7 @@ struct BatchInstanceNormOptions {
 /// y = (gate * x_hat_batch + (1 - gate) * x_hat_instance) * weight + bias over (N, C) or (N, C, spatial...). The gate is one number per
 /// channel, to be kept in [0, 1] with clamp_gate() after each optimizer step. Inference takes running statistics for the batch half, if it
 /// tracks; the instance half always uses x's own. Everything else is BatchNorm's. T: float or double.
-template <Parameter T>
+template <Parameter T = float>
 class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchSets<BatchInstanceNormName>, T> {
   using F = BatchSets<BatchInstanceNormName>;
   using Base = PlaneLayer<BatchInstanceNorm<T>, F, T>;
@@ -38,6 +39,7 @@ class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchSets<Batc
               .momentum = options.momentum}),
         gate_(channels, T(1)),
         gate_grad_(channels) {}
+  BatchInstanceNorm(index_t channels, const EpsilonOptions&) : BatchInstanceNorm(channels, refuse_epsilon<T, BatchInstanceNormOptions>()) {}
 
   std::span<T> gate() { return gate_.span(); }
   std::span<const T> gate() const { return gate_.span(); }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <norma/doors/batch_layer.hpp>
+#include <norma/doors/epsilon.hpp>
 #include <norma/doors/view_norm.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
@@ -137,7 +138,7 @@ struct BatchNormOptions {
 /// Normalizes each channel of (N, C) or (N, C, spatial...); weight and bias have C elements. Training uses the batch's statistics and moves
 /// the running ones, inference uses the running ones (the batch's, if it does not track). An empty batch changes nothing. ShapeError where
 /// a training batch has a single value per channel. T: float or double.
-template <Parameter T>
+template <Parameter T = float>
 class BatchNorm : public TrackingNorm<BatchNormSpec, T> {
  public:
   explicit BatchNorm(index_t channels, const BatchNormOptions& options = {})
@@ -147,6 +148,7 @@ class BatchNorm : public TrackingNorm<BatchNormSpec, T> {
                                         .track_running_stats = options.track_running_stats,
                                         .momentum = options.momentum,
                                         .convention = options.convention}) {}
+  BatchNorm(index_t channels, const EpsilonOptions&) : BatchNorm(channels, refuse_epsilon<T, BatchNormOptions>()) {}
 };
 
 /// BatchNorm on views you own. Inference: batch_norm(x, y, {.mean = m, .variance = v, ...}); it allocates nothing. Training forward:

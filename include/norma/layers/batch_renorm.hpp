@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include <norma/doors/epsilon.hpp>
 #include <norma/doors/shared_layer.hpp>
 
 namespace norma {
@@ -57,7 +58,7 @@ struct BatchRenormOptions {
 /// statistics are those before this step, r and d constants in backward. Unclipped, that is the output of inference. Inference and all else
 /// is BatchNorm's; statistics are always tracked. forward and backward with a communicator are SyncBatchNorm's. ShapeError where the
 /// schedule gives an r_max below 1 or a d_max below 0. T: float or double.
-template <Parameter T>
+template <Parameter T = float>
 class BatchRenorm : public SharedBatchLayer<BatchRenorm<T>, BatchSets<BatchRenormName>, T> {
   using F = BatchSets<BatchRenormName>;
   using Base = SharedBatchLayer<BatchRenorm<T>, F, T>;
@@ -67,6 +68,7 @@ class BatchRenorm : public SharedBatchLayer<BatchRenorm<T>, BatchSets<BatchRenor
       : Base({Statistic::Kind::deviation, checked_eps("BatchRenorm", options.eps)}, channels,
              {.weight = options.affine, .bias = options.affine && options.bias, .momentum = options.momentum}),
         schedule_(options.schedule) {}
+  BatchRenorm(index_t channels, const EpsilonOptions&) : BatchRenorm(channels, refuse_epsilon<T, BatchRenormOptions>()) {}
 
   /// Asked at every training forward, with the number of batches tracked before it.
   RenormSchedule& schedule() { return schedule_; }

@@ -1,6 +1,7 @@
 // GroupNorm: mean and variance over the channels of a group and all positions of a sample (Wu, He 2018, arXiv 1803.08494).
 #pragma once
 
+#include <norma/doors/epsilon.hpp>
 #include <norma/doors/plain_layer.hpp>
 #include <norma/doors/view_norm.hpp>
 
@@ -65,7 +66,7 @@ struct GroupNormOptions {
 
 /// Normalizes (N, C, ...) over each group of C / groups neighbouring channels and all positions; weight and bias have C elements. The same
 /// in training and inference. One value per set gives exactly the bias. T: float or double.
-template <Parameter T>
+template <Parameter T = float>
 class GroupNorm : public PlainLayer<GroupNorm<T>, GroupNormSpec, T> {
  public:
   GroupNorm(index_t groups, index_t channels, const GroupNormOptions& options = {})
@@ -75,6 +76,7 @@ class GroupNorm : public PlainLayer<GroupNorm<T>, GroupNormSpec, T> {
         groups_(groups) {
     GroupNormSpec::check_split(groups, channels);
   }
+  GroupNorm(index_t groups, index_t channels, const EpsilonOptions&) : GroupNorm(groups, channels, refuse_epsilon<T, GroupNormOptions>()) {}
 
   index_t groups() const { return groups_; }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <norma/doors/batch_layer.hpp>
+#include <norma/doors/epsilon.hpp>
 #include <norma/doors/view_norm.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
@@ -60,7 +61,7 @@ struct InstanceNormOptions {
 /// Normalizes each channel of each sample of (N, C, spatial...) over its positions; weight and bias have C elements. The same in training
 /// and inference, unless it tracks: then inference uses the running statistics, which average each batch's per-sample statistics (the
 /// variance unbiased; 0 where there is one position). One value per set gives exactly the bias. T: float or double.
-template <Parameter T>
+template <Parameter T = float>
 class InstanceNorm : public TrackingNorm<InstanceNormSpec, T> {
  public:
   explicit InstanceNorm(index_t channels, const InstanceNormOptions& options = {})
@@ -70,6 +71,7 @@ class InstanceNorm : public TrackingNorm<InstanceNormSpec, T> {
                                            .track_running_stats = options.track_running_stats,
                                            .momentum = options.momentum,
                                            .rounding = options.rounding}) {}
+  InstanceNorm(index_t channels, const EpsilonOptions&) : InstanceNorm(channels, refuse_epsilon<T, InstanceNormOptions>()) {}
 };
 
 /// InstanceNorm on views you own: inference (instance_norm(x, y, options)), training forward (with a Saved before the options), each with

@@ -2,6 +2,7 @@
 // 1607.06450).
 #pragma once
 
+#include <norma/doors/epsilon.hpp>
 #include <norma/doors/row_norm.hpp>
 #include <norma/doors/view_norm.hpp>
 
@@ -50,7 +51,7 @@ struct LayerNormOptions {
 };
 
 /// Normalizes over the trailing axes of x, whose extents are normalized_shape; weight and bias have that shape. T: float or double.
-template <Parameter T>
+template <Parameter T = float>
 class LayerNorm : public RowNorm<LayerNormSpec, T> {
  public:
   template <std::integral I>
@@ -59,6 +60,7 @@ class LayerNorm : public RowNorm<LayerNormSpec, T> {
   explicit LayerNorm(const Extents& normalized_shape, const LayerNormOptions& options = {})
       : RowNorm<LayerNormSpec, T>({Statistic::Kind::deviation, checked_eps(LayerNormSpec::layer, options.eps)}, normalized_shape,
                                   options.affine, options.affine && options.bias, options.unit_offset, options.rounding) {}
+  LayerNorm(const Extents& normalized_shape, const EpsilonOptions&) : LayerNorm(normalized_shape, refuse_epsilon<T, LayerNormOptions>()) {}
 };
 
 /// LayerNorm on views you own, over options.axes: inference (layer_norm(x, y, options)), training forward (with a Saved before the

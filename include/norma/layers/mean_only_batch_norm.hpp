@@ -26,7 +26,7 @@ struct MeanOnlyBatchNormOptions {
 
 /// y = x - mean + bias over (N, C) or (N, C, spatial...). Running mean and conventions are BatchNorm's; there is no weight and no running
 /// variance, and one value per channel is legal: it gives the bias. T: float or double.
-template <Parameter T>
+template <Parameter T = float>
 class MeanOnlyBatchNorm : public TrackingNorm<MeanOnlySpec, T> {
  public:
   explicit MeanOnlyBatchNorm(index_t channels, const MeanOnlyBatchNormOptions& options = {})

@@ -2,6 +2,7 @@
 // with RMSNorm or LayerNorm per head as in today's models).
 #pragma once
 
+#include <norma/doors/epsilon.hpp>
 #include <norma/doors/query_key_calls.hpp>
 #include <norma/doors/visits.hpp>
 
@@ -24,7 +25,7 @@ struct QKNormOptions {
 
 /// Normalizes the last axis, of head_dim elements, of q (B, T, H, D) and k (B, S, H_kv, D), any strides, any other axes. Weights have
 /// head_dim elements and are shared by the heads. T: float or double.
-template <Parameter T>
+template <Parameter T = float>
 class QKNorm : public QueryKeyCalls<QKNorm<T>, T>, public VisitedParameters<QKNorm<T>> {
  public:
   static constexpr const char* name = "QKNorm";
@@ -34,6 +35,7 @@ class QKNorm : public QueryKeyCalls<QKNorm<T>, T>, public VisitedParameters<QKNo
     const double length = static_cast<double>(options.sequence_length);
     for (T& start : scale()) start = static_cast<T>(std::log2(length * length - length));
   }
+  QKNorm(index_t head_dim, const EpsilonOptions&) : QKNorm(head_dim, refuse_epsilon<T, QKNormOptions>()) {}
 
   std::span<T> q_weight() { return l2() ? std::span<T>() : q_.weight(); }
   std::span<const T> q_weight() const { return l2() ? std::span<const T>() : q_.weight(); }

@@ -1,6 +1,7 @@
 // RMSNorm: y = x / sqrt(mean(x^2) + eps) * weight (+ bias), over any axes (Zhang, Sennrich 2019, arXiv 1910.07467).
 #pragma once
 
+#include <norma/doors/epsilon.hpp>
 #include <norma/doors/row_norm.hpp>
 #include <norma/doors/view_norm.hpp>
 
@@ -53,7 +54,7 @@ struct RMSNormOptions {
 };
 
 /// Normalizes over the trailing axes of x, whose extents are normalized_shape; weight and bias have that shape. T: float or double.
-template <Parameter T>
+template <Parameter T = float>
 class RMSNorm : public RowNorm<RMSNormSpec, T> {
  public:
   template <std::integral I>
@@ -62,6 +63,7 @@ class RMSNorm : public RowNorm<RMSNormSpec, T> {
   explicit RMSNorm(const Extents& normalized_shape, const RMSNormOptions<T>& options = {})
       : RowNorm<RMSNormSpec, T>(RMSNormSpec::statistic(options), normalized_shape, options.affine, options.affine && options.bias,
                                 options.unit_offset, options.rounding) {}
+  RMSNorm(const Extents& normalized_shape, const EpsilonOptions&) : RMSNorm(normalized_shape, refuse_epsilon<T, RMSNormOptions<T>>()) {}
 };
 
 /// RMSNorm on views you own, over options.axes: inference (rms_norm(x, y, options)), training forward (with a Saved before the options),

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include <norma/doors/epsilon.hpp>
 #include <norma/doors/plane_layer.hpp>
 #include <norma/doors/visits.hpp>
 #include <norma/stats/softmax.hpp>
@@ -35,7 +36,7 @@ struct SwitchableNormOptions {
 /// mean = sum_k softmax(mean_logits)_k mean_k and variance alike with var_logits, over k in (instance, layer, batch), for each sample and
 /// channel of (N, C) or (N, C, spatial...). Inference takes the running statistics for the batch's, if it tracks; if it does not, it
 /// allocates some numbers per sample and channel. Everything else is BatchNorm's. T: float or double.
-template <Parameter T>
+template <Parameter T = float>
 class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchSets<SwitchableNormName>, T> {
   using F = BatchSets<SwitchableNormName>;
   using Base = PlaneLayer<SwitchableNorm<T>, F, T>;
@@ -49,6 +50,7 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchSets<Switchable
               .momentum = options.momentum,
               .first_variance = options.variance == SwitchableVariance::authors ? 0.0 : 1.0}),
         variance_(options.variance) {}
+  SwitchableNorm(index_t channels, const EpsilonOptions&) : SwitchableNorm(channels, refuse_epsilon<T, SwitchableNormOptions>()) {}
 
   /// For (instance, layer, batch).
   std::span<T> mean_logits() { return mean_logits_; }

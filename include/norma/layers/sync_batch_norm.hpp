@@ -1,6 +1,7 @@
 // SyncBatchNorm: BatchNorm over the batches of all processes; what travels is a table of 2 C + 2 numbers forward and 2 C + 1 backward.
 #pragma once
 
+#include <norma/doors/epsilon.hpp>
 #include <norma/doors/shared_layer.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
@@ -23,7 +24,7 @@ struct SyncBatchNormOptions {
 /// batch, the same bits on every rank. Batches may be uneven or empty on some ranks. Weight and bias gradients += this rank's part: sum
 /// them over ranks with all other gradients. Inference and backward_frozen talk to nobody. All ranks make the same calls in the same order;
 /// what is a ShapeError on one is thrown on all, before anything is written. T: float or double.
-template <Parameter T>
+template <Parameter T = float>
 class SyncBatchNorm : public SharedBatchLayer<SyncBatchNorm<T>, BatchSets<SyncBatchNormName>, T> {
   using Base = SharedBatchLayer<SyncBatchNorm<T>, BatchSets<SyncBatchNormName>, T>;
 
@@ -35,6 +36,7 @@ class SyncBatchNorm : public SharedBatchLayer<SyncBatchNorm<T>, BatchSets<SyncBa
               .track_running_stats = options.track_running_stats,
               .momentum = options.momentum,
               .convention = options.convention}) {}
+  SyncBatchNorm(index_t channels, const EpsilonOptions&) : SyncBatchNorm(channels, refuse_epsilon<T, SyncBatchNormOptions>()) {}
 
  private:
   friend BatchLayer<SyncBatchNorm<T>, BatchSets<SyncBatchNormName>, T>;

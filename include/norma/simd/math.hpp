@@ -15,17 +15,17 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 /// The smaller and the larger of two, registers or scalars: NaN if either is NaN, a of two equals (zeros of either sign among them). By
 /// comparison, for the instructions of different processors disagree about NaN.
 template <class T>
-NORMA_INLINE Pack<T> min(const Pack<T>& a, const Pack<T>& b) {
+NORMA_INLINE Pack<T>(min)(const Pack<T>& a, const Pack<T>& b) {
   return select(b < a, b, select(b == b, a, b));
 }
 template <class T>
-NORMA_INLINE Pack<T> max(const Pack<T>& a, const Pack<T>& b) {
+NORMA_INLINE Pack<T>(max)(const Pack<T>& a, const Pack<T>& b) {
   return select(a < b, b, select(b == b, a, b));
 }
-NORMA_INLINE constexpr float min(float a, float b) { return b < a || b != b ? b : a; }
-NORMA_INLINE constexpr float max(float a, float b) { return a < b || b != b ? b : a; }
-NORMA_INLINE constexpr double min(double a, double b) { return b < a || b != b ? b : a; }
-NORMA_INLINE constexpr double max(double a, double b) { return a < b || b != b ? b : a; }
+NORMA_INLINE constexpr float(min)(float a, float b) { return b < a || b != b ? b : a; }
+NORMA_INLINE constexpr float(max)(float a, float b) { return a < b || b != b ? b : a; }
+NORMA_INLINE constexpr double(min)(double a, double b) { return b < a || b != b ? b : a; }
+NORMA_INLINE constexpr double(max)(double a, double b) { return a < b || b != b ? b : a; }
 
 /// What a function of registers gives for a scalar: lane 0 of what it gives for a register full of it.
 template <class T>
@@ -85,9 +85,9 @@ template <class T>
 NORMA_INLINE Pack<T> exp(const Pack<T>& x) {
   using M = Math<T>;
   const Exponential<T> e = exponential(at_most(at_least(x, M::exp_least), M::exp_most));
-  const auto small = x < Pack<T>(T(0));
-  const Pack<T> towards = select(small, Pack<T>(M::round_up), Pack<T>(M::round_down));
-  return mul(mul(e.t + Pack<T>(T(1)), exponent_from_low_bits(e.k + towards)), select(small, Pack<T>(M::down), Pack<T>(M::up)));
+  const auto negative = x < Pack<T>(T(0));
+  const Pack<T> towards = select(negative, Pack<T>(M::round_up), Pack<T>(M::round_down));
+  return mul(mul(e.t + Pack<T>(T(1)), exponent_from_low_bits(e.k + towards)), select(negative, Pack<T>(M::down), Pack<T>(M::up)));
 }
 NORMA_INLINE float exp(float x) { return first_lane(exp(Pack<float>(x))); }
 NORMA_INLINE double exp(double x) { return first_lane(exp(Pack<double>(x))); }
@@ -103,12 +103,12 @@ NORMA_INLINE Pack<T> over_one_plus(const Pack<T>& n, const Exponential<T>& e) {
   return fma(rest, inverse, q);
 }
 
-/// factor e / (1 + e) where `small`, factor / (1 + e) elsewhere: factor times the logistic function, e of minus the modulus of its
+/// factor e / (1 + e) where `negative`, factor / (1 + e) elsewhere: factor times the logistic function, e of minus the modulus of its
 /// argument.
 template <class T>
-NORMA_INLINE Pack<T> times_logistic(const Pack<T>& factor, const Mask<T>& small, const Exponential<T>& e) {
-  const Pack<T> scaled = factor * select(small, e.scale, Pack<T>(Math<T>::up));
-  return over_one_plus(fma(scaled, select(small, e.t, Pack<T>(T(0))), scaled), e);
+NORMA_INLINE Pack<T> times_logistic(const Pack<T>& factor, const Mask<T>& negative, const Exponential<T>& e) {
+  const Pack<T> scaled = factor * select(negative, e.scale, Pack<T>(Math<T>::up));
+  return over_one_plus(fma(scaled, select(negative, e.t, Pack<T>(T(0))), scaled), e);
 }
 
 /// 1 / (1 + exp(-z)), and z times it; 0 (of the product -0) at -Inf.
@@ -195,8 +195,8 @@ NORMA_INLINE Pack<T> z_times_normal(const Pack<T>& z) {
   using M = Math<T>;
   const NormalTail<T> tail = a_times_normal_tail(at_most(abs(z), M::tail_most));
   const Pack<T> excess = fma(tail.excess, tail.e.t, tail.excess), product = tail.high - minus_product(excess, tail.high, tail.e.t);
-  const Pack<T> small = mul(mul(product, tail.e.scale), Pack<T>(-M::down));
-  return with_sign_of(at_least(z, T(0)) + small, z);
+  const Pack<T> correction = mul(mul(product, tail.e.scale), Pack<T>(-M::down));
+  return with_sign_of(at_least(z, T(0)) + correction, z);
 }
 
 /// Derivative of z Phi(z): Phi(z) + z phi(z).

@@ -7,9 +7,27 @@
 #include <cstring>
 #include <utility>
 
-#include <xsimd/xsimd.hpp>
-
 #include <norma/core/extents.hpp>
+
+#if defined(__has_include)
+#if !__has_include(<xsimd/xsimd.hpp>)
+#error "norma: xsimd was not found; install xsimd 8.1 or newer (Debian: libxsimd-dev), or give the compiler its include directory"
+#endif
+#endif
+
+// <windows.h> may have made macros of min and max, which xsimd's functions of these names do not survive.
+#pragma push_macro("min")
+#pragma push_macro("max")
+#undef min
+#undef max
+#include <xsimd/xsimd.hpp>
+#pragma pop_macro("min")
+#pragma pop_macro("max")
+
+#if XSIMD_VERSION_MAJOR < 8
+#error "norma: this xsimd is too old; install xsimd 8.1 or newer (Debian: libxsimd-dev), or put a newer one first on the include path"
+#include NORMA_STOP
+#endif
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 

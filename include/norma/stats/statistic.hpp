@@ -54,7 +54,9 @@ struct Statistic {
 };
 
 /// A constant set without eps has rstd = 1 / 0; its x_hat is 0 all the same.
-NORMA_INLINE double finite_rstd(double second, double rstd) { return second == 0 && rstd > std::numeric_limits<double>::max() ? 0 : rstd; }
+NORMA_INLINE double finite_rstd(double second, double rstd) {
+  return second == 0 && rstd > (std::numeric_limits<double>::max)() ? 0 : rstd;
+}
 
 /// What normalizing needs to know of one set. The mean has two parts because one T cannot hold it when |mean| >> sigma.
 struct SetStatistics {

@@ -3,9 +3,8 @@
 
 #include <limits>
 
-#include <Eigen/Core>
-
 #include <norma/core/buffer.hpp>
+#include <norma/core/eigen.hpp>
 #include <norma/weights/random_direction.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
@@ -114,7 +113,7 @@ class PowerIteration {
   void take_direction(const Buffer<T>& weight, const Eigen::Map<Vector>& product, Buffer<T>& unit) const {
     if (product.size() == 0) return;
     const double length = product.template cast<double>().stableNorm();
-    if (!(length > 0) || !(length <= std::numeric_limits<double>::max())) return;
+    if (!(length > 0) || !(length <= (std::numeric_limits<double>::max)())) return;
     if (length <= eps_) {
       const Eigen::Map<const Vector> all(weight.data(), weight.size());
       if (length <= eps_ * static_cast<double>(all.cwiseAbs().maxCoeff())) return;

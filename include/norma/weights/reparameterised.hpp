@@ -18,7 +18,7 @@ class Reparameterised {
   void operator()(W&& w) const {
     (*this)(sequential, std::forward<W>(w));
   }
-  template <Executor E, class W>
+  template <InPlaceOfExecutor E, class W>
   void operator()(const E& executor, W&& w) const {
     self().infer(ExecutorRef(executor), checked("w", norma::output_view(std::forward<W>(w))));
   }
@@ -28,7 +28,7 @@ class Reparameterised {
   void forward(W&& w, Saved<T>& saved) {
     forward(sequential, std::forward<W>(w), saved);
   }
-  template <Executor E, class W>
+  template <InPlaceOfExecutor E, class W>
   void forward(const E& executor, W&& w, Saved<T>& saved) {
     self().train(ExecutorRef(executor), checked("w", norma::output_view(std::forward<W>(w))), saved);
     saved.commit(Layer::name, extents_, axes_, {});
@@ -39,7 +39,7 @@ class Reparameterised {
   void backward(DW&& dw, Saved<T>& saved) {
     backward(sequential, dw, saved);
   }
-  template <Executor E, class DW>
+  template <InPlaceOfExecutor E, class DW>
   void backward(const E& executor, DW&& dw, Saved<T>& saved) {
     const auto gradient = checked("dw", norma::view(dw));
     saved.check(Layer::name, extents_, axes_);

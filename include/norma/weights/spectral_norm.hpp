@@ -1,6 +1,8 @@
 // SpectralNorm: w = W / sigma, sigma the largest singular value of W by power iteration (Miyato et al. 2018, arXiv 1802.05957).
 #pragma once
 
+#include <norma/doors/epsilon.hpp>
+#include <norma/doors/parameters.hpp>
 #include <norma/doors/visits.hpp>
 #include <norma/weights/power_iteration.hpp>
 #include <norma/weights/reparameterised.hpp>
@@ -32,6 +34,8 @@ class SpectralNorm : public Reparameterised<SpectralNorm<T>, T>,
   /// Copies any viewable weight of rank 1 to 8 and iterates 15 times, so that the first inference is already right.
   template <Viewable W>
   explicit SpectralNorm(const W& w0, const SpectralNormOptions& options = {}) : SpectralNorm(FromView(), norma::view(w0), options) {}
+  template <Viewable W>
+  SpectralNorm(const W& w0, const EpsilonOptions&) : SpectralNorm(w0, refuse_epsilon<W, SpectralNormOptions>()) {}
 
   std::span<T> weight() { return weight_.span(); }
   std::span<const T> weight() const { return weight_.span(); }
@@ -52,7 +56,7 @@ class SpectralNorm : public Reparameterised<SpectralNorm<T>, T>,
   void backward_frozen(DW&& dw) {
     backward_frozen(sequential, dw);
   }
-  template <Executor E, class DW>
+  template <InPlaceOfExecutor E, class DW>
   void backward_frozen(const E& executor, DW&& dw) {
     add_gradient(ExecutorRef(executor), this->checked("dw", norma::view(dw)), sigma(), u().data(), v().data());
   }
@@ -128,5 +132,9 @@ class SpectralNorm : public Reparameterised<SpectralNorm<T>, T>,
   PowerIteration<T> power_;
   Buffer<T> weight_, weight_grad_;
 };
+
+/// double for a weight of doubles, else float.
+template <Viewable W>
+SpectralNorm(const W&, const SpectralNormOptions& = {}) -> SpectralNorm<ParameterOf<W>>;
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

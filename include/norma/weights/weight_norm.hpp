@@ -125,4 +125,8 @@ class WeightNorm : public Reparameterised<WeightNorm<T>, T>, public VisitedParam
   Buffer<T> g_, g_grad_, v_, v_grad_;
 };
 
+/// double for a weight of doubles, else float.
+template <Viewable W>
+WeightNorm(const W&, const WeightNormOptions& = {}) -> WeightNorm<ParameterOf<W>>;
+
 }}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -1,4 +1,4 @@
-# The program of each consumer project, and what linking norma::norma may bring to it: an include path and a language standard.
+# The program of each consumer project, small.cpp unless it sets app_sources, and what linking norma::norma may bring to it: an include path and a language standard.
 foreach(property IN ITEMS COMPILE_OPTIONS COMPILE_DEFINITIONS LINK_OPTIONS LINK_LIBRARIES LINK_DIRECTORIES SOURCES)
   get_target_property(value norma::norma INTERFACE_${property})
   if(value)
@@ -10,6 +10,9 @@ if(NOT features STREQUAL "cxx_std_20")
   message(FATAL_ERROR "norma::norma wants ${features}, not just C++20")
 endif()
 
-add_executable(app ../main.cpp ../second.cpp)
+if(NOT app_sources)
+  set(app_sources ../small.cpp)
+endif()
+add_executable(app ${app_sources})
 target_compile_definitions(app PRIVATE "EXPECTED_VERSION=\"${NORMA_EXPECTED_VERSION}\"")
 target_link_libraries(app PRIVATE norma::norma)

@@ -1,0 +1,2 @@
+// Stands for an xsimd of the project.
+#define XSIMD_OF_THE_PROJECT

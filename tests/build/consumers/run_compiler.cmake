@@ -1,0 +1,16 @@
+# Compiles small.cpp without any build system, with FLAGS and what pkg-config says of PACKAGES installed under PREFIX, if there are any.
+file(REMOVE_RECURSE "${SCRATCH}")
+file(MAKE_DIRECTORY "${SCRATCH}")
+if(PACKAGES)
+  set(ENV{PKG_CONFIG_PATH} "${PREFIX}/share/pkgconfig")
+  execute_process(COMMAND "${PKG_CONFIG}" --modversion norma OUTPUT_VARIABLE version OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+  if(NOT version STREQUAL VERSION)
+    message(FATAL_ERROR "pkg-config knows norma ${version}, this is ${VERSION}")
+  endif()
+  execute_process(COMMAND "${PKG_CONFIG}" --cflags ${PACKAGES} OUTPUT_VARIABLE flags COMMAND_ERROR_IS_FATAL ANY)
+  separate_arguments(flags UNIX_COMMAND "${flags}")
+  list(APPEND FLAGS ${flags})
+endif()
+execute_process(COMMAND "${COMPILER}" -std=c++20 ${FLAGS} "-DEXPECTED_VERSION=\"${VERSION}\"" "${CMAKE_CURRENT_LIST_DIR}/small.cpp" -o
+                        "${SCRATCH}/app" COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND "${SCRATCH}/app" COMMAND_ERROR_IS_FATAL ANY)
