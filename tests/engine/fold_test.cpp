@@ -15,7 +15,8 @@ using norma::index_t;
 /// Moments of rows, folded as a tile.
 template <class T>
 struct Folded {
-  norma::TileMoments<T> table;
+  alignas(64) std::byte memory_of_table[static_cast<std::size_t>(norma::CellTable<T>::bytes(16))];
+  norma::CellTable<T> table{16, memory_of_table};
 
   Folded(bool centred, const std::vector<std::vector<T>>& rows) {
     const auto sets = static_cast<index_t>(rows.size()), size = static_cast<index_t>(rows[0].size());
@@ -27,7 +28,7 @@ struct Folded {
     const norma::Sweep<T, T, 1> sweep(layout, operands, {norma::stream_x});
     norma::FoldedTile<T, T> tile(sweep, norma::Order::lanes);
     sweep.start(0, sets, tile.tile);
-    norma::fold_cells(centred, tile, size, table.columns());
+    norma::fold_cells(centred, tile, size, table);
   }
 };
 

@@ -27,7 +27,8 @@ void check_merge(const std::vector<std::vector<index_t>>& tiles, index_t sets) {
   std::vector<std::vector<double>> numbers(static_cast<std::size_t>(sets));
   std::uint64_t seed = 1;
   for (const auto& set : tiles) {
-    norma::TileMoments<T> moments;
+    alignas(64) std::byte memory_of_cells[static_cast<std::size_t>(norma::CellTable<T>::bytes(32))];
+    const norma::CellTable<T> moments(32, memory_of_cells);
     for (std::size_t i = 0; i < set.size(); ++i) {
       const ExactSet cell = exact_row(8, static_cast<double>(seed % 5) * 16 + 1e6, 1, 7, seed);
       ++seed;
@@ -37,7 +38,7 @@ void check_merge(const std::vector<std::vector<index_t>>& tiles, index_t sets) {
       auto& all = numbers[static_cast<std::size_t>(set[i])];
       all.insert(all.end(), cell.x.begin(), cell.x.end());
     }
-    norma::merge_cells(moments, 8, set.data(), static_cast<index_t>(set.size()), table);
+    norma::merge_cells(moments, 0, 8, set.data(), static_cast<index_t>(set.size()), table);
   }
   for (index_t s = 0; s < sets; ++s) {
     const auto& all = numbers[static_cast<std::size_t>(s)];

@@ -142,4 +142,15 @@ TEST(Plan, PlanesAreSummedInAChainWhereChannelsLieInsideThem) {
   EXPECT_TRUE(chains(norma::group_roles(3, 1), {2, 3, 5}, {15, 1, 3})) << "tiny planes, too, although a set is one run";
 }
 
+TEST(Plan, ChannelsOfABatchAreOneChainWhereAllTheirRowsAreOneRun) {
+  std::vector<double> memory(5 * 8 * 6 * 8);
+  const auto plan = [&](const Extents& strides) {
+    return plan_of({5, 8, 6, 7}, norma::batch_roles(4), only_x({memory.data(), {5, 8, 6, 7}, strides}));
+  };
+  EXPECT_TRUE(plan({336, 1, 56, 8}).cells_are_sets()) << "NHWC";
+  EXPECT_FALSE(plan({384, 1, 56, 8}).cells_are_sets()) << "samples further apart";
+  EXPECT_EQ(plan({384, 1, 56, 8}).order(), norma::Order::chain);
+  EXPECT_FALSE(plan({336, 42, 7, 1}).cells_are_sets()) << "NCHW";
+}
+
 }  // namespace

@@ -29,27 +29,26 @@ std::vector<double> in_chains(const std::vector<T>& x, T pivot, std::size_t chai
   return sums;
 }
 
-/// lane_by_lane: as rows are summed, where sets lie across lanes.
 template <class Term, class T, class Group>
-void check_order(const Group& group, index_t n, bool lane_by_lane) {
+void check_order(const Group& group, index_t n) {
   const Sets<T, Group> x(group, n, static_cast<std::uint64_t>(10 * n),
                          [](std::size_t size, std::uint64_t seed) { return random_values<T>(size, seed, 2); });
   alignas(64) T pivots[64];
   for (int p = 0; p < 64; ++p) pivots[p] = static_cast<T>(p % 9) + T(0.5);
-  norma::GroupSums<Term::sums, Group::registers, T> sum;
+  norma::GroupSums<Term::sums, Group::registers, T> sum = {};
   alignas(64) double sums[Term::sums][64] = {};
   double* to[Term::sums];
   for (std::size_t s = 0; s < Term::sums; ++s) to[s] = sums[s];
   const auto tensor = x.tensor();
   if constexpr (Group::across_lanes) {
-    norma::fold_chains<Term::sums, T, Group::registers>(!lane_by_lane, n, sum, [&](index_t k, index_t step, auto& of_chain) {
-      norma::fold<Term>(group, (n - k + step - 1) / step, tensor.every(k, step), pivots, of_chain);
+    norma::fold_virtual_lanes<Term::sums, T, Group::registers>(n, sum, [&](index_t k, index_t step, auto& of_lane) {
+      norma::fold<Term>(group, (n - k + step - 1) / step, tensor.every(k, step), pivots, of_lane);
     });
   } else {
     norma::fold<Term>(group, n, tensor, pivots, sum);
   }
   norma::add_sums<Term::sums>(group, sum, to);
-  const std::size_t chains = Group::across_lanes && !lane_by_lane ? 1 : static_cast<std::size_t>(norma::lanes<T>);
+  const auto chains = static_cast<std::size_t>(norma::lanes<T>);
   for (index_t s = 0; s < x.count; ++s) {
     const std::vector<double> expected = in_chains<Term>(x.of(s), pivots[s], chains);
     for (std::size_t k = 0; k < Term::sums; ++k)
@@ -60,12 +59,9 @@ void check_order(const Group& group, index_t n, bool lane_by_lane) {
 TYPED_TEST(FoldGroups, SumsComeInThePromisedOrder) {
   for_each_group<TypeParam>([]<class Group>(const Group& group) {
     for (index_t n = 0; n <= 4 * norma::lanes<TypeParam> + 3; n += n < 70 ? 1 : 3) {
-      for (const bool lane_by_lane : {false, true}) {
-        if (lane_by_lane && !Group::across_lanes) continue;
-        check_order<norma::CentredTerm, TypeParam>(group, n, lane_by_lane);
-        check_order<norma::SquareTerm, TypeParam>(group, n, lane_by_lane);
-        check_order<norma::SumTerm, TypeParam>(group, n, lane_by_lane);
-      }
+      check_order<norma::CentredTerm, TypeParam>(group, n);
+      check_order<norma::SquareTerm, TypeParam>(group, n);
+      check_order<norma::SumTerm, TypeParam>(group, n);
     }
   });
 }
@@ -79,7 +75,7 @@ void check_backward(const Group& group, index_t n, index_t first) {
   const auto begin = static_cast<std::size_t>(group.sums_of_element(first));
   const std::size_t room = begin + (static_cast<std::size_t>(n) + 32) * per_element;
   std::vector<T> weight_gradient(room, T(1)), bias_gradient(room, T(2));
-  norma::GroupSums<2, Group::registers, T> sum;
+  norma::GroupSums<2, Group::registers, T> sum = {};
   const norma::GradientRun<T> gradient{Gradients ? weight_gradient.data() : nullptr, Gradients ? bias_gradient.data() : nullptr};
   norma::backward_fold<Weighted, Gradients>(group, n, dy.tensor(), x.tensor(), c.forward(), weight.plus(T(5)),
                                             gradient.from(group.sums_of_element(first)), sum);
@@ -119,6 +115,42 @@ TYPED_TEST(FoldGroups, BackwardSumsAndGradientsAreExactOnIntegers) {
       check_backward<false, false, TypeParam>(group, n, 0);
     }
   });
+}
+
+/// Chains of cells across lanes, forward and backward: one element after the other, going on where sums were, one or several at a time.
+template <class T>
+void check_chains(index_t count, index_t n, bool several) {
+  const norma::LaneCells<T> cells{count, several};
+  using Of = typename norma::LaneCells<T>::template Of<T>;
+  const Guarded<T> x(random_values<T>(static_cast<std::size_t>(count * n), 1, 2)), dy(random_values<T>(x.values.size(), 2, 2));
+  const Coefficients<T> c;
+  alignas(64) T forward[2][64], backward[2][64];
+  for (T* const sums : {forward[0], forward[1], backward[0], backward[1]}) std::fill_n(sums, 64, T(3));
+  norma::chain_cells<norma::CentredTerm>(cells, n, Of{x.data(), count}, c.mean, {forward[0], forward[1]});
+  norma::backward_chain_cells(cells, n, Of{dy.data(), count}, Of{x.data(), count}, c.forward(), {backward[0], backward[1]});
+  for (index_t s = 0; s < count; ++s) {
+    T sum(3), squares(3), g(3), g_x_hat(3);
+    for (index_t i = 0; i < n; ++i) {
+      const auto at = static_cast<std::size_t>(i * count + s);
+      const T d = x.values[at] - c.mean[s];
+      sum += d;
+      squares = std::fma(d, d, squares);
+      g += dy.values[at];
+      g_x_hat = std::fma(dy.values[at], std::fma(d, c.rstd[s], c.shift[s]), g_x_hat);
+    }
+    ASSERT_EQ(forward[0][s], sum) << s << " of " << count;
+    ASSERT_EQ(forward[1][s], squares) << s << " of " << count;
+    ASSERT_EQ(backward[0][s], g) << s << " of " << count;
+    ASSERT_EQ(backward[1][s], g_x_hat) << s << " of " << count;
+  }
+}
+
+TYPED_TEST(FoldGroups, ChainsAddOneElementAfterTheOther) {
+  for (const bool several : {false, true}) {
+    for (index_t count = 1; count <= 2 * norma::pack_size<TypeParam> + 1; ++count) {
+      for (index_t n = 0; n <= 9; ++n) check_chains<TypeParam>(count, n, several);
+    }
+  }
 }
 
 }  // namespace

@@ -88,5 +88,36 @@ TYPED_TEST(MapGroups, StreamingStoresTheSame) {
   for (index_t i = 0; i < n; ++i) ASSERT_EQ(streamed[i], y[i]);
 }
 
+/// Cells across lanes in rows of them, one or several at a time, with numbers per cell and per element, and nothing written beside them.
+template <class T>
+void check_cells_across_lanes(index_t count, index_t n, bool several) {
+  const norma::LaneCells<T> cells{count, several};
+  using Of = typename norma::LaneCells<T>::template Of<T>;
+  const auto size = static_cast<std::size_t>(count * n);
+  const Guarded<T> x(small_integers<T>(size, 10)), dy(small_integers<T>(size, 20)), y(small_integers<T>(size, 30));
+  const PerElement<T> weight(n, true, 40), bias(n, true, 50);
+  const Coefficients<T> c;
+  norma::map_cells<both, false>(cells, n, Of{x.data(), count}, Of{y.data(), count}, c.forward(), weight.plus(T(1)), bias.plus(T(0)), {});
+  for (std::size_t at = 0; at < size; ++at) {
+    const auto s = static_cast<index_t>(at) % count, i = static_cast<index_t>(at) / count;
+    ASSERT_EQ(y.data()[at], c.x_hat(x.values[at], s) * (weight.at(i) + T(1)) + bias.at(i)) << "cell " << s << " at " << i;
+  }
+  norma::backward_map_cells<true, false, false>(cells, n, Of{dy.data(), count}, Of{x.data(), count}, Of{y.data(), count}, c.forward(),
+                                                c.backward(), weight.plus(T(1)), {});
+  for (std::size_t at = 0; at < size; ++at) {
+    const auto s = static_cast<index_t>(at) % count, i = static_cast<index_t>(at) / count;
+    const T g = dy.values[at] * (weight.at(i) + T(1));
+    ASSERT_EQ(y.data()[at], g * c.scale[s] + (c.x_hat(x.values[at], s) * c.slope[s] + c.offset[s])) << "cell " << s << " at " << i;
+  }
+}
+
+TYPED_TEST(MapGroups, CellsAcrossLanesInRowsOfThem) {
+  for (const bool several : {false, true}) {
+    for (index_t count = 1; count <= 2 * norma::pack_size<TypeParam> + 1; ++count) {
+      for (index_t n = 0; n <= 9; ++n) check_cells_across_lanes<TypeParam>(count, n, several);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace norma_test

@@ -194,6 +194,7 @@ struct AsOptions {
   const FunctionOptions& from;
 
   template <class O>
+    requires(!std::is_same_v<O, norma::EpsilonViews>)
   operator O() const {
     O o;
     if constexpr (requires { o.axes; }) o.axes = from.axes;

@@ -1,38 +1,13 @@
 // Backward: the two sweeps over the cells of a piece, and the algebra between them.
 #pragma once
 
-#include <memory>
 #include <optional>
 
-#include <norma/engine/element_parameters.hpp>
-#include <norma/engine/gradients.hpp>
+#include <norma/engine/fold.hpp>
 #include <norma/engine/piece.hpp>
-#include <norma/engine/sums_table.hpp>
+#include <norma/engine/set_numbers.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
-
-/// What a norm changed between its statistics and its map, per set: y = (x_hat * gain + shift) * weight + bias. Null pointers: nothing.
-struct Reshape {
-  const double* gain = nullptr;
-  const double* shift = nullptr;
-  bool only_seen = false;  ///< the sums are a hook's; what is fused sees weight and bias in these, too
-
-  bool present() const { return gain != nullptr; }
-  bool changes_sums() const { return present() && !only_seen; }
-};
-
-/// What all pieces of a backward share.
-struct BackwardCall {
-  Statistic statistic;
-  StatisticArrays statistics;
-  double weight_offset = negative_zero<double>;
-  Order order = Order::lanes;
-  bool streaming = false;
-  bool adds = false;  ///< dx += ...
-  Reshape reshape;
-  const AnyFusion* fusion = nullptr;
-  CellSums sums;  ///< where the sums of cells go, if parameter gradients are made of these
-};
 
 /// The cells of a call, or of a slice. A is the arithmetic type. An absent dx is not computed.
 template <class A, class U>
@@ -50,7 +25,7 @@ class Backward {
         sums_base_(call.sums.present() ? static_cast<double*>(operands[stream_sums].data) - call.sums.dy : 0),
         weight_(operands, layout_, {stream_weight}, static_cast<A>(call.weight_offset)),
         weighted_(weight_.vary()),
-        varies_in_set_(!weighted_ && layout_.varies_in_set(stream_weight)),
+        numbers_(call, layout_, weight_),
         fold_(chain_layout_ ? *chain_layout_ : layout_, operands, {stream_dy, stream_x},
               set_of({weighted_ ? stream_weight : stream_weight_grad, stream_weight_grad, stream_bias_grad}), false,
               call.order == Order::chain, false, fused_.in(Pass::fold)),
@@ -75,93 +50,147 @@ class Backward {
   }
   /// Sums of g and g * x_hat of cells [first, last) of a piece go to their sets; `gradient`, if not null, takes running gradients per
   /// element.
-  void fold(const Piece& piece, index_t first_cell, index_t last_cell, SumsTable<A>& table, const GradientRun<A>& gradient) const {
-    fold_.each_tile(first_cell, last_cell, [&](index_t first, index_t count) { fold_tile(piece, table, first, count, gradient); });
+  void fold(const Piece& piece, index_t first_cell, index_t last_cell, SumsTable<A>& table, const SumCells<A>& cells,
+            const GradientRun<A>& gradient) const {
+    const auto most = [&](index_t first, index_t count) {
+      index_t column;
+      return chains() && is_whole(piece, first, count, column) ? count : cells.most;
+    };
+    fold_.each_tile(first_cell, last_cell, most, [&](index_t first, index_t count) {
+      index_t column;
+      if (chains() && is_whole(piece, first, count, column)) return fold_sets(piece, table, first, count, column);
+      fold_tile(piece, table, first, count, cells, gradient);
+    });
   }
   /// dx of cells [first, last) of a piece, behind table.finish().
-  void map(const Piece& piece, index_t first_cell, index_t last_cell, const SumsTable<A>& table) const {
+  void map(const Piece& piece, index_t first_cell, index_t last_cell, const SumsTable<A>& table, const SumCells<A>& cells) const {
     if (!writes_) return;
-    map_.each_tile(first_cell, last_cell, [&](index_t first, index_t count) { map_tile(piece, table, first, count); });
+    const auto most = [&](index_t first, index_t count) {
+      index_t column;
+      return !numbers_.vary_in_set() && is_whole(piece, first, count, column) ? count : cells.most;
+    };
+    map_.each_tile(first_cell, last_cell, most, [&](index_t first, index_t count) { map_tile(piece, table, first, count, cells); });
   }
   index_t set_size(const Piece& piece) const { return layout_.set_size * piece.cells_per_set(); }
 
  private:
-  using Columns = index_t[tile_lanes<A>];
-  using CellSumsOfTile = double[2][tile_lanes<A>];
+  using FoldSweep = Sweep<A, U, 2>;
   using MapSweep = Sweep<A, U, 3, 2>;
 
-  void fold_tile(const Piece& piece, SumsTable<A>& table, index_t first, index_t count, const GradientRun<A>& gradient) const {
-    typename Sweep<A, U, 2>::Tile tile;
+  bool chains() const { return call_.order == Order::chain && fold_.way() == Way::lanes; }
+  /// Whether cells are sets whose numbers are those of the table, from `column` on.
+  bool is_whole(const Piece& piece, index_t first, index_t count, index_t& column) const {
+    return !(fused_.present() && call_.reshape.present()) && piece.are_columns(layout_, first, count, column);
+  }
+
+  void fold_sets(const Piece& piece, SumsTable<A>& table, index_t first, index_t count, index_t column) const {
+    typename FoldSweep::Tile tile;
     fold_.start(first, count, tile);
-    Columns column;
-    const bool side_by_side = piece.columns(layout_, first, count, column);
-    TileNumbers<A, 3> memory;
-    const auto of_set = memory.pick({table.mean, table.factor, table.shift}, table.sets, column, count, side_by_side);
+    tile.x_hat = {table.mean + column, table.factor + column, table.shift + column};
+    const SumCells<A> sums(table, column);
+    fold_chains(tile, tile.x_hat, sums);
+    add_to_sets(piece, table, first, count, sums);
+  }
+
+  void fold_tile(const Piece& piece, SumsTable<A>& table, index_t first, index_t count, const SumCells<A>& cells,
+                 const GradientRun<A>& gradient) const {
+    typename FoldSweep::Tile tile;
+    fold_.start(first, count, tile);
+    const auto of_set = numbers_.template of_cells<3>(piece, {table.mean, table.factor, table.shift}, table.sets, first, count, cells);
     const Coefficients<A> c{of_set[0], of_set[1], of_set[2]};
-    std::unique_ptr<SeenNorm> seen;
-    tile.x_hat = norm_of_cells(piece, column, count, c, seen);
-    CellSumsOfTile sums;
-    for (auto& column_of_sums : sums) clear_columns(column_of_sums, count);
+    tile.x_hat = numbers_.seen_norm(piece, first, count, c, cells.number[3], cells.number[4]);
+    const SumCells<A>& sums = cells;
+    for (double* const column : sums.sum) clear_columns(column, count);
     const index_t size = layout_.set_size;
-    const bool chain = call_.order == Order::chain && fold_.way() == Way::lanes;
+    if (chains()) {  // parameters do not vary along chains
+      fold_chains(tile, c, sums);
+      return add_to_sets(piece, table, first, count, sums);
+    }
     weight_.template each<block_length>(
-        fold_.way(), first, count, size, chain ? chain_length : block_length,
+        fold_.way(), first, count, size, block_length,
         [&](index_t begin, index_t end, index_t i, index_t n, const ElementWeight<A>(&weight)[1]) {
           fold_.each_cells(
-              tile, begin, end, i, n, A(1), true, [&](const auto& cells, auto& tensor, index_t cell) __attribute__((always_inline)) {
+              tile, begin, end, i, n, A(1), true, [&](const auto& of_group, auto& tensor, index_t cell) __attribute__((always_inline)) {
                 with_bool(weighted_, [&](auto weighted) {
                   with_bool(gradient.weight != nullptr, [&](auto gradients) {
-                    backward_sum_cells<weighted.value, gradients.value>(cells, chain, n, tensor[0], tensor[1], c.from(cell), weight[0],
-                                                                        gradient.from(i * cells.sums_per_element), sums[0] + cell,
-                                                                        sums[1] + cell);
+                    backward_sum_cells<weighted.value, gradients.value>(of_group, n, tensor[0], tensor[1], c.from(cell), weight[0],
+                                                                        gradient.from(i * of_group.sums_per_element), sums.sum[0] + cell,
+                                                                        sums.sum[1] + cell);
                   });
                 });
               });
         });
-    add_to_sets(piece, table, first, count, column, sums);
+    add_to_sets(piece, table, first, count, sums);
   }
 
-  /// Sums of cells to where gradients are made of them, and to their sets; those of dy become those of g where a cell has one weight.
-  void add_to_sets(const Piece& piece, SumsTable<A>& table, index_t first, index_t count, const Columns& column,
-                   const CellSumsOfTile& sums) const {
-    Columns at_sums;
-    Weights weight_of;
-    if (!weighted_) read_weights(piece, first, count, column, weight_of);
-    const bool keeps = call_.sums.present();
-    if (keeps) layout_.kept.offsets(stream_sums, first, count, at_sums);
-    const Reshape& reshape = call_.reshape;
-    for (index_t i = 0; i < count; ++i) {
-      const double dy = sums[0][i], dy_x_hat = sums[1][i];
-      const double weight = weighted_ ? 1.0 : weight_of.number[i];
-      table.add(column[i], mul(weight, dy), mul(weight, dy_x_hat), weight);
-      if (!keeps) continue;
-      const index_t place = reshape.changes_sums() ? piece.place_of_column(layout_, column[i]) : 0;
-      call_.sums.put(sums_base_ + at_sums[i], dy,
-                     reshape.changes_sums() ? std::fma(reshape.gain[place], dy_x_hat, mul(reshape.shift[place], dy)) : dy_x_hat);
+  /// Short chains, then sums of these, then sums of blocks, as in a forward.
+  NORMA_NOINLINE void fold_chains(const typename FoldSweep::Tile& tile, const Coefficients<A>& c, const SumCells<A>& sums) const {
+    for (A* const running : sums.running) clear_numbers(running, tile.count);
+    for (index_t block = 0; block < layout_.set_size; block += block_length) {
+      const index_t end = layout_.set_size - block < block_length ? layout_.set_size : block + block_length;
+      for (double* const of_block : sums.of_block) clear_columns(of_block, tile.count);
+      for (index_t i = block; i < end; i += chain_length) {
+        fold_.each_chain_step(
+            tile, i, end - i < chain_length ? end - i : chain_length, A(1),
+            [&](const LaneCells<A>& cells, index_t elements, auto& tensor, index_t cell) {
+              backward_chain_cells(cells, elements, tensor[0], tensor[1], c.from(cell), {sums.running[0] + cell, sums.running[1] + cell});
+            });
+        for (int s = 0; s < 2; ++s) take_up(sums.of_block[s], sums.running[s], tile.count);
+      }
+      for (int s = 0; s < 2; ++s) {
+        for (index_t r = 0; r < tile.count; r += pack_size<double>)
+          store(sums.sum[s] + r, load(sums.sum[s] + r) + load(sums.of_block[s] + r));
+      }
     }
   }
 
-  void map_tile(const Piece& piece, const SumsTable<A>& table, index_t first, index_t count) const {
+  /// Sums of cells to where gradients are made of them, and to their sets, in whose columns they may be already; those of dy become those
+  /// of g where a cell has one weight.
+  void add_to_sets(const Piece& piece, SumsTable<A>& table, index_t first, index_t count, const SumCells<A>& sums) const {
+    index_t column[some_sets], at_sums[some_sets];
+    typename SetNumbers<A>::Weights weight_of;
+    const bool keeps = call_.sums.present();
+    const Reshape& reshape = call_.reshape;
+    for (index_t done = 0; done < count; done += some_sets) {
+      const index_t n = count - done < some_sets ? count - done : some_sets;
+      piece.columns(layout_, first + done, n, column);
+      if (!weighted_) numbers_.read_weights(piece, first + done, n, column, weight_of);
+      if (keeps) layout_.kept.offsets(stream_sums, first + done, n, at_sums);
+      for (index_t i = 0; i < n; ++i) {
+        const double dy = std::exchange(sums.sum[0][done + i], 0.0), dy_x_hat = std::exchange(sums.sum[1][done + i], 0.0);
+        const double weight = weighted_ ? 1.0 : weight_of.number[i];
+        table.add(column[i], mul(weight, dy), mul(weight, dy_x_hat), weight);
+        if (!keeps) continue;
+        const index_t place = reshape.changes_sums() ? piece.place_of_column(layout_, column[i]) : 0;
+        call_.sums.put(sums_base_ + at_sums[i], dy,
+                       reshape.changes_sums() ? std::fma(reshape.gain[place], dy_x_hat, mul(reshape.shift[place], dy)) : dy_x_hat);
+      }
+    }
+  }
+
+  void map_tile(const Piece& piece, const SumsTable<A>& table, index_t first, index_t count, const SumCells<A>& cells) const {
+    index_t column;
+    if (!numbers_.vary_in_set() && is_whole(piece, first, count, column)) {
+      const Coefficients<A> c{table.mean + column, table.factor + column, table.shift + column};
+      return run_map(first, count, c, {table.scale + column, table.slope + column, table.offset + column}, c);
+    }
+    const auto of_set = numbers_.template of_cells<6>(
+        piece, {table.mean, table.factor, table.shift, table.scale, table.slope, table.offset}, table.sets, first, count, cells);
+    const Coefficients<A> c{of_set[0], of_set[1], of_set[2]};
+    DxCoefficients<A> d{of_set[3], of_set[4], of_set[5]};
+    if (numbers_.vary_in_set()) {
+      const bool lone = call_.statistic.centred() && set_size(piece) == 1;
+      numbers_.scale_by_weights(piece, table, first, count, lone, cells.number[3]);
+      d.scale = cells.number[3];
+    }
+    run_map(first, count, c, d, numbers_.seen_norm(piece, first, count, c, cells.running[0], cells.running[1]));
+  }
+  /// x_hat: what a fusion sees as the norm.
+  void run_map(index_t first, index_t count, const Coefficients<A>& c, const DxCoefficients<A>& d, const Coefficients<A>& x_hat) const {
     typename MapSweep::Tile tile;
     map_.start(first, count, tile);
     tile.streams = call_.streaming;
-    Columns column;
-    const bool side_by_side = piece.columns(layout_, first, count, column);
-    TileNumbers<A, 6> memory;
-    const auto of_set = memory.pick({table.mean, table.factor, table.shift, table.scale, table.slope, table.offset}, table.sets, column,
-                                    count, side_by_side);
-    const Coefficients<A> c{of_set[0], of_set[1], of_set[2]};
-    std::unique_ptr<SeenNorm> seen;
-    tile.x_hat = norm_of_cells(piece, column, count, c, seen);
-    DxCoefficients<A> d{of_set[3], of_set[4], of_set[5]};
-    alignas(64) A scale[tile_lanes<A>];
-    if (varies_in_set_) {
-      Weights weight_of;
-      read_weights(piece, first, count, column, weight_of);
-      const bool lone = call_.statistic.centred() && set_size(piece) == 1;
-      for (index_t i = 0; i < count; ++i) scale[i] = lone ? A(0) : static_cast<A>(mul(table.rstd[column[i]], weight_of.number[i]));
-      d.scale = scale;
-    }
+    tile.x_hat = x_hat;
     const index_t size = layout_.set_size;
     const FarMemory far_memory{call_.streaming && map_.lines_up(tile, 2), {map_.ahead(0, 1), map_.ahead(1, 1)}};
     const bool together = map_.together(tile, size, 2);
@@ -182,39 +211,6 @@ class Backward {
         });
   }
 
-  /// What a fusion sees as the norm of cells: x_hat, or what a hook has made of it.
-  struct SeenNorm {
-    alignas(64) A factor[tile_lanes<A>], shift[tile_lanes<A>];
-  };
-  Coefficients<A> norm_of_cells(const Piece& piece, const index_t* column, index_t count, const Coefficients<A>& c,
-                                std::unique_ptr<SeenNorm>& seen) const {
-    const Reshape& reshape = call_.reshape;
-    if (!fused_.present() || !reshape.present()) return c;
-    seen = std::make_unique<SeenNorm>();
-    for (index_t i = 0; i < count; ++i) {
-      const index_t place = piece.place_of_column(layout_, column[i]);
-      seen->factor[i] = static_cast<A>(mul(reshape.gain[place], static_cast<double>(c.rstd[i])));
-      seen->shift[i] = static_cast<A>(std::fma(reshape.gain[place], static_cast<double>(c.shift[i]), reshape.shift[place]));
-    }
-    return {c.mean, seen->factor, seen->shift};
-  }
-
-  struct Weights {
-    alignas(64) double number[tile_lanes<A>];
-  };
-  /// The one weight of each cell of a tile, with what a hook has made of x_hat.
-  void read_weights(const Piece& piece, index_t first, index_t count, const Columns& column, Weights& weights) const {
-    Columns at;
-    at[0] = 0;  // compilers believe that there may be no cells
-    layout_.kept.offsets(stream_weight, first, count, at);
-    weight_.values(0, at, count, weights.number);
-    for (index_t i = 0; i < count; ++i) weights.number[i] += call_.weight_offset;
-    if (!call_.reshape.changes_sums()) return;
-    for (index_t i = 0; i < count; ++i) {
-      weights.number[i] = mul(weights.number[i], call_.reshape.gain[piece.place_of_column(layout_, column[i])]);
-    }
-  }
-
   const BackwardCall& call_;
   FusedStreams<A> fused_;
   Layout layout_;
@@ -222,8 +218,8 @@ class Backward {
   bool writes_;
   index_t sums_base_;
   ElementParameters<A, 1> weight_;
-  bool weighted_;       // there is a number per element
-  bool varies_in_set_;  // the cells of a set have different weights
+  bool weighted_;  // there is a number per element
+  SetNumbers<A> numbers_;
   Sweep<A, U, 2> fold_;
   MapSweep map_;
 };

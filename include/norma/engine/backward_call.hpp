@@ -34,20 +34,19 @@ class BackwardRun {
   /// Memory of in_slices(), which lies in scratch behind what is reserved there.
   static index_t memory_of_slices(const ExecutorRef& executor, const Plan& plan, Span span, index_t sets) {
     if (span == Span::call) return SumsTable<A>::bytes(sets);
-    return slices_memory<on_stack>(executor, plan, SumsTable<A>::bytes(plan.sets_per_slice()));
+    return slices_memory<1>(executor, plan, bytes_of_slice(plan));
   }
 
   // Out of line, each of these: a call takes the stack of the one it goes through alone.
   NORMA_NOINLINE void in_slices() {
     if (hook_.span == Span::call) return in_whole_slices();
-    const index_t bytes = SumsTable<A>::bytes(plan_.sets_per_slice());
-    std::byte* const memory_of_tasks = bytes <= static_cast<index_t>(on_stack) ? nullptr : scratch_.data() + reserved_;
-    each_slice<on_stack>(executor_, plan_, bytes, memory_of_tasks, [&](Slice slice, std::byte* memory) {
+    const index_t bytes = bytes_of_slice(plan_), of_table = SumsTable<A>::bytes(plan_.sets_per_slice());
+    each_slice<1>(executor_, plan_, bytes, scratch_.data() + reserved_, [&](Slice slice, std::byte* memory) {
       drop_gradients(slice.operands);
       const Backward<A, U> backward(call_, slice.extents, slice.roles, slice.operands);
       slice.piece.last = backward.layout().sets;
       SumsTable<A> table(slice.piece.sets, memory);
-      run_piece(backward, slice.piece, table, {});
+      run_piece(backward, slice.piece, table, {(bytes - of_table) / SumCells<A>::bytes(16) * 16, memory + of_table}, {});
       if (call_.streaming) streaming_fence();
     });
   }
@@ -65,14 +64,27 @@ class BackwardRun {
   }
 
  private:
-  static constexpr std::size_t on_stack = static_cast<std::size_t>(SumsTable<A>::bytes(tile_lanes<A>));
+  static index_t bytes_of_slice(const Plan& plan) {
+    const bool wide = !plan.cells_are_sets() && plan.channels_per_slice() > tile_lanes<A>;
+    return SumsTable<A>::bytes(plan.sets_per_slice()) + SumCells<A>::bytes(wide ? plan.channels_per_slice() : tile_lanes<A>);
+  }
+  /// work(memory for a tile of cells). Out of line, for only who is in it should pay for the memory.
+  template <class Work>
+  NORMA_NOINLINE static void with_cells_on_stack(const Work& work) {
+    alignas(64) std::byte memory[static_cast<std::size_t>(SumCells<A>::bytes(tile_lanes<A>))];
+    work(SumCells<A>(tile_lanes<A>, memory));
+  }
 
   NORMA_NOINLINE void in_whole_slices() {
     const Backward<A, U> backward(call_, x_, plan_.roles(), without_gradients(operands_));
     Whole whole(*this, backward, scratch_.data() + reserved_);
-    each_near_slice([&](const Piece& piece, const Backward<A, U>& part) { part.fold(piece, 0, part.layout().sets, whole.table, {}); });
+    each_near_slice([&](const Piece& piece, const SumCells<A>& cells, const Backward<A, U>& part) {
+      part.fold(piece, 0, part.layout().sets, whole.table, cells, {});
+    });
     hook_(whole.table, whole.piece);
-    each_near_slice([&](const Piece& piece, const Backward<A, U>& part) { part.map(piece, 0, part.layout().sets, whole.table); });
+    each_near_slice([&](const Piece& piece, const SumCells<A>& cells, const Backward<A, U>& part) {
+      part.map(piece, 0, part.layout().sets, whole.table, cells);
+    });
   }
   void fill_slots(const Backward<A, U>& backward) {
     const Layout& layout = backward.layout();
@@ -136,18 +148,18 @@ class BackwardRun {
     fold();
     hook_(whole.table, whole.piece);
     parallel_sets(executor_, whole.piece.sets, x_.product(), [&](index_t first, index_t last) {
-      backward.map(whole.piece, first, last, whole.table);
+      with_cells_on_stack([&](const SumCells<A>& cells) { backward.map(whole.piece, first, last, whole.table, cells); });
       if (call_.streaming) streaming_fence();
     });
   }
-  /// work(piece, backward) for slices that stay near, whose columns are those of a table of all sets.
+  /// work(piece, memory for cells, backward) for slices that stay near, whose columns are those of a table of all sets.
   template <class Work>
   void each_near_slice(const Work& work) const {
     each_slice<1>(executor_, plan_.kept_near(executor_.concurrency()), 0, nullptr, [&](Slice slice, std::byte*) {
       drop_gradients(slice.operands);
       const Backward<A, U> backward(call_, slice.extents, slice.roles, slice.operands);
       slice.piece.numbering = Numbering::call;
-      work(slice.piece, backward);
+      with_cells_on_stack([&](const SumCells<A>& cells) { work(slice.piece, cells, backward); });
       if (call_.streaming) streaming_fence();
     });
   }
@@ -159,23 +171,26 @@ class BackwardRun {
     return operands;
   }
   void run_range(const Backward<A, U>& backward, index_t first, index_t last, const GradientRun<A>& gradient) const {
-    if (whole_ != nullptr) return backward.fold(whole_->piece, first, last, whole_->table, gradient);
-    alignas(64) std::byte memory[on_stack];
-    SumsTable<A> table(tile_lanes<A>, memory);
-    backward.folding().each_tile(first, last, [&](index_t cell, index_t count) {
-      run_piece(backward, Piece{cell, cell + count, count}, table, gradient);
+    with_cells_on_stack([&](const SumCells<A>& cells) {
+      if (whole_ != nullptr) return backward.fold(whole_->piece, first, last, whole_->table, cells, gradient);
+      alignas(64) std::byte memory[static_cast<std::size_t>(SumsTable<A>::bytes(tile_lanes<A>))];
+      SumsTable<A> table(tile_lanes<A>, memory);
+      backward.folding().each_tile(first, last, [&](index_t cell, index_t count) {
+        run_piece(backward, Piece{cell, cell + count, count}, table, cells, gradient);
+      });
     });
     if (call_.streaming) streaming_fence();
   }
-  void run_piece(const Backward<A, U>& backward, const Piece& piece, SumsTable<A>& table, const GradientRun<A>& gradient) const {
+  void run_piece(const Backward<A, U>& backward, const Piece& piece, SumsTable<A>& table, const SumCells<A>& cells,
+                 const GradientRun<A>& gradient) const {
     backward.read_statistics(piece, table);
-    backward.fold(piece, piece.first, piece.last, table, gradient);
+    backward.fold(piece, piece.first, piece.last, table, cells, gradient);
     if (hook_.present()) {
       hook_(table, piece);
     } else {
       table.finish(call_.statistic, static_cast<double>(backward.set_size(piece)));
     }
-    backward.map(piece, piece.first, piece.last, table);
+    backward.map(piece, piece.first, piece.last, table, cells);
   }
   void scatter(const Layout& layout, index_t set, const SlotSums<A>& sums) const {
     const Operand &weight = operands_[stream_weight_grad], &bias = operands_[stream_bias_grad];

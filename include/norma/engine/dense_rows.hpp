@@ -74,11 +74,12 @@ struct FoldedRows {
   index_t rows;
 
   index_t count() const { return rows; }
-  static constexpr bool chain() { return false; }
+  static constexpr index_t chunk() { return chunk_length; }
+  void find_pivots(index_t i, index_t n, const CellTable<A>& columns) const { find_pivots_by_tree(*this, i, pivot_length(n), columns); }
   template <class Term>
-  NORMA_INLINE void add(bool, index_t i, index_t n, const A* pivots, const std::array<double*, Term::sums>& sums) const {
+  NORMA_INLINE void add(index_t i, index_t n, const CellTable<A>& columns, const std::array<double*, Term::sums>& sums) const {
     using X = typename RowCells<A>::template Of<U>;
-    sum_cells<Term>(RowCells<A>{rows, true}, false, n, X{x.first + i, x.offset}, pivots, sums);
+    sum_cells<Term>(RowCells<A>{rows, true}, n, X{x.first + i, x.offset}, columns.chunk_pivot, sums);
   }
 };
 
@@ -101,7 +102,7 @@ index_t normalize_rows(const DenseRows<A, U, 2>& rows, const Statistic& statisti
   rows.each_tile([&](const auto& tile, index_t first, index_t count) {
     if (done < first) return;
     table.start(count);
-    fold_cells(statistic.centred(), FoldedRows<A, U>{tile.tensor[0], count}, rows.size, moments_of(table));
+    fold_cells(statistic.centred(), FoldedRows<A, U>{tile.tensor[0], count}, rows.size, CellTable<A>(table, 0));
     if (!table.finish(statistic, rows.size)) return;
     index_t place[tile_rows];
     for (index_t r = 0; r < count; ++r) place[r] = first + r;
@@ -145,8 +146,8 @@ void differentiate_rows(const DenseRows<A, U, 3>& rows, const Statistic& statist
       const Tensor dy{tile.tensor[0].first + i, tile.offset[0]}, x{tile.tensor[1].first + i, tile.offset[1]};
       with_bool(weighted, [&](auto has_weight) {
         with_bool(gradients, [&](auto has_gradients) {
-          backward_sum_cells<has_weight.value, has_gradients.value>(RowCells<A>{count, true}, false, n, dy, x, c, weight.from(i),
-                                                                    running.from(i), table.g, table.g_x_hat);
+          backward_sum_cells<has_weight.value, has_gradients.value>(RowCells<A>{count, true}, n, dy, x, c, weight.from(i), running.from(i),
+                                                                    table.g, table.g_x_hat);
         });
       });
     }

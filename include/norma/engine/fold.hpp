@@ -1,45 +1,59 @@
 // fold: the moments of the cells of a tile, chunk by chunk over the fixed grid.
 #pragma once
 
+#include <norma/engine/columns.hpp>
 #include <norma/engine/set_table.hpp>
 #include <norma/engine/sweep.hpp>
 #include <norma/simd/convert.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
-/// Moments of cells, a column each: m2 about pivot + mean, where pivot is near the mean. Uncentred statistics leave both 0.
+/// Moments of cells, a column each: m2 about pivot + mean, where pivot is near the mean. Uncentred statistics leave both 0. Then columns
+/// for work: the sums of a chunk, and those in A of a chain.
 template <class A>
-struct MomentColumns {
+struct CellTable {
+  index_t most;
   double* pivot;
   double* mean;
   double* m2;
+  double* sum[2];
   A* chunk_pivot;
+  A* running[2];
+
+  static constexpr index_t bytes(index_t cells) { return padded_sets(cells) * static_cast<index_t>(5 * sizeof(double) + 3 * sizeof(A)); }
+
+  /// In memory for so many.
+  CellTable(index_t cells, std::byte* memory) : most(cells) {
+    const index_t n = padded_sets(cells);
+    pivot = reinterpret_cast<double*>(memory);
+    mean = pivot + n;
+    m2 = mean + n;
+    sum[0] = m2 + n;
+    sum[1] = sum[0] + n;
+    chunk_pivot = reinterpret_cast<A*>(sum[1] + n);
+    running[0] = chunk_pivot + n;
+    running[1] = running[0] + n;
+  }
+  /// Cells that are sets, from `set` on: in the columns of their table that wait for moments, or have nothing to do before the map.
+  CellTable(const SetTable<A>& table, index_t set)
+      : most(table.sets - set),
+        pivot(table.high + set),
+        mean(table.low + set),
+        m2(table.second + set),
+        sum{table.rstd + set, table.merged + set},
+        chunk_pivot(table.mean + set),
+        running{table.factor + set, table.offset + set} {}
+
+  /// Columns for what the map wants of cells, when they have been folded.
+  std::array<A*, 3> numbers() const { return {chunk_pivot, running[0], running[1]}; }
 };
 
-/// Those of sets, in the columns of their table that wait for them.
+/// Merges the sums of a chunk of n elements about chunk_pivot into the moments, whose cells have had `before` elements.
 template <class A>
-inline MomentColumns<A> moments_of(const SetTable<A>& table) {
-  return {table.high, table.low, table.second, table.mean};
-}
-
-/// Memory for those of a tile.
-template <class A>
-struct TileMoments {
-  alignas(64) double pivot[tile_lanes<A>];
-  alignas(64) double mean[tile_lanes<A>];
-  alignas(64) double m2[tile_lanes<A>];
-  alignas(64) A chunk_pivot[tile_lanes<A>];
-
-  MomentColumns<A> columns() { return {pivot, mean, m2, chunk_pivot}; }
-};
-
-/// Merges the sums of a chunk of n elements about chunk_pivot into the columns, whose cells have had `before` elements.
-template <class A>
-NORMA_INLINE void merge_chunk(const double* sum, const double* sum_of_squares, index_t cells, index_t before, index_t n,
-                              const MomentColumns<A>& columns) {
+NORMA_INLINE void merge_chunk(index_t cells, index_t before, index_t n, const CellTable<A>& columns) {
   for (index_t r = 0; r < cells; r += pack_size<double>) {
     Moments<Pack<double>> chunk =
-        Moments<Pack<double>>::from_sums(static_cast<double>(n), load_pieces(sum + r), load_pieces(sum_of_squares + r));
+        Moments<Pack<double>>::from_sums(static_cast<double>(n), load_pieces(columns.sum[0] + r), load_pieces(columns.sum[1] + r));
     const Pack<double> chunk_pivot = load_doubles(columns.chunk_pivot + r);
     if (before == 0) {
       store(columns.pivot + r, chunk_pivot);
@@ -51,6 +65,16 @@ NORMA_INLINE void merge_chunk(const double* sum, const double* sum_of_squares, i
     store(columns.mean + r, chunk.mean);
     store(columns.m2 + r, chunk.m2);
   }
+}
+
+/// The pivots of a chunk that begins with element i: the mean of its first n, summed by the tree, which keeps equal numbers equal.
+template <class Tile, class A>
+NORMA_INLINE void find_pivots_by_tree(const Tile& tile, index_t i, index_t n, const CellTable<A>& columns) {
+  double* const sum = columns.sum[0];
+  clear_columns(sum, tile.count());
+  tile.template add<SumTerm>(i, n, columns, {sum});
+  const Pack<double> inverse(1.0 / static_cast<double>(n));
+  for (index_t r = 0; r < tile.count(); r += pack_size<double>) store_doubles(columns.chunk_pivot + r, mul(load_pieces(sum + r), inverse));
 }
 
 /// One tile of a sweep over x, as fold_cells wants it.
@@ -66,68 +90,92 @@ struct FoldedTile {
       : sweep(sweep_of_x), order(order_of_sums), pass(pass_of_sums) {}
 
   index_t count() const { return tile.count; }
-  bool chain() const { return order == Order::chain && sweep.way() == Way::lanes; }
+  /// Elements that share a pivot.
+  index_t chunk() const { return chains() ? block_length : chunk_length; }
 
+  /// Of a chunk of elements [i, i + n).
+  void find_pivots(index_t i, index_t n, const CellTable<A>& columns) const {
+    tile.pass = pass == Pass::fold ? Pass::probe : pass;
+    if (chains()) {
+      find_pivots_of_chains(i, pivot_length(n < chain_length ? n : chain_length), columns);
+    } else {
+      find_pivots_by_tree(*this, i, pivot_length(n), columns);
+    }
+    tile.pass = pass;
+  }
   /// sums[s][r] += the s-th sum of Term over elements [i, i + n) of each cell, n <= block_length, about its pivot.
   template <class Term>
-  NORMA_INLINE void add(bool one_chain, index_t i, index_t n, const A* pivots, const std::array<double*, Term::sums>& sums) const {
-    tile.pass = std::is_same_v<Term, SumTerm> && pass == Pass::fold ? Pass::probe : pass;
+  NORMA_INLINE void add(index_t i, index_t n, const CellTable<A>& columns, const std::array<double*, Term::sums>& sums) const {
+    if (chains()) return add_chains<Term>(i, n, columns, sums);
     sweep.each_cells(
         tile, 0, tile.count, i, n, scale, true, [&](const auto& cells, auto& tensor, index_t first) __attribute__((always_inline)) {
           std::array<double*, Term::sums> to;
           for (std::size_t s = 0; s < Term::sums; ++s) to[s] = sums[s] + first;
-          sum_cells<Term>(cells, one_chain, n, tensor[0], pivots + first, to);
+          sum_cells<Term>(cells, n, tensor[0], columns.chunk_pivot + first, to);
         });
+  }
+
+ private:
+  bool chains() const { return order == Order::chain && sweep.way() == Way::lanes; }
+
+  /// running += the sums of Term over elements [i, i + n).
+  template <class Term>
+  void add_chain(index_t i, index_t n, const CellTable<A>& columns) const {
+    sweep.each_chain_step(tile, i, n, scale, [&](const LaneCells<A>& cells, index_t elements, auto& tensor, index_t first) {
+      std::array<A*, Term::sums> to;
+      for (std::size_t s = 0; s < Term::sums; ++s) to[s] = columns.running[s] + first;
+      chain_cells<Term>(cells, elements, tensor[0], columns.chunk_pivot + first, to);
+    });
+  }
+  /// Short chains, then sums of these: no sum has many terms.
+  template <class Term>
+  NORMA_NOINLINE void add_chains(index_t i, index_t n, const CellTable<A>& columns, const std::array<double*, Term::sums>& sums) const {
+    for (std::size_t s = 0; s < Term::sums; ++s) clear_numbers(columns.running[s], tile.count);
+    for (index_t k = 0; k < n; k += chain_length) {
+      add_chain<Term>(i + k, n - k < chain_length ? n - k : chain_length, columns);
+      for (std::size_t s = 0; s < Term::sums; ++s) take_up(sums[s], columns.running[s], tile.count);
+    }
+  }
+  /// The first element, and the mean distance of the first n from it: equal numbers stay equal.
+  NORMA_NOINLINE void find_pivots_of_chains(index_t i, index_t n, const CellTable<A>& columns) const {
+    const Pack<double> inverse(1.0 / static_cast<double>(n));
+    A* const running = columns.running[0];
+    clear_numbers(running, tile.count);
+    add_chain<SumTerm>(i, 1, columns);
+    for (index_t r = 0; r < tile.count; r += pack_size<A>) store(columns.chunk_pivot + r, load(running + r));
+    clear_numbers(running, tile.count);
+    add_chain<DifferenceTerm>(i, n, columns);
+    for (index_t r = 0; r < tile.count; r += pack_size<double>)
+      store_doubles(columns.chunk_pivot + r, fma(load_doubles(running + r), inverse, load_doubles(columns.chunk_pivot + r)));
   }
 };
 
 template <class Term, class Tile, class A>
-NORMA_INLINE void fold_cells_of(const Tile& tile, index_t size, const MomentColumns<A>& columns) {
-  const index_t cells = tile.count();
-  alignas(64) double sums[2][tile_lanes<A>], of_block[2][tile_lanes<A>];
-  const bool chain = tile.chain();
-  const auto add = [&](index_t i, index_t n, double(&to)[2][tile_lanes<A>]) __attribute__((always_inline)) {
-    if constexpr (Term::sums == 2) {
-      tile.template add<Term>(chain, i, n, columns.chunk_pivot, {to[0], to[1]});
-    } else {
-      tile.template add<Term>(chain, i, n, columns.chunk_pivot, {to[1]});
-    }
-  };
-  for (index_t chunk = 0; chunk < size; chunk += chunk_length) {
-    const index_t length = size - chunk < chunk_length ? size - chunk : chunk_length;
-    if constexpr (std::is_same_v<Term, CentredTerm>) {
-      const index_t lead = pivot_length(length);
-      clear_columns(sums[0], cells);
-      // Never one chain: the tree keeps equal numbers equal.
-      tile.template add<SumTerm>(false, chunk, lead, columns.chunk_pivot, {sums[0]});
-      const Pack<double> inverse(1.0 / static_cast<double>(lead));
-      for (index_t r = 0; r < cells; r += pack_size<double>) store_doubles(columns.chunk_pivot + r, mul(load_pieces(sums[0] + r), inverse));
-    }
-    for (auto& column : sums) clear_columns(column, cells);
+NORMA_INLINE void fold_cells_of(const Tile& tile, index_t size, const CellTable<A>& columns) {
+  const index_t cells = tile.count(), most = tile.chunk();
+  for (index_t chunk = 0; chunk < size; chunk += most) {
+    const index_t length = size - chunk < most ? size - chunk : most;
+    if constexpr (std::is_same_v<Term, CentredTerm>) tile.find_pivots(chunk, length, columns);
+    for (double* const sum : columns.sum) clear_columns(sum, cells);
     for (index_t i = 0; i < length; i += block_length) {
       const index_t n = length - i < block_length ? length - i : block_length;
-      if (!chain) {
-        add(chunk + i, n, sums);
-        continue;
-      }
-      // Short chains, then sums of these, then sums of blocks: no sum has many terms.
-      for (auto& column : of_block) clear_columns(column, cells);
-      for (index_t k = 0; k < n; k += chain_length) add(chunk + i + k, n - k < chain_length ? n - k : chain_length, of_block);
-      for (int s = 0; s < 2; ++s) {
-        for (index_t r = 0; r < cells; r += pack_size<double>) store(sums[s] + r, load(sums[s] + r) + load(of_block[s] + r));
+      if constexpr (Term::sums == 2) {
+        tile.template add<Term>(chunk + i, n, columns, {columns.sum[0], columns.sum[1]});
+      } else {
+        tile.template add<Term>(chunk + i, n, columns, {columns.sum[1]});
       }
     }
-    merge_chunk(sums[0], sums[1], cells, chunk, length, columns);
+    merge_chunk(cells, chunk, length, columns);
   }
 }
 
 /// Moments of the cells of a tile, of `size` elements each.
 template <class Tile, class A>
-NORMA_NOINLINE void fold_cells(bool centred, const Tile& tile, index_t size, const MomentColumns<A>& columns) {
+NORMA_NOINLINE void fold_cells(bool centred, const Tile& tile, index_t size, const CellTable<A>& columns) {
   if (centred) {
     fold_cells_of<CentredTerm>(tile, size, columns);
   } else {
-    for (index_t r = 0; r < padded_sets(tile.count()) && r < tile_lanes<A>; ++r) columns.chunk_pivot[r] = A(0);
+    clear_numbers(columns.chunk_pivot, tile.count());
     fold_cells_of<SquareTerm>(tile, size, columns);
   }
 }

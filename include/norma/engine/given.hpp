@@ -29,8 +29,11 @@ struct GivenStatistics {
 template <class A, class U>
 void apply_statistics_to_operands(const CallRef& executor, const Roles& roles, const Extents& x, const Operands& operands, A weight_offset,
                                   bool streaming, const GivenStatistics& given) {
-  const Plan plan(x, roles, operands, Span::none, sets_on_stack, executor.concurrency());
-  const ForwardCall call{given.statistic, static_cast<double>(weight_offset), plan.order(), streaming, executor.fusion(), false};
+  const auto plan_for = [&](index_t most_sets) { return Plan(x, roles, operands, Span::none, most_sets, executor.concurrency()); };
+  Plan plan = plan_for(coefficients_on_stack<A>);
+  const bool per_cell = plan.parameters_vary_in_sets();  // then statistics are wanted beside the coefficients
+  if (per_cell) plan = plan_for(sets_on_stack<A>);
+  const ForwardCall call{given.statistic, static_cast<double>(weight_offset), plan.order(), streaming, executor.fusion(), false, per_cell};
   run_forward<A, U>(
       executor, call, plan, x, operands, nullptr,
       [&](const Forward<A, U>& forward, const Piece& piece, SetTable<A>& table, const auto&) { forward.take(piece, given, table); });

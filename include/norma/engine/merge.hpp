@@ -5,18 +5,18 @@
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
-/// Merges the moments of the cells of a tile, n elements each, into the sets that they belong to.
+/// Merges the moments of cells [first, first + count) of a tile, n elements each, into the sets that they belong to.
 template <class A>
-inline void merge_cells(const TileMoments<A>& moments, double n, const index_t* set, index_t count, SetTable<A>& table) {
+inline void merge_cells(const CellTable<A>& cells, index_t first, double n, const index_t* set, index_t count, SetTable<A>& table) {
   const auto merge_at = [&]<class V>(index_t i, V, auto&& get, auto&& put) __attribute__((always_inline)) {
     const index_t s = set[i];
     const double before = table.merged[s] * n;
-    Moments<V> cell{n, get(moments.mean + i), get(moments.m2 + i)};
+    Moments<V> cell{n, get(cells.mean + first + i), get(cells.m2 + first + i)};
     if (before == 0) {
-      put(table.high + s, get(moments.pivot + i));
+      put(table.high + s, get(cells.pivot + first + i));
     } else {
       // Means relative to the set's pivot stay small, so merging loses nothing when |mean| >> sigma.
-      cell.mean = cell.mean + (get(moments.pivot + i) - get(table.high + s));
+      cell.mean = cell.mean + (get(cells.pivot + first + i) - get(table.high + s));
       cell = merge(Moments<V>{before, get(table.low + s), get(table.second + s)}, cell);
     }
     put(table.low + s, cell.mean);

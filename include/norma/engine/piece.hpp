@@ -49,6 +49,22 @@ struct Piece {
     for (index_t i = 0; numbering == Numbering::call && i < n; ++i) column[i] = place(column[i]);
     return consecutive(column, n);
   }
+  /// Whether cells [cell, cell + n), a row of cells, are sets whose columns lie side by side, reach to whole registers and are nobody
+  /// else's; the first column.
+  bool are_columns(const Layout& layout, index_t cell, index_t n, index_t& column) const {
+    if (cells_per_set() != 1) return false;
+    index_t ends[2] = {cell - first, cell + n - 1 - first};
+    if (numbering != Numbering::cells) {
+      const Axis& last_axis = layout.kept.axis[layout.kept.count - 1];
+      if (layout.kept.count == 0 || last_axis.stride[stream_stat] != 1 || cell % last_axis.extent + n > last_axis.extent) return false;
+      for (index_t& end : ends) {
+        end = layout.kept.offset(stream_stat, first + end);
+        if (numbering == Numbering::call) end = place(end);
+      }
+    }
+    column = ends[0];
+    return ends[1] - ends[0] == n - 1 && ends[0] % 16 == 0 && (n % 16 == 0 || numbering == Numbering::cells || ends[0] + n == sets);
+  }
   /// The place among all statistics of one column.
   index_t place_of_column(const Layout& layout, index_t column) const {
     if (numbering == Numbering::cells) return layout.kept.offset(stream_stat, first + column);
@@ -58,26 +74,6 @@ struct Piece {
   void places(const Layout& layout, index_t set, index_t n, index_t* place_of) const {
     if (numbering == Numbering::cells) return layout.kept.offsets(stream_stat, first + set, n, place_of);
     for (index_t i = 0; i < n; ++i) place_of[i] = place(set + i);
-  }
-};
-
-/// N numbers of each cell of a tile, beside each other: those of their sets where these lie so, else copies. Whole registers of them may be
-/// read.
-template <class A, std::size_t N>
-struct TileNumbers {
-  alignas(64) A number[N][tile_lanes<A>];
-
-  /// `sets` of them are in the columns.
-  NORMA_INLINE std::array<const A*, N> pick(const std::array<const A*, N>& of_set, index_t sets, const index_t* column, index_t count,
-                                            bool side_by_side) {
-    constexpr index_t W = pack_size<A>;
-    side_by_side = side_by_side && column[0] + (count + W - 1) / W * W <= padded_sets(sets);
-    std::array<const A*, N> result;
-    for (std::size_t k = 0; k < N; ++k) {
-      result[k] = side_by_side ? of_set[k] + column[0] : number[k];
-      for (index_t i = 0; !side_by_side && i < count; ++i) number[k][i] = of_set[k][column[i]];
-    }
-    return result;
   }
 };
 

@@ -33,12 +33,14 @@ class Plan {
     const bool whole_planes = plane_ >= least_plane || span > Span::sets;
     if (whole_planes || of_batch) roles_.merged = of_batch ? (whole_planes ? batch_axis : spatial) : of_group ? channel_axis : 0;
     if (vary(parameters, roles.averaged & ~roles_.merged)) roles_.merged = 0;
-    if (of_group && roles_.merged == 0) {  // tiny planes, where channels are neighbours
+    if (of_batch && may_chain_whole_sets()) roles_.merged = 0;  // each channel is one chain down all rows
+    if (of_group && roles_.merged == 0) {                       // tiny planes, where channels are neighbours
       roles_.merged = channel_axis;
       if (!may_chain()) roles_.merged = 0;
     }
-    order_ = may_chain() ? Order::chain : Order::lanes;
-    in_slices_ = roles_.merged != 0 || span != Span::none;
+    // A group that is one cell has gradients along its elements, which chains do not.
+    order_ = may_chain() && (roles_.groups == 0 || roles_.merged != 0) ? Order::chain : Order::lanes;
+    in_slices_ = roles_.merged != 0 || span != Span::none || order_ == Order::chain;
     if (in_slices_) choose_slices(span, most_sets, threads);
   }
 
@@ -49,6 +51,8 @@ class Plan {
   index_t slices() const { return sample_steps_ * channel_steps_; }
   /// Of the largest slice.
   index_t sets_per_slice() const { return sets_of(samples_, channels_); }
+
+  index_t channels_per_slice() const { return channels_; }
 
   Slice slice(index_t i) const {
     const index_t n = i / channel_steps_ * samples_, c = i % channel_steps_ * channels_;
@@ -79,6 +83,8 @@ class Plan {
     plan.operands_ = &operands;
     return plan;
   }
+  /// Whether the cells of a set have different weights or biases.
+  bool parameters_vary_in_sets() const { return vary({stream_weight, stream_bias}, roles_.merged); }
   /// Whether any of these streams has numbers per element of a cell.
   bool varies_in_cells(std::initializer_list<Stream> streams) const { return vary(streams, roles_.averaged & ~roles_.merged); }
 
@@ -105,6 +111,12 @@ class Plan {
       }
     }
     return false;
+  }
+  bool may_chain_whole_sets() {
+    const AxisSet merged = std::exchange(roles_.merged, 0);
+    const bool result = may_chain();
+    roles_.merged = merged;
+    return result;
   }
   bool may_chain() const { return !vary(parameters, roles_.averaged & ~roles_.merged) && chains(); }
   bool lanes_lie_along_channels() const { return extents_[1] > 1 && (*operands_)[stream_x].strides[1] == 1; }
@@ -137,12 +149,7 @@ class Plan {
     const index_t channel_bytes = samples_ * plane_ * element, sets_per_group = roles_.keeps(0) ? samples_ : 1;
     const index_t fits = kept_bytes / channel_bytes;
     index_t step = per_group;
-    if (lanes_lie_along_channels()) {
-      // Whole registers of neighbouring channels, of whole groups.
-      while (step % 64 != 0 && step < extents_[1]) step += per_group;
-      // Where not even that stays near, rows are read whole.
-      if (step * channel_bytes > 2 * kept_bytes) step = extents_[1];
-    }
+    if (lanes_lie_along_channels()) step = extents_[1];  // rows that are read in parts cost two to five times as much
     if (fits > step) step = fits / step * step;
     const index_t most = most_sets / sets_per_group * per_group;
     if (step > most) step = most > per_group ? most / per_group * per_group : per_group;
@@ -153,8 +160,8 @@ class Plan {
     }
     if (span == Span::sample) samples_ = 1, channels_ = extents_[1];
     if (span == Span::call) samples_ = extents_[0], channels_ = extents_[1];
-    while (span != Span::call && span != Span::sample && threads > 1 && steps() < 2 * threads &&
-           elements() / slices() >= 2 * worth_a_task) {
+    const index_t enough = lanes_lie_along_channels() ? threads : 2 * threads;
+    while (span != Span::call && span != Span::sample && threads > 1 && steps() < enough && elements() / slices() >= 2 * worth_a_task) {
       if (!all_samples && samples_ > 1) {
         samples_ /= 2;
       } else if (channels_ >= 2 * per_group && (!lanes_lie_along_channels() || channels_ >= 32)) {

@@ -19,17 +19,20 @@ struct SetTable {
   double* shift = nullptr;
   A *mean, *factor, *offset;
 
-  static constexpr index_t bytes(index_t sets) { return padded_sets(sets) * static_cast<index_t>(6 * sizeof(double) + 3 * sizeof(A)); }
+  /// With statistics, or the columns in A alone.
+  static constexpr index_t bytes(index_t sets, bool statistics = true) {
+    return padded_sets(sets) * static_cast<index_t>((statistics ? 6 * sizeof(double) : 0) + 3 * sizeof(A));
+  }
 
-  SetTable(index_t most, std::byte* memory) {
-    const index_t n = padded_sets(most);
+  SetTable(index_t most, std::byte* memory, bool statistics = true) {
+    const index_t n = padded_sets(most), doubles = statistics ? n : 0;
     high = reinterpret_cast<double*>(memory);
-    low = high + n;
-    second = low + n;
-    rstd = second + n;
-    merged = rstd + n;
-    scale_memory_ = merged + n;
-    mean = reinterpret_cast<A*>(scale_memory_ + n);
+    low = high + doubles;
+    second = low + doubles;
+    rstd = second + doubles;
+    merged = rstd + doubles;
+    scale_memory_ = merged + doubles;
+    mean = reinterpret_cast<A*>(scale_memory_ + doubles);
     factor = mean + n;
     offset = factor + n;
   }

@@ -12,11 +12,12 @@ template <class A>
 struct SumsTable {
   index_t sets = 0;
   double *g, *g_x_hat;        ///< sums over a set
+  double* of_block[2];        ///< while cells are folded: those over a block
   double *rstd, *weight;      ///< weight: of a set whose cells share one; 1 where they have numbers per element
   A *mean, *factor, *shift;   ///< x_hat = (x - mean) * factor + shift
   A *scale, *slope, *offset;  ///< dx = g * scale + (x_hat * slope + offset)
 
-  static constexpr index_t bytes(index_t sets) { return padded_sets(sets) * static_cast<index_t>(4 * sizeof(double) + 6 * sizeof(A)); }
+  static constexpr index_t bytes(index_t sets) { return padded_sets(sets) * static_cast<index_t>(6 * sizeof(double) + 6 * sizeof(A)); }
 
   SumsTable(index_t most, std::byte* memory) {
     const index_t n = padded_sets(most);
@@ -24,7 +25,9 @@ struct SumsTable {
     g_x_hat = g + n;
     rstd = g_x_hat + n;
     weight = rstd + n;
-    mean = reinterpret_cast<A*>(weight + n);
+    of_block[0] = weight + n;
+    of_block[1] = of_block[0] + n;
+    mean = reinterpret_cast<A*>(of_block[1] + n);
     factor = mean + n;
     shift = factor + n;
     scale = shift + n;
@@ -98,6 +101,35 @@ struct SumsTable {
     for (index_t i = 0; i < pack_size<double>; ++i) of_set[i] = statistic.damping(rstd[set + i], elements);
     return load(of_set);
   }
+};
+
+/// Columns for cells: sums over all their elements, over a block, and in A over a chain; and copies of numbers of their sets.
+template <class A>
+struct SumCells {
+  index_t most;
+  double* sum[2];
+  double* of_block[2];
+  A* running[2];
+  A* number[6];
+
+  static constexpr index_t bytes(index_t cells) { return padded_sets(cells) * static_cast<index_t>(4 * sizeof(double) + 8 * sizeof(A)); }
+
+  /// In memory for so many.
+  SumCells(index_t cells, std::byte* memory) : most(cells) {
+    const index_t n = padded_sets(cells);
+    double* at = reinterpret_cast<double*>(memory);
+    for (double** const column : {&sum[0], &sum[1], &of_block[0], &of_block[1]}) *column = std::exchange(at, at + n);
+    A* number_at = reinterpret_cast<A*>(at);
+    for (A** const column : {&running[0], &running[1], &number[0], &number[1], &number[2], &number[3], &number[4], &number[5]})
+      *column = std::exchange(number_at, number_at + n);
+  }
+  /// Cells that are sets, from `set` on: sums in the columns of their table, which need no copies.
+  SumCells(const SumsTable<A>& table, index_t set)
+      : most(table.sets - set),
+        sum{table.g + set, table.g_x_hat + set},
+        of_block{table.of_block[0] + set, table.of_block[1] + set},
+        running{table.scale + set, table.slope + set},
+        number{} {}
 };
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

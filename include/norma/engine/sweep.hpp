@@ -4,37 +4,10 @@
 #include <norma/engine/fusion.hpp>
 #include <norma/engine/piece.hpp>
 #include <norma/engine/set_stream.hpp>
+#include <norma/engine/way.hpp>
 #include <norma/kernels/map.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
-
-/// In which order the elements of a cell that lies across lanes are summed.
-enum class Order : unsigned char {
-  lanes,  ///< as if it were a row: in virtual lanes
-  chain   ///< one after the other, for so few at a time that sums in double take them up
-};
-
-/// The chain of a virtual lane in a block.
-inline constexpr index_t chain_length = block_length / lanes<float>;
-
-/// How the elements of cells lie in all tensors of a sweep.
-enum class Way : unsigned char {
-  rows,   ///< one behind the other
-  lanes,  ///< beside those of the neighbouring cells
-  staged  ///< otherwise, or one behind the other in another type than the arithmetic's: copied block by block to rows
-};
-
-/// Columns [0, count), up to a whole register.
-NORMA_INLINE void clear_columns(double* column, index_t count) {
-  for (index_t r = 0; r < count; r += pack_size<double>) store(column + r, Pack<double>(0.0));
-}
-
-/// What rows of one tensor take in a tile at most, unless there are four. Measured: a quarter of that costs a tenth of the time.
-inline constexpr index_t near_bytes = index_t{128} << 10;
-
-/// Tensors that are at least so large lie in memory: what is swept next is asked for ahead. Measured: 1.2 times as fast from 16 MB on, no
-/// gain at 10.
-inline constexpr index_t far_bytes = index_t{16} << 20;
 
 /// S tensors, of which those from Outputs on are written. Kernels take elements of type U where they lie, others from copies in A. Length:
 /// elements that are staged at once. Sums want whole blocks; what is mapped is cut shorter, for stacks are small.
@@ -68,6 +41,8 @@ class Sweep {
         most_ = row_ > 1 ? tile_lanes<A> : 1;
       }
     }
+    several_ = layout.sets * layout.set_size <= several_rows_bytes / static_cast<index_t>(sizeof(U)) ||
+               magnitude(lane_stride(0)) >= page_bytes / static_cast<index_t>(sizeof(U));
     if (way_ == Way::lanes) return;
     way_ = rows && !staged && fused == nullptr ? Way::rows : Way::staged;
     const index_t fit = (fused == nullptr ? near_bytes : near_bytes / 2) / static_cast<index_t>(sizeof(A)) / layout.set_size / 4 * 4;
@@ -77,16 +52,26 @@ class Sweep {
   /// Cells of a tile.
   index_t most() const { return most_; }
 
-  /// f(first, count) for tiles of cells [first, last): neighbours in one row of cells where they lie across lanes.
-  template <class F>
-  void each_tile(index_t first, index_t last, F&& f) const {
+  /// f(first, count) for tiles of cells [first, last); where they lie across lanes, neighbours in one row of cells: most_of(first, count)
+  /// of `count` neighbours at most.
+  template <class Most, class F>
+  void each_tile(index_t first, index_t last, const Most& most_of, F&& f) const {
     const bool in_rows = way_ == Way::lanes && row_ > 1;
     while (first < last) {
-      index_t count = last - first < most_ ? last - first : most_;
+      index_t count = last - first;
       if (in_rows && count > row_ - first % row_) count = row_ - first % row_;
+      if (count > most_) {
+        const index_t most = in_rows ? most_of(first, count) : most_;
+        if (count > most) count = most;
+      }
       f(first, count);
       first += count;
     }
+  }
+  template <class F>
+  void each_tile(index_t first, index_t last, F&& f) const {
+    each_tile(
+        first, last, [this](index_t, index_t) { return most_; }, std::forward<F>(f));
   }
 
   /// Offsets of the cells of a tile in each tensor; and what a fusion wants to know of it.
@@ -127,10 +112,10 @@ class Sweep {
     if (layout_.sets * layout_.set_size < far_bytes / static_cast<index_t>(sizeof(U))) return 0;
     return layout_.kept.axis[0].stride[stream_[s].stream()] * most_ * tiles * static_cast<index_t>(sizeof(U));
   }
-  /// Elements that are swept at once: few where rows of cells are wide, so that rows are read in long pieces.
+  /// Elements that are swept at once.
   index_t step(index_t cells, index_t size, bool stages) const {
-    if (way_ == Way::lanes && converts_) return Length / padded_sets(cells);
-    if (way_ == Way::lanes) return cells > lane_registers * pack_size<A> ? 8 : length;
+    if (way_ == Way::lanes && converts_) return cells < Length ? Length / padded_sets(cells) : 1;
+    if (way_ == Way::lanes) return length;
     return way_ == Way::staged || stages ? length : size;
   }
 
@@ -142,13 +127,28 @@ class Sweep {
       if (converts_) return each_converted(tile, begin, end, i, n, scale, f);
       typename LaneCells<A>::template Of<U> tensor[S];
       for (std::size_t s = 0; s < S; ++s) tensor[s] = {stream_[s].data(tile.offset[s][0]) + begin + i * lane_stride(s), lane_stride(s)};
-      f(LaneCells<A>{end - begin}, tensor, begin);
+      f(LaneCells<A>{end - begin, several_}, tensor, begin);
       return;
     }
     if (way_ == Way::staged) return each_staged(tile, begin, end, i, n, scale, f);
     typename RowCells<A>::template Of<U> tensor[S];
     for (std::size_t s = 0; s < S; ++s) tensor[s] = {stream_[s].data(i), tile.offset[s] + begin};
     f(RowCells<A>{end - begin, together}, tensor, begin);
+  }
+
+  /// The same for a tile across lanes and elements [i, i + n) of all its cells, step by step: f(cells, elements of the step, tensors, first
+  /// cell).
+  template <class F>
+  NORMA_INLINE void each_chain_step(const Tile& tile, index_t i, index_t n, A scale, F&& f) const {
+    const index_t most = step(tile.count, n, false);
+    for (index_t e = 0, elements; e < n; e += elements) {
+      elements = n - e < most ? n - e : most;
+      each_cells(
+          tile, 0, tile.count, i + e, elements, scale,
+          false, [&]<class Cells>(const Cells& cells, auto& tensor, index_t first) __attribute__((always_inline)) {
+            if constexpr (std::is_same_v<Cells, LaneCells<A>>) f(cells, elements, tensor, first);
+          });
+    }
   }
 
  private:
@@ -214,8 +214,9 @@ class Sweep {
             stream_[s].stage_lanes(offset, lane_stride(s), n, cells, buffer[s], pitch, copy.changes ? A(1) : scale_of(s, scale));
         }
       }
-      with_fusion(Swept<A>{tile.pass, true, tile.first, cell, cells, i, n, tile.x_hat, tile.of_cells}, from, tensor, scale,
-                  [&] { f(LaneCells<A>{cells}, tensor, cell); });
+      with_fusion(Swept<A>{tile.pass, true, tile.first, cell, cells, i, n, tile.x_hat, tile.of_cells}, from, tensor, scale, [&] {
+        f(LaneCells<A>{cells, true}, tensor, cell);
+      });
       if (tile.pass == Pass::measure) continue;
       for (std::size_t s = Outputs; s < S; ++s) {
         if (!stream_[s].present() || tensor[s].first != buffer[s]) continue;
@@ -268,6 +269,7 @@ class Sweep {
     kernels();
     if (maps && changes.leaves != 0) fused_->leave(swept, to);
   }
+  static index_t magnitude(index_t stride) { return stride < 0 ? -stride : stride; }
   index_t lane_stride(std::size_t s) const {
     return layout_.averaged.count == 0 ? 0 : layout_.averaged.axis[0].stride[stream_[s].stream()];
   }
@@ -288,6 +290,7 @@ class Sweep {
   Way way_ = Way::rows;
   index_t row_ = 1;  // cells that lie side by side in all tensors
   index_t most_ = tile_rows;
+  bool several_ = false;
   bool reads_outputs_;
   bool converts_;      // some elements are of another type, or changed before kernels see them
   bool converted_[S];  // these

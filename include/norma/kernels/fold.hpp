@@ -3,8 +3,8 @@
 
 #include <array>
 
+#include <norma/kernels/cells.hpp>
 #include <norma/kernels/coefficients.hpp>
-#include <norma/kernels/group.hpp>
 #include <norma/simd/convert.hpp>
 #include <norma/stats/terms.hpp>
 
@@ -13,15 +13,12 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 template <std::size_t Sums, int J, class T>
 using GroupSums = Pack<T>[Sums][static_cast<std::size_t>(J)];
 
-/// sum[s][j] = the s-th sum of Term over the n elements of each set, about its pivot.
+/// sum[s][j] += the s-th sum of Term over the n elements of each set, about its pivot.
 template <class Term, class Group, class X, class T>
 NORMA_INLINE void fold(const Group& group, index_t n, X x, const T* pivots, GroupSums<Term::sums, Group::registers, T>& sum) {
   constexpr int J = Group::registers;
   Pack<T> pivot[J];
-  unroll<J>([&](auto j) __attribute__((always_inline)) {
-    pivot[j] = Group::of_set(pivots, j);
-    unroll<Term::sums>([&](auto s) __attribute__((always_inline)) { sum[s][j] = Pack<T>(T(0)); });
-  });
+  unroll<J>([&](auto j) __attribute__((always_inline)) { pivot[j] = Group::of_set(pivots, j); });
   group.each_step(
       n, [&](index_t t, auto mask) __attribute__((always_inline)) {
         unroll<J>([&](auto j) __attribute__((always_inline)) {
@@ -56,7 +53,7 @@ struct GradientRun {
   NORMA_INLINE GradientRun from(index_t i) const { return weight == nullptr ? GradientRun() : GradientRun{weight + i, bias + i}; }
 };
 
-/// sum[0] of g and sum[1] of g * x_hat, with g = dy * weight, or dy where it is not Weighted; if Gradients, also the running sums of
+/// sum[0] += g and sum[1] += g * x_hat, with g = dy * weight, or dy where it is not Weighted; if Gradients, also the running sums of
 /// dy * x_hat and of dy for each element.
 template <bool Weighted, bool Gradients, class Group, class X, class T>
 NORMA_INLINE void backward_fold(const Group& group, index_t n, X dy, X x, const Coefficients<T>& c, const ElementWeight<T>& weights,
@@ -67,7 +64,6 @@ NORMA_INLINE void backward_fold(const Group& group, index_t n, X dy, X x, const 
     mean[j] = Group::of_set(c.mean, j);
     rstd[j] = Group::of_set(c.rstd, j);
     shift[j] = Group::of_set(c.shift, j);
-    sum[0][j] = sum[1][j] = Pack<T>(T(0));
   });
   const Pack<T> offset(weights.offset);
   const T* const numbers = weights.numbers;  // copies: a store could change what is read through a reference
@@ -128,20 +124,27 @@ NORMA_INLINE void add_sums(const Lanes<T, K>&, const GroupSums<Sums, K, T>& sum,
   });
 }
 
-/// Sums of n elements of sets across lanes, of chains: chain(first, step, sum) gives those of elements first, first + step, ... Either all
-/// are in one chain, or there is one for each virtual lane, and they are added in the order in which rows are summed: by the tree, lane l +
-/// lane (l + H) for H = lanes / 2, ... 1. Lanes that no element falls into are left out.
-template <std::size_t Sums, class T, int K, class Chain>
-NORMA_INLINE void fold_chains(bool one_chain, index_t n, GroupSums<Sums, K, T>& sum, const Chain& chain) {
-  int used = one_chain ? 1 : lanes<T>, levels = 0;
+template <std::size_t Sums, int J, class T>
+NORMA_INLINE void clear(GroupSums<Sums, J, T>& sum) {
+  unroll<static_cast<int>(Sums)>([&](auto s) __attribute__((always_inline)) {
+    unroll<J>([&](auto j) __attribute__((always_inline)) { sum[s][j] = Pack<T>(T(0)); });
+  });
+}
+
+/// Sums of n elements of sets across lanes as if they were rows: virtual_lane(first, step, sum) adds elements first, first + step, ..., and
+/// what it gives is added by the tree, lane l + lane (l + H) for H = lanes / 2, ... 1. Lanes that no element falls into are left out.
+template <std::size_t Sums, class T, int K, class VirtualLane>
+NORMA_INLINE void fold_virtual_lanes(index_t n, GroupSums<Sums, K, T>& sum, const VirtualLane& virtual_lane) {
+  int used = lanes<T>, levels = 0;
   while (used / 2 >= n && used > 1) used /= 2;
   for (int l = used; l > 1; l /= 2) ++levels;
-  GroupSums<Sums, K, T> waiting[7];
+  GroupSums<Sums, K, T> waiting[6];
   int depth = 0;
   for (int k = 0; k < used; ++k) {
     int lane = 0;
     for (int bit = 0; bit < levels; ++bit) lane |= (k >> bit & 1) << (levels - 1 - bit);
-    chain(lane, one_chain ? 1 : lanes<T>, sum);
+    clear<Sums, K, T>(sum);
+    virtual_lane(lane, lanes<T>, sum);
     for (int pairs = k; (pairs & 1) != 0; pairs >>= 1) {
       --depth;
       unroll<static_cast<int>(Sums)>([&](auto s) __attribute__((always_inline)) {
@@ -155,18 +158,17 @@ NORMA_INLINE void fold_chains(bool one_chain, index_t n, GroupSums<Sums, K, T>& 
   }
 }
 
-/// sums[s][i] += the s-th sum of Term over the n elements of the i-th of some cells, about its pivot. one_chain: see fold_chains.
+/// sums[s][i] += the s-th sum of Term over the n elements of the i-th of some cells, about its pivot.
 template <class Term, class Cells, class X, class T>
-NORMA_NOINLINE void sum_cells(const Cells& cells, bool one_chain, index_t n, X x, const T* pivots,
-                              const std::array<double*, Term::sums>& sums) {
+NORMA_NOINLINE void sum_cells(const Cells& cells, index_t n, X x, const T* pivots, const std::array<double*, Term::sums>& sums) {
   cells.each_group([&](auto group, index_t cell) __attribute__((always_inline)) {
     using Group = decltype(group);
     GroupSums<Term::sums, Group::registers, T> sum = {};
     const auto of_group = x.of(group, cell);
     if constexpr (Group::across_lanes) {
-      fold_chains<Term::sums, T, Group::registers>(
-          one_chain, n, sum, [&](index_t k, index_t step, auto& of_chain) __attribute__((always_inline)) {
-            fold<Term>(group, (n - k + step - 1) / step, of_group.every(k, step), pivots + cell, of_chain);
+      fold_virtual_lanes<Term::sums, T, Group::registers>(
+          n, sum, [&](index_t k, index_t step, auto& of_lane) __attribute__((always_inline)) {
+            fold<Term>(group, (n - k + step - 1) / step, of_group.every(k, step), pivots + cell, of_lane);
           });
     } else {
       fold<Term>(group, n, of_group, pivots + cell, sum);
@@ -179,25 +181,63 @@ NORMA_NOINLINE void sum_cells(const Cells& cells, bool one_chain, index_t n, X x
 
 /// g[i] and g_x_hat[i] += the sums of backward_fold over the n elements of the i-th of some cells.
 template <bool Weighted, bool Gradients, class Cells, class X, class T>
-NORMA_NOINLINE void backward_sum_cells(const Cells& cells, bool one_chain, index_t n, X dy, X x, const Coefficients<T>& c,
-                                       const ElementWeight<T>& weights, const GradientRun<T>& gradient, double* g, double* g_x_hat) {
+NORMA_NOINLINE void backward_sum_cells(const Cells& cells, index_t n, X dy, X x, const Coefficients<T>& c, const ElementWeight<T>& weights,
+                                       const GradientRun<T>& gradient, double* g, double* g_x_hat) {
   cells.each_group([&](auto group, index_t cell) __attribute__((always_inline)) {
     using Group = decltype(group);
     GroupSums<2, Group::registers, T> sum = {};
     const auto dy_of_group = dy.of(group, cell), x_of_group = x.of(group, cell);
     if constexpr (Group::across_lanes) {
-      fold_chains<2, T, Group::registers>(
-          one_chain, n, sum, [&](index_t k, index_t step, auto& of_chain) __attribute__((always_inline)) {
+      fold_virtual_lanes<2, T, Group::registers>(
+          n, sum, [&](index_t k, index_t step, auto& of_lane) __attribute__((always_inline)) {
             Group every = group;
             every.element_step = step;
             backward_fold<Weighted, Gradients>(every, (n - k + step - 1) / step, dy_of_group.every(k, step), x_of_group.every(k, step),
-                                               c.from(cell), weights.from(k), gradient.from(group.sums_of_element(k)), of_chain);
+                                               c.from(cell), weights.from(k), gradient.from(group.sums_of_element(k)), of_lane);
           });
     } else {
       backward_fold<Weighted, Gradients>(group, n, dy_of_group, x_of_group, c.from(cell), weights, gradient, sum);
     }
     add_sums<2>(group, sum, {g + cell, g_x_hat + cell});
   });
+}
+
+/// Calls add(group, first cell, first element, elements, sum) for strips of cells across lanes, with their sums from memory and back:
+/// chains go on where they were.
+template <int Several, int Few, std::size_t Sums, class T, class Add>
+NORMA_INLINE void continue_chains(const LaneCells<T>& cells, index_t n, const std::array<T*, Sums>& sums, const Add& add) {
+  cells.template each_strip<Several, Few>(
+      n, [&](auto group, index_t cell, index_t t, index_t elements) __attribute__((always_inline)) {
+        constexpr int J = decltype(group)::registers;
+        GroupSums<Sums, J, T> sum;
+        unroll<static_cast<int>(Sums)>([&](auto s) __attribute__((always_inline)) {
+          unroll<J>([&](auto j) __attribute__((always_inline)) { sum[s][j] = load(sums[s] + cell + j * pack_size<T>); });
+        });
+        add(group, cell, t, elements, sum);
+        unroll<static_cast<int>(Sums)>([&](auto s) __attribute__((always_inline)) {
+          unroll<J>([&](auto j) __attribute__((always_inline)) { store(sums[s] + cell + j * pack_size<T>, sum[s][j]); });
+        });
+      });
+}
+
+/// sums[s][i] += the s-th sum of Term over n elements of the i-th of some cells, one after the other in T, about its pivot.
+template <class Term, class X, class T>
+NORMA_NOINLINE void chain_cells(const LaneCells<T>& cells, index_t n, X x, const T* pivots, const std::array<T*, Term::sums>& sums) {
+  continue_chains<8, 2, Term::sums>(
+      cells, n, sums, [&](auto group, index_t cell, index_t t, index_t elements, auto& sum) __attribute__((always_inline)) {
+        fold<Term>(group, elements, x.of(group, cell, t), pivots + cell, sum);
+      });
+}
+
+/// The same with the sums of dy and of dy * x_hat.
+template <class X, class T>
+NORMA_NOINLINE void backward_chain_cells(const LaneCells<T>& cells, index_t n, X dy, X x, const Coefficients<T>& c,
+                                         const std::array<T*, 2>& sums) {
+  continue_chains<4, 2, 2>(
+      cells, n, sums, [&](auto group, index_t cell, index_t t, index_t elements, auto& sum) __attribute__((always_inline)) {
+        backward_fold<false, false>(group, elements, dy.of(group, cell, t), x.of(group, cell, t), c.from(cell), ElementWeight<T>{},
+                                    GradientRun<T>{}, sum);
+      });
 }
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

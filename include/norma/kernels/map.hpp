@@ -133,9 +133,11 @@ NORMA_INLINE void map(const Group& group, index_t n, X x, X y, const Coefficient
 template <PerElement Parameters, bool Far, class Cells, class X, class T>
 NORMA_NOINLINE void map_cells(const Cells& cells, index_t n, X x, X y, const Coefficients<T>& c, const ElementWeight<T>& weights,
                               const ElementWeight<T>& biases, const FarMemory& far_memory) {
-  cells.each_group([&](auto group, index_t cell) __attribute__((always_inline)) {
-    map<Parameters, Far>(group, n, x.of(group, cell), y.of(group, cell), c.from(cell), weights, biases, far_memory);
-  });
+  cells.template each_strip<4, 1>(
+      n, [&](auto group, index_t cell, index_t t, index_t elements) __attribute__((always_inline)) {
+        map<Parameters, Far>(group, elements, x.of(group, cell, t), y.of(group, cell, t), c.from(cell), weights.from(t), biases.from(t),
+                             far_memory);
+      });
 }
 
 /// dx = g * scale + (x_hat * slope + offset) with g = dy * weight, or dy where it is not Weighted; Adds: dx += that. dx may be exactly dy
@@ -186,10 +188,11 @@ NORMA_INLINE void backward_map(const Group& group, index_t n, X dy, X x, X dx, c
 template <bool Weighted, bool Far, bool Adds, class Cells, class X, class T>
 NORMA_NOINLINE void backward_map_cells(const Cells& cells, index_t n, X dy, X x, X dx, const Coefficients<T>& c, const DxCoefficients<T>& d,
                                        const ElementWeight<T>& weights, const FarMemory& far_memory) {
-  cells.each_group([&](auto group, index_t cell) __attribute__((always_inline)) {
-    backward_map<Weighted, Far, Adds>(group, n, dy.of(group, cell), x.of(group, cell), dx.of(group, cell), c.from(cell), d.from(cell),
-                                      weights, far_memory);
-  });
+  cells.template each_strip<4, 1>(
+      n, [&](auto group, index_t cell, index_t t, index_t elements) __attribute__((always_inline)) {
+        backward_map<Weighted, Far, Adds>(group, elements, dy.of(group, cell, t), x.of(group, cell, t), dx.of(group, cell, t), c.from(cell),
+                                          d.from(cell), weights.from(t), far_memory);
+      });
 }
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -18,6 +18,14 @@ struct SumTerm {
   }
 };
 
+/// sum (x - p): finds it near a number of the set, which it is exactly where all are equal.
+struct DifferenceTerm : SumTerm {
+  template <class V>
+  NORMA_INLINE static V value(const V& x, const V& pivot) {
+    return x - pivot;
+  }
+};
+
 /// sum (x - p) and sum (x - p)^2: mean and variance, free of cancellation when the pivot p is near the mean.
 struct CentredTerm {
   static constexpr std::size_t sums = 2;
