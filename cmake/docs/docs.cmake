@@ -24,7 +24,7 @@ set(norma_docs_internal
     FusedForward FusedDerivative check_stream join_stream fused_forward fused_backward round_to round_part combine Sum normalize_shared
     normalize_shared_backward normalize_views normalize_views_backward RunningStep update_running update_running_of
     # messages
-    IntegerList append_part current_error_handler
+    IntegerList append_part current_error_handler rounded_to_odd
     # loading
     look_up for_each_name Kept keep with_found for_each_tensor check_found copy_found found_count
     # specialisations for std
