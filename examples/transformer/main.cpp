@@ -65,7 +65,8 @@ Options parse(int argc, char** argv) {
 
 Bytes read_text() {
   Bytes text;
-  for (const char* name : {"README.md", "include/norma/README.md", "tests/README.md", "examples/distributed/README.md"}) {
+  for (const char* name : {"README.md", "include/norma/README.md", "tests/README.md", "examples/README.md", "bench/README.md",
+                           "examples/distributed/README.md"}) {
     std::ifstream file(std::string(TRANSFORMER_SOURCE_DIR "/../../") + name, std::ios::binary);
     if (!file) throw std::runtime_error(std::string("cannot read ") + name);
     text.insert(text.end(), std::istreambuf_iterator<char>(file), {});

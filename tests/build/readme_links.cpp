@@ -1,5 +1,5 @@
-// Checks the links of README.md: files and headings exist, and a line that a row of the norms' table links to shows that row's norm.
-//   readme_links PROJECT_DIR               prints every wrong link; exit 1 if there is one
+// Checks the links of READMEs: files and headings exist, and a line that a row of the norms' table links to shows that row's norm.
+//   readme_links PROJECT_DIR README...     prints every wrong link; exit 1 if there is one
 //   readme_links PROJECT_DIR --self-test   spoils links in memory and expects each to be found
 #include <cctype>
 #include <cstdio>
@@ -31,23 +31,32 @@ std::string anchor_of(const std::string& heading) {
   return anchor;
 }
 
-bool has_heading(const std::vector<std::string>& readme, const std::string& anchor) {
+bool has_heading(const std::vector<std::string>& page, const std::string& anchor) {
   static const std::regex heading(R"(^#+ (.*)$)");
   std::smatch match;
-  for (const std::string& line : readme)
+  for (const std::string& line : page)
     if (std::regex_match(line, match, heading) && anchor_of(match[1]) == anchor) return true;
   return false;
 }
 
-/// What is wrong with a link in a line of the README; empty if nothing is.
-std::string complaint(const fs::path& root, const std::vector<std::string>& readme, const std::string& line, const std::string& link) {
-  static const std::regex line_link(R"(^(.+)#L(\d+)$)"), first_name(R"(^\| `(\w+)`)");
+/// A README: where its links start, and its lines.
+struct Page {
+  fs::path folder;
+  std::vector<std::string> lines;
+};
+
+/// What is wrong with a link in a line of a page; empty if nothing is.
+std::string complaint(const Page& page, const std::string& line, const std::string& link) {
+  static const std::regex line_number(R"(^L(\d+)$)"), first_name(R"(^\| `(\w+)`)");
   if (link.starts_with("http")) return "";
-  if (link.starts_with("#")) return has_heading(readme, link.substr(1)) ? "" : "no such heading";
+  const std::size_t hash = link.find('#');
+  const std::string path = link.substr(0, hash), fragment = hash == std::string::npos ? "" : link.substr(hash + 1);
+  if (!fs::exists(page.folder / path)) return "no such file";
+  if (hash == std::string::npos) return "";
+  const std::vector<std::string> file = path.empty() ? page.lines : lines_of(page.folder / path);
   std::smatch match;
-  if (!std::regex_match(link, match, line_link)) return fs::exists(root / link) ? "" : "no such file";
-  const std::vector<std::string> file = lines_of(root / match[1].str());
-  const std::size_t number = std::stoul(match[2]);
+  if (!std::regex_match(fragment, match, line_number)) return has_heading(file, fragment) ? "" : "no such heading";
+  const std::size_t number = std::stoul(match[1]);
   if (number == 0 || number > file.size()) return "no such line";
   std::smatch name;
   if (!std::regex_search(line, name, first_name)) return "";
@@ -63,13 +72,16 @@ struct Count {
   std::size_t links = 0, lines = 0, wrong = 0;
 };
 
-Count check(const fs::path& root, const std::vector<std::string>& readme, bool print) {
+Count check(const Page& page, bool print) {
   static const std::regex link(R"(\]\(([^)\s]+)\))");
   Count count;
-  for (const std::string& line : readme) {
+  bool is_code = false;
+  for (const std::string& line : page.lines) {
+    if (line.starts_with("```")) is_code = !is_code;
+    if (is_code) continue;
     for (std::sregex_iterator it(line.begin(), line.end(), link), end; it != end; ++it) {
       const std::string target = (*it)[1];
-      const std::string sentence = complaint(root, readme, line, target);
+      const std::string sentence = complaint(page, line, target);
       ++count.links;
       count.lines += target.find("#L") != std::string::npos ? 1 : 0;
       count.wrong += sentence.empty() ? 0 : 1;
@@ -79,11 +91,11 @@ Count check(const fs::path& root, const std::vector<std::string>& readme, bool p
   return count;
 }
 
-/// The README with one more line has one more wrong link, or none.
-bool notices(const fs::path& root, std::vector<std::string> readme, const std::string& line, bool wrong) {
-  const std::size_t before = check(root, readme, false).wrong;
-  readme.push_back(line);
-  const bool right = (check(root, readme, false).wrong > before) == wrong;
+/// A page with one more line has one more wrong link, or none.
+bool notices(Page page, const std::string& line, bool wrong) {
+  const std::size_t before = check(page, false).wrong;
+  page.lines.push_back(line);
+  const bool right = (check(page, false).wrong > before) == wrong;
   std::printf("%s: %s\n", right ? "ok" : wrong ? "NOT NOTICED" : "WRONGLY REFUSED", line.c_str());
   return right;
 }
@@ -91,21 +103,28 @@ bool notices(const fs::path& root, std::vector<std::string> readme, const std::s
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2) {
-    std::fprintf(stderr, "usage: readme_links PROJECT_DIR [--self-test]\n");
+  if (argc < 3) {
+    std::fprintf(stderr, "usage: readme_links PROJECT_DIR README... | --self-test\n");
     return 2;
   }
   const fs::path root = argv[1];
-  const std::vector<std::string> readme = lines_of(root / "README.md");
-  if (argc > 2) {
-    const bool all = notices(root, readme, "[x](examples/no_such_file.cpp)", true) &&
-                     notices(root, readme, "[x](#no-such-heading)", true) &&
-                     notices(root, readme, "[x](examples/every_norm.cpp#L100000)", true) &&
-                     notices(root, readme, "| `QKNorm` | [x](examples/every_norm.cpp#L1) |", true) &&
-                     notices(root, readme, "[x](examples/every_norm.cpp#L1)", false) && notices(root, readme, "[x](#promises)", false);
+  const auto page_of = [&](const fs::path& readme) { return Page{(root / readme).parent_path(), lines_of(root / readme)}; };
+  if (std::string(argv[2]) == "--self-test") {
+    const Page top = page_of("README.md"), examples = page_of("examples/README.md");
+    const bool all = notices(top, "[x](examples/no_such_file.cpp)", true) && notices(top, "[x](#no-such-heading)", true) &&
+                     notices(top, "[x](examples/README.md#no-such-heading)", true) && notices(examples, "[x](README.md#promises)", true) &&
+                     notices(top, "[x](examples/every_norm.cpp#L100000)", true) &&
+                     notices(examples, "| `QKNorm` | [x](every_norm.cpp#L1) |", true) &&
+                     notices(top, "[x](examples/every_norm.cpp#L1)", false) && notices(top, "[x](#promises)", false) &&
+                     notices(examples, "[x](../README.md#promises)", false);
     return all ? 0 : 1;
   }
-  const Count count = check(root, readme, true);
-  std::printf("%zu links, %zu of them to lines, %zu wrong\n", count.links, count.lines, count.wrong);
-  return count.wrong == 0 && count.lines > 0 ? 0 : 1;
+  Count sum;
+  for (int i = 2; i < argc; ++i) {
+    const Count count = check(page_of(argv[i]), true);
+    std::printf("%s: %zu links, %zu of them to lines, %zu wrong\n", argv[i], count.links, count.lines, count.wrong);
+    sum.lines += count.lines;
+    sum.wrong += count.wrong;
+  }
+  return sum.wrong == 0 && sum.lines > 0 ? 0 : 1;
 }

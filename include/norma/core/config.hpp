@@ -80,6 +80,8 @@
 #define NORMA_ISA_NAMESPACE NORMA_JOIN(NORMA_ISA, _no_exceptions)
 #endif
 
+/// Normalization layers on strided tensors, forward and backward. What could hold vector code is in an inline namespace named after the
+/// instruction set.
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// Name of the instruction set this translation unit's kernels are compiled for ("sse2", "avx2_fma", "avx512", ...).

@@ -19,6 +19,7 @@ class ShapeError : public std::invalid_argument {
   using std::invalid_argument::invalid_argument;
 };
 
+/// Receives the text of a ShapeError.
 using ErrorHandler = void (*)(const char*);
 
 inline std::atomic<ErrorHandler> current_error_handler{nullptr};

@@ -28,24 +28,30 @@ concept InPlaceOfExecutor = Executor<E> ||(!Viewable<E> && !Communicator<E>);
 /// An executor with a streaming policy attached.
 template <class E>
 struct WithStreaming {
-  E executor;
-  Streaming policy;
+  E executor;        ///< who runs the tasks
+  Streaming policy;  ///< what streaming() gives
 
+  /// f(i) for each i in [0, tasks).
   template <class F>
   NORMA_INLINE void parallel_for(index_t tasks, F&& f) const {
     executor.parallel_for(tasks, f);
   }
+  /// How many tasks run at once.
   NORMA_INLINE int concurrency() const { return executor.concurrency(); }
+  /// What large outputs do.
   NORMA_INLINE Streaming streaming() const noexcept { return policy; }
 };
 
 /// Runs every task on the calling thread.
 struct Sequential {
+  /// f(i) for each i in [0, tasks).
   template <class F>
   NORMA_INLINE void parallel_for(index_t tasks, F&& f) const {
     for (index_t i = 0; i < tasks; ++i) f(i);
   }
+  /// How many tasks run at once.
   NORMA_INLINE constexpr int concurrency() const noexcept { return 1; }
+  /// The same executor with another streaming policy: changes speed, never bits.
   NORMA_INLINE constexpr WithStreaming<Sequential> with(Streaming policy) const noexcept { return {*this, policy}; }
 };
 
@@ -80,7 +86,9 @@ class ExecutorRef {
       run_(executor_, tasks, &f, [](void* context, index_t i) { (*static_cast<std::remove_reference_t<F>*>(context))(i); });
     }
   }
+  /// How many tasks run at once.
   NORMA_INLINE int concurrency() const noexcept { return concurrency_; }
+  /// What large outputs do.
   NORMA_INLINE Streaming streaming() const noexcept { return streaming_; }
 
  private:

@@ -11,11 +11,13 @@
 
 namespace norma {
 
+/// Extents, strides, axes and counts.
 using index_t = std::ptrdiff_t;
 
 /// The largest rank a tensor can have.
 inline constexpr int max_rank = 8;
 
+/// The largest of them.
 inline constexpr index_t largest_index = (std::numeric_limits<index_t>::max)();
 
 /// a * b of numbers that are not negative, or the largest number where that is beyond it.
@@ -30,7 +32,8 @@ NORMA_INLINE constexpr index_t saturating_product(index_t a, index_t b) noexcept
 
 /// One integer of a braced list; lets one list mix integer types without a narrowing error.
 struct Extent {
-  index_t value;
+  index_t value;  ///< the integer as an index_t
+  /// Of any integer type.
   template <std::integral I>
   NORMA_INLINE constexpr Extent(I v) noexcept : value(static_cast<index_t>(v)) {}
 };
@@ -38,7 +41,10 @@ struct Extent {
 /// Up to 8 integers by value: extents, strides or axes. ShapeError beyond 8.
 class Extents {
  public:
+  /// None.
   NORMA_INLINE constexpr Extents() noexcept {}
+  ///@{
+  /// One integer, a braced list of any integer types, or a range of integers.
   template <std::integral I>
   NORMA_INLINE constexpr Extents(I single) : Extents({Extent(single)}) {}
   NORMA_INLINE constexpr Extents(std::initializer_list<Extent> list) {
@@ -48,17 +54,22 @@ class Extents {
   requires std::integral<std::ranges::range_value_t<R>> NORMA_INLINE constexpr Extents(const R& range) {
     for (const auto v : range) push_back(static_cast<index_t>(v));
   }
+  ///@}
 
+  /// One more behind the others. ShapeError if there are 8.
   NORMA_INLINE constexpr void push_back(index_t v) {
     if (size_ == max_rank) raise_shape_error("TensorView: more than ", max_rank, " axes");
     values_[size_++] = v;
   }
 
+  ///@{
+  /// How many there are; the i-th; a range of them. i is not checked.
   NORMA_INLINE constexpr int size() const noexcept { return size_; }
   NORMA_INLINE constexpr index_t operator[](int i) const { return values_[i]; }
   NORMA_INLINE constexpr index_t& operator[](int i) { return values_[i]; }
   NORMA_INLINE constexpr const index_t* begin() const noexcept { return values_; }
   NORMA_INLINE constexpr const index_t* end() const noexcept { return values_ + size_; }
+  ///@}
 
   /// Product of all values, which are not negative; 1 for none. The largest number stands for every product beyond it.
   NORMA_INLINE constexpr index_t product() const noexcept {
@@ -70,6 +81,7 @@ class Extents {
     return p;
   }
 
+  /// As many, and the same ones.
   NORMA_INLINE friend constexpr bool operator==(const Extents& a, const Extents& b) noexcept {
     if (a.size_ != b.size_) return false;
     for (int i = 0; i < a.size_; ++i) {

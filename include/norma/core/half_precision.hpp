@@ -23,10 +23,12 @@ NORMA_INLINE constexpr float rounded_to_odd(double value) noexcept {
 /// The upper half of a float: 8 bits of exponent, 7 of fraction. From float to the nearest, ties to even; NaN stays NaN, what is too large
 /// is Inf, subnormals are kept.
 struct bfloat16 {
-  std::uint16_t bits;
+  std::uint16_t bits;  ///< as they lie in memory
 
   bfloat16() = default;
+  /// To the nearest, ties to even; Inf where too large.
   NORMA_INLINE explicit constexpr bfloat16(float value) noexcept : bits(of(std::bit_cast<std::uint32_t>(value))) {}
+  /// Exact.
   NORMA_INLINE constexpr operator float() const noexcept { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
 
  private:
@@ -38,10 +40,12 @@ struct bfloat16 {
 
 /// IEEE 754's binary16: 5 bits of exponent, 10 of fraction. Rounding as above.
 struct float16 {
-  std::uint16_t bits;
+  std::uint16_t bits;  ///< as they lie in memory
 
   float16() = default;
+  /// To the nearest, ties to even; Inf where too large.
   NORMA_INLINE explicit constexpr float16(float value) noexcept : bits(of(std::bit_cast<std::uint32_t>(value))) {}
+  /// Exact.
   NORMA_INLINE constexpr operator float() const noexcept {
     const std::uint32_t sign = (bits & 0x8000u) << 16, magnitude = bits & 0x7FFFu;
     if (magnitude >= 0x7C00u) {  // Inf, or NaN, which processors make quiet

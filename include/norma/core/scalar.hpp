@@ -71,6 +71,7 @@ concept Element = requires {
 template <class T>
 concept Parameter = std::is_same_v<T, float> || std::is_same_v<T, double>;
 
+/// The element type of T or const T.
 template <Element T>
 inline constexpr ElementType element_type_of = ElementOf<std::remove_cv_t<T>>::type;
 

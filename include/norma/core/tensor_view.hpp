@@ -20,9 +20,13 @@ concept ContiguousContainerOf = std::ranges::contiguous_range<C> && std::ranges:
 template <class T>
 class TensorView {
  public:
+  ///@{
+  /// T, and T without const.
   using element_type = T;
   using value_type = std::remove_cv_t<T>;
+  ///@}
 
+  /// Absent: a null pointer, rank 0.
   TensorView() = default;
 
   /// Row-major and contiguous.
@@ -47,6 +51,7 @@ class TensorView {
     check_reach();
   }
 
+  ///@{
   /// The elements of a container, from its first on; a ShapeError unless all of them are there. (An array of C is a pointer here, and so
   /// is not checked.)
   template <class C>
@@ -59,6 +64,7 @@ class TensorView {
       : TensorView(std::ranges::data(container), extents, strides) {
     check_container<C>(static_cast<index_t>(std::ranges::size(container)));
   }
+  ///@}
 
   /// Not TensorView(data, rows, cols): integers would be taken for lists of one, extents and strides.
   template <std::integral I, std::integral... More>
@@ -73,13 +79,23 @@ class TensorView {
   NORMA_INLINE constexpr TensorView(const TensorView<U>& other) noexcept
       : data_(other.data()), extents_(other.extents()), strides_(other.strides()) {}
 
+  /// Where the element at index 0, 0, ... lies; null if the view is absent.
   NORMA_INLINE constexpr T* data() const noexcept { return data_; }
+  ///@{
+  /// How many axes, 0 to 8, and how many elements.
   NORMA_INLINE constexpr int rank() const noexcept { return extents_.size(); }
   NORMA_INLINE constexpr index_t size() const noexcept { return extents_.product(); }
+  ///@}
+  ///@{
+  /// Of one axis, which may count from the back; an axis that is not there is an assertion.
   NORMA_INLINE constexpr index_t extent(index_t axis) const { return extents_[front(axis)]; }
   NORMA_INLINE constexpr index_t stride(index_t axis) const { return strides_[front(axis)]; }
+  ///@}
+  ///@{
+  /// Of all axes.
   NORMA_INLINE constexpr const Extents& extents() const noexcept { return extents_; }
   NORMA_INLINE constexpr const Extents& strides() const noexcept { return strides_; }
+  ///@}
 
   /// The element at one index per axis.
   template <std::integral... I>
@@ -220,10 +236,13 @@ class TensorView {
   Extents strides_;
 };
 
+///@{
+/// A view of a container has the container's elements, const if those are.
 template <std::ranges::contiguous_range C>
 TensorView(C&&, const Extents&) -> TensorView<std::remove_reference_t<std::ranges::range_reference_t<C>>>;
 template <std::ranges::contiguous_range C>
 TensorView(C&&, const Extents&, const Extents&) -> TensorView<std::remove_reference_t<std::ranges::range_reference_t<C>>>;
+///@}
 
 /// Logical (N, C, spatial...) over memory that lies in N, spatial..., C order. Rank 2 or more.
 template <class T>

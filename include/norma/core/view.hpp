@@ -15,8 +15,10 @@ namespace norma {
 template <class T>
 struct ViewOf;
 
+/// As it is.
 template <class T>
 struct ViewOf<TensorView<T>> {
+  /// Views it; nothing is copied.
   NORMA_INLINE static constexpr TensorView<T> view(const TensorView<T>& t) noexcept { return t; }
 };
 
@@ -44,27 +46,41 @@ NORMA_INLINE constexpr auto view_of_arrays(T* p, Extents outer) {
   }
 }
 
+/// Rank 1, and one more for each depth of arrays in it.
 template <class T, class Allocator>
 struct ViewOf<std::vector<T, Allocator>> {
+  ///@{
+  /// Views it; nothing is copied.
   NORMA_INLINE static auto view(std::vector<T, Allocator>& t) { return view_of_arrays(t.data(), t.size()); }
   NORMA_INLINE static auto view(const std::vector<T, Allocator>& t) { return view_of_arrays(t.data(), t.size()); }
+  ///@}
 };
 
+/// Rank 1, and one more for each depth of arrays in it.
 template <class T, std::size_t N>
 struct ViewOf<std::array<T, N>> {
+  ///@{
+  /// Views it; nothing is copied.
   NORMA_INLINE static constexpr auto view(std::array<T, N>& t) { return view_of_arrays(t.data(), N); }
   NORMA_INLINE static constexpr auto view(const std::array<T, N>& t) { return view_of_arrays(t.data(), N); }
+  ///@}
 };
 
+/// Rank 1, and one more for each depth of arrays in it.
 template <class T, std::size_t N>
 struct ViewOf<std::span<T, N>> {
+  /// Views it; nothing is copied.
   NORMA_INLINE static constexpr auto view(std::span<T, N> t) { return view_of_arrays(t.data(), t.size()); }
 };
 
+/// Rank 1, and one more for each depth of arrays in it.
 template <class T, std::size_t N>
 struct ViewOf<T[N]> {
+  ///@{
+  /// Views it; nothing is copied.
   NORMA_INLINE static constexpr auto view(T (&t)[N]) { return view_of_arrays(t + 0, N); }
   NORMA_INLINE static constexpr auto view(const T (&t)[N]) { return view_of_arrays(t + 0, N); }
+  ///@}
 };
 
 /// The extents of an mdspan: an object with rank() and extent(axis), or a range of integers.
@@ -90,6 +106,7 @@ concept Mdspan = requires(const T& t, std::size_t axis) {
 /// Like a pointer: its own const-ness is not its elements'. ShapeError for a layout without strides.
 template <Mdspan T>
 struct ViewOf<T> {
+  /// Views it; nothing is copied.
   NORMA_INLINE static constexpr auto view(const T& t) {
     using E = std::remove_pointer_t<std::remove_cvref_t<decltype(t.data_handle())>>;
     if constexpr (requires { typename T::reference; }) {
@@ -118,6 +135,7 @@ concept Viewable = requires(std::remove_reference_t<T>& t) {
   ViewOf<std::remove_cvref_t<T>>::view(t);
 };
 
+///@{
 /// True of types whose elements go when they go: a view of a temporary would dangle, what is written to one is lost.
 template <class T>
 inline constexpr bool owns_elements = false;
@@ -127,6 +145,8 @@ template <class T, std::size_t N>
 inline constexpr bool owns_elements<std::array<T, N>> = true;
 template <class T, std::size_t N>
 inline constexpr bool owns_elements<T[N]> = true;
+///@}
+/// True of a temporary of such a type.
 template <class T>
 inline constexpr bool is_owning_temporary = !std::is_lvalue_reference_v<T> && owns_elements<std::remove_cvref_t<T>>;
 
@@ -172,17 +192,25 @@ NORMA_INLINE constexpr auto output_view(T&& t) {
 template <class T>
 class OptionalView {
  public:
+  /// Absent.
   OptionalView() = default;
+  ///@{
+  /// Whatever norma::view takes; a null pointer is absent.
   NORMA_INLINE constexpr OptionalView(const TensorView<T>& v) noexcept : view_(v) {}
   template <class U>
     requires(!std::is_same_v<std::remove_cvref_t<U>, OptionalView> && !std::is_same_v<std::remove_cvref_t<U>, TensorView<T>> && Viewable<U>)
   NORMA_INLINE constexpr OptionalView(U&& t) : view_(convert(norma::view(t))) {
     static_assert(!is_owning_temporary<U>, "norma: this temporary owns its elements, and a view of it would dangle; give it a name first");
   }
+  ///@}
 
+  /// Whether it is present.
   NORMA_INLINE constexpr bool has_value() const noexcept { return view_.data() != nullptr; }
+  ///@{
+  /// The view; a default-constructed one if it is absent.
   NORMA_INLINE constexpr const TensorView<T>& operator*() const noexcept { return view_; }
   NORMA_INLINE constexpr const TensorView<T>* operator->() const noexcept { return &view_; }
+  ///@}
 
  private:
   template <class U>

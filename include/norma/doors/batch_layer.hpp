@@ -40,9 +40,13 @@ class BatchLayer : public AffineParameters<T>, public RunningStatistics<T>, publ
  public:
   using RunningStatistics<T>::for_each_buffer;
 
+  ///@{
+  /// The options of that name.
   double eps() const { return statistic_.eps; }
   Rounding rounding() const { return rounding_; }
+  ///@}
 
+  ///@{
   /// Backward of inference with running statistics, which are constants: dx = ..., parameter gradients += .... A dx with a null pointer is
   /// not computed; dx may be exactly dy or x. ShapeError without tracked statistics. Allocates a few numbers per channel.
   template <class DY, class X, class DX>
@@ -73,6 +77,7 @@ class BatchLayer : public AffineParameters<T>, public RunningStatistics<T>, publ
   void backward_frozen(const E& executor, DY&& dy, X&& x, DX&& dx, const O& op) {
     backward_frozen(executor, dy, x, std::forward<DX>(dx), FusedBackward(), op);
   }
+  ///@}
 
  protected:
   BatchLayer(const Statistic& statistic, index_t channels, const BatchLayerOptions& options)

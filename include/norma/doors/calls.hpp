@@ -15,6 +15,7 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 template <class Layer, class T>
 class LayerCalls {
  public:
+  ///@{
   /// Inference: const, allocates nothing, thread-safe. y may be exactly x.
   template <class X, class Y>
   void operator()(X&& x, Y&& y) const {
@@ -39,7 +40,9 @@ class LayerCalls {
   void operator()(const E& executor, X&& x, Y&& y, const O& op) const {
     (*this)(executor, x, std::forward<Y>(y), Fused(), op);
   }
+  ///@}
 
+  ///@{
   /// Training forward: leaves in `saved` what backward needs besides x, so that y must not be x if a backward follows.
   template <class X, class Y>
   void forward(X&& x, Y&& y, Saved<T>& saved) {
@@ -65,7 +68,9 @@ class LayerCalls {
   void forward(const E& executor, X&& x, Y&& y, Saved<T>& saved, const O& op) {
     forward(executor, x, std::forward<Y>(y), saved, Fused(), op);
   }
+  ///@}
 
+  ///@{
   /// dx = ..., parameter gradients += ..., from the x and the parameters of the forward that filled `saved`. A dx with a null pointer is
   /// not computed; dx may be exactly dy or x.
   template <class DY, class X, class DX>
@@ -95,9 +100,12 @@ class LayerCalls {
   void backward(const E& executor, DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const O& op) {
     backward(executor, dy, x, saved, std::forward<DX>(dx), FusedBackward(), op);
   }
+  ///@}
 
   // What is easily written instead, with a sentence about it.
 
+  ///@{
+  /// Refused with a sentence of the compiler.
   template <class X>
   void operator()(X&&) const {
     static_assert(std::is_void_v<X>, "norma: a layer writes to a tensor of yours: layer(x, y); y may be x");
@@ -119,6 +127,7 @@ class LayerCalls {
   void backward(DY&&, X&&, DX&&) {
     static_assert(std::is_void_v<X>, "norma: a backward wants the norma::Saved that its forward filled: backward(dy, x, saved, dx)");
   }
+  ///@}
 
  private:
   const Layer& self() const { return static_cast<const Layer&>(*this); }
@@ -150,6 +159,7 @@ class LayerCalls {
 template <class Layer, class T>
 class SharedCalls {
  public:
+  ///@{
   /// Inference of sets that are split over the ranks.
   template <Communicator C, class X, class Y>
   void operator()(const C& ranks, X&& x, Y&& y) const {
@@ -160,6 +170,8 @@ class SharedCalls {
     static_cast<const Layer&>(*this).infer_shared(ExecutorRef(executor), CommunicatorRef(ranks), norma::view(x),
                                                   norma::output_view(std::forward<Y>(y)));
   }
+  ///@}
+  ///@{
   /// Training forward. Its `saved` serves a backward with the same ranks only.
   template <Communicator C, class X, class Y>
   void forward(const C& ranks, X&& x, Y&& y, Saved<T>& saved) {
@@ -185,6 +197,8 @@ class SharedCalls {
         ExecutorRef(executor), input, output, Rounding::once,
         [&](const CallRef& call) { self().train_shared(call, CommunicatorRef(ranks), input, output, saved); }, fused, op);
   }
+  ///@}
+  ///@{
   /// dx = ..., parameter gradients += this rank's part of them (LayerNorm's and RMSNorm's along a split axis are whole).
   template <Communicator C, class DY, class X, class DX>
   void backward(const C& ranks, DY&& dy, X&& x, Saved<T>& saved, DX&& dx) {
@@ -210,6 +224,7 @@ class SharedCalls {
                         self().train_shared_backward(call, CommunicatorRef(ranks), upstream, input, saved, result);
                       });
   }
+  ///@}
 
  private:
   Layer& self() { return static_cast<Layer&>(*this); }

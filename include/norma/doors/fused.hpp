@@ -15,16 +15,21 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 /// it repeats. A null pointer means absent.
 class InputStream {
  public:
+  /// Absent.
   InputStream() = default;
+  /// Whatever norma::view takes; a temporary that owns its elements is refused.
   template <class U>
     requires(!std::is_base_of_v<InputStream, std::remove_cvref_t<U>> && Viewable<U>)
   InputStream(U&& t) : InputStream(norma::view(t), 0) {
     static_assert(!is_owning_temporary<U>, "norma: this temporary owns its elements, and a view of it would dangle; give it a name first");
   }
 
+  ///@{
+  /// Whether it is present, its extents, and what the engine sees of it.
   bool has_value() const { return operand_.present(); }
   const Extents& extents() const { return extents_; }
   const Operand& operand() const { return operand_; }
+  ///@}
 
  protected:
   template <class E>
@@ -40,7 +45,9 @@ class InputStream {
 /// The same of one that is written, with x's extents.
 class OutputStream : public InputStream {
  public:
+  /// Absent.
   OutputStream() = default;
+  /// Whatever norma::view takes and is writable.
   template <class U>
     requires(!std::is_base_of_v<InputStream, std::remove_cvref_t<U>> && Viewable<U>)
   OutputStream(U&& t) : InputStream(norma::output_view(std::forward<U>(t)), 0) {}
@@ -52,27 +59,27 @@ class OutputStream : public InputStream {
 /// row-major order of the kept axes: t = max |v| / 127 goes there and y = round(v / t); nearest even, within [-127, 127], NaN is 0.
 /// ShapeError before anything is written where a stream or option does not fit.
 struct Fused {
-  InputStream residual = {};
-  OutputStream sum = {};
-  InputStream gate = {};
-  bool gate_first = false;
-  InputStream add = {};
-  ResidualRounding residual_rounding = ResidualRounding::rounded;
-  std::optional<double> scale = {};
-  OptionalView<float> row_scales = {};
+  InputStream residual = {};                                       ///< added to x
+  OutputStream sum = {};                                           ///< takes x + residual; wants a residual
+  InputStream gate = {};                                           ///< op(gate) is a factor of y, or of x
+  bool gate_first = false;                                         ///< the factor is that of x, before the norm; wants a gate
+  InputStream add = {};                                            ///< added to y, before the activation
+  ResidualRounding residual_rounding = ResidualRounding::rounded;  ///< what sees x + residual unrounded
+  std::optional<double> scale = {};                                ///< of a y of 8 bits; positive
+  OptionalView<float> row_scales = {};                             ///< written; of a y of 8 bits, a number for each set
 };
 
 /// What goes with its backward, x being what was normalized (the sum, where there was a residual): dx = d of h + sum_grad. gate_grad,
 /// add_grad and dx are written; with accumulate, dx += instead. dx may be exactly sum_grad, gate_grad exactly gate or dy, add_grad exactly
 /// dy.
 struct FusedBackward {
-  InputStream sum_grad = {};
-  InputStream gate = {};
-  bool gate_first = false;
-  OutputStream gate_grad = {};
-  InputStream add = {};
-  OutputStream add_grad = {};
-  bool accumulate = false;
+  InputStream sum_grad = {};    ///< the gradient that came to the sum; added to dx
+  InputStream gate = {};        ///< op(gate) is a factor of y, or of x
+  bool gate_first = false;      ///< the factor is that of x, before the norm; wants a gate
+  OutputStream gate_grad = {};  ///< written; wants a gate
+  InputStream add = {};         ///< added to y, before the activation
+  OutputStream add_grad = {};   ///< written
+  bool accumulate = false;      ///< dx += instead of dx =
 };
 
 /// ShapeError unless an optional stream has x's extents, or 1 where it may repeat.

@@ -20,7 +20,8 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// The names that load asked for in vain, and those that nobody asked for.
 struct LoadResult {
-  std::vector<std::string> missing, unexpected;
+  std::vector<std::string> missing;     ///< the layer's
+  std::vector<std::string> unexpected;  ///< not the layer's
 };
 
 /// lookup(name) of a function, or the value of a map as a pointer, null where there is none.

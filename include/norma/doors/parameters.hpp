@@ -28,15 +28,20 @@ struct AffineOperands {
 template <Parameter T>
 class ParameterView {
  public:
+  /// Absent.
   ParameterView() = default;
+  /// Whatever norma::view takes, of elements T or of 16 bits; a temporary that owns its elements is refused.
   template <class U>
     requires(!std::is_same_v<std::remove_cvref_t<U>, ParameterView> && Viewable<U>)
   ParameterView(U&& t) : ParameterView(norma::view(t), 0) {
     static_assert(!is_owning_temporary<U>, "norma: this temporary owns its elements, and a view of it would dangle; give it a name first");
   }
 
+  ///@{
+  /// Whether it is present, its extents, and what the engine sees of it.
   bool has_value() const { return operand_.present(); }
   const Extents& extents() const { return extents_; }
+  ///@}
   /// With the strides of its own extents.
   const Operand& operand() const { return operand_; }
 
@@ -106,6 +111,8 @@ using ParameterOf = typename ParameterOfTensor<X>::type;
 template <Parameter T>
 class AffineParameters : public VisitedParameters<AffineParameters<T>> {
  public:
+  ///@{
+  /// Row-major over the parameter's shape; empty where the layer has none. The gradients are what backwards add to.
   std::span<T> weight() { return weight_.span(); }
   std::span<const T> weight() const { return weight_.span(); }
   std::span<T> bias() { return bias_.span(); }
@@ -114,6 +121,7 @@ class AffineParameters : public VisitedParameters<AffineParameters<T>> {
   std::span<const T> weight_grad() const { return weight_grad_.span(); }
   std::span<T> bias_grad() { return bias_grad_.span(); }
   std::span<const T> bias_grad() const { return bias_grad_.span(); }
+  ///@}
 
   /// Sets all gradients to 0.
   void zero_grad() {

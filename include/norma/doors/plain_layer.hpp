@@ -16,8 +16,11 @@ struct NormAxes {
 template <class Layer, class F, Parameter T>
 class PlainLayer : public AffineParameters<T>, public LayerCalls<Layer, T> {
  public:
+  ///@{
+  /// The options of that name.
   double eps() const { return statistic_.eps; }
   Rounding rounding() const { return rounding_; }
+  ///@}
 
  protected:
   PlainLayer(const Statistic& statistic, const Extents& parameter_shape, bool has_weight, bool has_bias, bool unit_offset,

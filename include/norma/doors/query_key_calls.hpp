@@ -11,6 +11,7 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 template <class Layer, class T>
 class QueryKeyCalls {
  public:
+  ///@{
   /// Inference: const, allocates nothing, thread-safe. Each output may be exactly its input.
   template <class Q, class K, class QHat, class KHat>
   void operator()(Q&& q, K&& k, QHat&& q_hat, KHat&& k_hat) const {
@@ -21,7 +22,9 @@ class QueryKeyCalls {
     checked_run(executor, norma::view(q), norma::view(k), norma::output_view(std::forward<QHat>(q_hat)),
                 norma::output_view(std::forward<KHat>(k_hat)), nullptr);
   }
+  ///@}
 
+  ///@{
   /// Training forward: leaves in `saved` what backward needs, rstd (and mean) of q's rows, then of k's.
   template <class Q, class K, class QHat, class KHat>
   void forward(Q&& q, K&& k, QHat&& q_hat, KHat&& k_hat, Saved<T>& saved) {
@@ -36,7 +39,9 @@ class QueryKeyCalls {
     saved.commit(Layer::name, queries.extents(), identity(queries.rank()), self().statistic());
     saved.commit_second(keys.extents());
   }
+  ///@}
 
+  ///@{
   /// dq, dk = ..., each where present; parameter gradients += .... dq may be exactly dq_hat or q; dk likewise.
   template <class DQHat, class DKHat, class Q, class K, class DQ, class DK>
   void backward(DQHat&& dq_hat, DKHat&& dk_hat, Q&& q, K&& k, Saved<T>& saved, DQ&& dq, DK&& dk) {
@@ -47,6 +52,7 @@ class QueryKeyCalls {
     checked_backward(executor, norma::view(dq_hat), norma::view(dk_hat), norma::view(q), norma::view(k), saved,
                      norma::output_view(std::forward<DQ>(dq)), norma::output_view(std::forward<DK>(dk)));
   }
+  ///@}
 
  private:
   const Layer& self() const { return static_cast<const Layer&>(*this); }

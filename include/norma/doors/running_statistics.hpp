@@ -15,15 +15,21 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 template <class T>
 class RunningStatistics : public VisitedBuffers<RunningStatistics<T>> {
  public:
+  /// None.
   RunningStatistics() = default;
+  /// For layers: mean 0 and this variance, if it has one, of so many channels.
   RunningStatistics(index_t channels, bool has_variance, T variance) : mean_(channels), tracks_(true) {
     if (has_variance) variance_ = Buffer<T>(channels, variance);
   }
 
+  ///@{
+  /// (C) each; empty where the layer does not track, or has no variance.
   std::span<T> running_mean() { return mean_.span(); }
   std::span<const T> running_mean() const { return mean_.span(); }
   std::span<T> running_var() { return variance_.span(); }
   std::span<const T> running_var() const { return variance_.span(); }
+  ///@}
+  /// How many training batches went in.
   std::int64_t num_batches_tracked() const { return batches_; }
   /// ShapeError if n is negative.
   void set_num_batches_tracked(std::int64_t n) {

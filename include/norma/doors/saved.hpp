@@ -65,6 +65,7 @@ class Saved {
     table_.resize(size);
     return table_.span();
   }
+  /// For layers: what prepare_table gave.
   std::span<double> table() { return table_.span(); }
   /// For layers: memory a backward may use as it likes.
   Buffer<std::byte>& scratch() { return scratch_; }
@@ -90,6 +91,7 @@ class Saved {
   void check_second(const char* name, const Extents& extents) const {
     if (second_ != extents) raise_shape_error(layer_, ": saved belongs to ", name, " of extents ", second_, ", it has ", extents);
   }
+  /// For layers: what commit() was handed.
   const Statistic& statistic() const { return statistic_; }
 
  private:

@@ -70,6 +70,8 @@ template <class F>
 struct ViewForward : RefusesEpsilon {
   using RefusesEpsilon::operator();
 
+  ///@{
+  /// Inference: allocates nothing, thread-safe. y may be exactly x.
   template <InPlaceOfExecutor E, class X, class Y>
   void operator()(const E& executor, X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options = {}) const {
     infer(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), options);
@@ -98,7 +100,10 @@ struct ViewForward : RefusesEpsilon {
   void operator()(X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options, const O& op) const {
     (*this)(sequential, x, std::forward<Y>(y), options, Fused(), op);
   }
+  ///@}
 
+  ///@{
+  /// Training forward: leaves in `saved` what backward needs besides x.
   template <InPlaceOfExecutor E, class X, class Y>
   void operator()(const E& executor, X&& x, Y&& y, Saved<ParameterOf<X>>& saved,
                   const typename TrainingViewsOf<F, ParameterOf<X>>::type& options = {}) const {
@@ -131,6 +136,7 @@ struct ViewForward : RefusesEpsilon {
                   const O& op) const {
     (*this)(sequential, x, std::forward<Y>(y), saved, options, Fused(), op);
   }
+  ///@}
 
  private:
   template <class Views>
@@ -171,6 +177,8 @@ struct ViewForward : RefusesEpsilon {
 /// wanted with an activation or a gate.
 template <class F>
 struct ViewBackward {
+  ///@{
+  /// dx = ... unless absent; with an executor first or without, with what is fused or an activation at the end.
   template <InPlaceOfExecutor E, class DY, class X, class DX>
   void operator()(const E& executor, DY&& dy, X&& x, Saved<ParameterOf<X>>& saved, DX&& dx,
                   const typename F::template BackwardViews<ParameterOf<X>>& options = {}) const {
@@ -208,6 +216,7 @@ struct ViewBackward {
                   const O& op) const {
     (*this)(sequential, dy, x, saved, std::forward<DX>(dx), options, FusedBackward(), op);
   }
+  ///@}
 };
 
 /// The backward of inference whose statistics are constants: F::infer_backward.
@@ -215,6 +224,8 @@ template <class F>
 struct ViewFrozenBackward : RefusesEpsilon {
   using RefusesEpsilon::operator();
 
+  ///@{
+  /// dx = ... unless absent; with an executor first or without, with what is fused or an activation at the end.
   template <InPlaceOfExecutor E, class DY, class X, class DX>
   void operator()(const E& executor, DY&& dy, X&& x, DX&& dx,
                   const typename F::template FrozenBackwardViews<ParameterOf<X>>& options) const {
@@ -249,6 +260,7 @@ struct ViewFrozenBackward : RefusesEpsilon {
   void operator()(DY&& dy, X&& x, DX&& dx, const typename F::template FrozenBackwardViews<ParameterOf<X>>& options, const O& op) const {
     (*this)(sequential, dy, x, std::forward<DX>(dx), options, FusedBackward(), op);
   }
+  ///@}
 };
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -9,6 +9,7 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 template <class Layer>
 class VisitedParameters {
  public:
+  ///@{
   /// f(name, value, grad) for each parameter, with PyTorch's state_dict names; read-only spans of a const layer.
   template <class F>
   void for_each_parameter(F&& f) {
@@ -18,12 +19,14 @@ class VisitedParameters {
   void for_each_parameter(F&& f) const {
     Layer::visit_parameters(static_cast<const Layer&>(*this), f);
   }
+  ///@}
 };
 
 /// The same of buffers, which have no gradient: visit_buffers(self, f) calls f(name, value).
 template <class Layer>
 class VisitedBuffers {
  public:
+  ///@{
   /// f(name, value) for each buffer, with PyTorch's state_dict names; read-only spans of a const layer.
   template <class F>
   void for_each_buffer(F&& f) {
@@ -33,6 +36,7 @@ class VisitedBuffers {
   void for_each_buffer(F&& f) const {
     Layer::visit_buffers(static_cast<const Layer&>(*this), f);
   }
+  ///@}
 };
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

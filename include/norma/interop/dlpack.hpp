@@ -57,8 +57,9 @@ inline decltype(auto) with_dlpack_view(Tensor& tensor, F& f) {
                     static_cast<int>(kDLBfloat), ")");
 }
 
-/// Calls f with the TensorView of a DLTensor in memory of the CPU and returns what f returns, of one type for all views: TensorView<float>,
-/// <double>, <norma::float16> or <norma::bfloat16>, as its dtype says; of const elements if the DLTensor is const. Nothing is copied,
+///@{
+/// Calls f with the TensorView of a DLTensor in memory of the CPU and returns what f returns, of one type for all views: TensorView of
+/// float, double, norma::float16 or norma::bfloat16, as its dtype says; of const elements if the DLTensor is const. Nothing is copied,
 /// nothing is freed: the tensor's owner keeps it for as long as f's views are used. Null strides mean row-major and contiguous. ShapeError,
 /// before f is called, for another device (pinned memory included) or dtype, vector lanes, more than 8 axes, elements off their alignment.
 template <class F>
@@ -69,5 +70,6 @@ template <class F>
 inline decltype(auto) dlpack(const DLTensor& tensor, F&& f) {
   return with_dlpack_view(tensor, f);
 }
+///@}
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -29,17 +29,24 @@ concept EigenDense = requires(const T& t) {
 /// A column-major matrix is seen through its strides: extents (rows, cols), strides (1, outer). Writable where Eigen says so.
 template <EigenDense T>
 struct ViewOf<T> {
-  // Eigen gives views of index lists the flag, but no pointer.
+  /// Eigen gives views of index lists the flag, but no pointer.
   static constexpr bool has_storage =
       (static_cast<unsigned>(T::Flags) & static_cast<unsigned>(Eigen::DirectAccessBit)) != 0 && requires(const T& t) {
     t.data();
   };
+  /// Whether Eigen lets a non-const one be written.
   static constexpr bool is_lvalue = (static_cast<unsigned>(T::Flags) & static_cast<unsigned>(Eigen::LvalueBit)) != 0;
+  ///@{
+  /// Its elements, and what they are where it is not const.
   using Scalar = typename T::Scalar;
   using Writable = std::conditional_t<is_lvalue, Scalar, const Scalar>;
+  ///@}
 
+  ///@{
+  /// Views it; nothing is copied. Of a const one only where it reads.
   NORMA_INLINE static TensorView<Writable> view(T& t) { return make<Writable>(t); }
   NORMA_INLINE static TensorView<const Scalar> view(const T& t) { return make<const Scalar>(t); }
+  ///@}
 
  private:
   template <class E, class M>
@@ -77,8 +84,11 @@ concept EigenTensor = requires(T& t) {
 /// The axes in Eigen's order; the first (ColMajor, the default) or the last one (RowMajor) is dense. Writable where Eigen says so.
 template <EigenTensor T>
 struct ViewOf<T> {
+  ///@{
+  /// Views it; nothing is copied. Of a const one only where it reads.
   NORMA_INLINE static auto view(T& t) { return make(t); }
   NORMA_INLINE static auto view(const T& t) { return make(t); }
+  ///@}
 
  private:
   template <class M>

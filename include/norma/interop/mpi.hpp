@@ -16,12 +16,17 @@ namespace norma {
 /// before it does).
 class MpiCommunicator {
  public:
+  /// Of a communicator whose ranks are this training's; MPI is initialised already.
   NORMA_INLINE explicit MpiCommunicator(MPI_Comm comm) : comm_(comm) {
     check(MPI_Comm_rank(comm_, &rank_));
     check(MPI_Comm_size(comm_, &size_));
   }
+  ///@{
+  /// This process, and how many there are.
   NORMA_INLINE int rank() const { return rank_; }
   NORMA_INLINE int size() const { return size_; }
+  ///@}
+  /// Fills `all` with every rank's `mine`, in rank order. std::runtime_error if MPI fails.
   NORMA_INLINE void all_gather(std::span<const double> mine, std::span<double> all) const {
     if (mine.size() > static_cast<std::size_t>((std::numeric_limits<int>::max)())) fail("more numbers than MPI can count");
     const int count = static_cast<int>(mine.size());
@@ -45,6 +50,7 @@ class MpiCommunicator {
   int size_ = 1;
 };
 
+/// The communicator on an MPI_Comm that the caller keeps alive.
 NORMA_INLINE MpiCommunicator mpi(MPI_Comm comm) { return MpiCommunicator(comm); }
 
 }  // namespace norma

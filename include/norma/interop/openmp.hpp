@@ -13,14 +13,17 @@ namespace norma {
 
 /// Tasks are handed to a team of at most `threads` OpenMP threads as they become free.
 struct OpenMP {
-  int threads;
+  int threads;  ///< at most so many; 1 or more
 
+  /// f(i) for each i in [0, tasks), on any of the threads; returns when all are done.
   template <class F>
   NORMA_INLINE void parallel_for(index_t tasks, F&& f) const {
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
     for (index_t i = 0; i < tasks; ++i) f(i);
   }
+  /// How many tasks run at once.
   NORMA_INLINE int concurrency() const noexcept { return threads; }
+  /// The same executor with another streaming policy: changes speed, never bits.
   NORMA_INLINE constexpr WithStreaming<OpenMP> with(Streaming policy) const noexcept { return {*this, policy}; }
 };
 

@@ -10,8 +10,9 @@ namespace norma {
 
 /// Tasks run inside an arena that the caller owns and that outlives the calls; as many at once as it admits threads.
 struct TBB {
-  oneapi::tbb::task_arena* arena;
+  oneapi::tbb::task_arena* arena;  ///< the caller's
 
+  /// f(i) for each i in [0, tasks), on any of the threads; returns when all are done.
   template <class F>
   NORMA_INLINE void parallel_for(index_t tasks, F&& f) const {
     // Isolated: a thread that waits for the last tasks must not pick up work of the caller's from outside this loop.
@@ -22,10 +23,13 @@ struct TBB {
       });
     });
   }
+  /// How many tasks run at once.
   NORMA_INLINE int concurrency() const { return arena->max_concurrency(); }
+  /// The same executor with another streaming policy: changes speed, never bits.
   NORMA_INLINE constexpr WithStreaming<TBB> with(Streaming policy) const noexcept { return {*this, policy}; }
 };
 
+/// The executor on an arena, which it refers to.
 NORMA_INLINE TBB tbb(oneapi::tbb::task_arena& arena) { return {&arena}; }
 
 }  // namespace norma

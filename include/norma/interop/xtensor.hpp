@@ -20,6 +20,7 @@ concept XTensor = requires(T& t, const T& constant) {
 /// A constant one reads, as in xtensor.
 template <XTensor T>
 struct ViewOf<T> {
+  /// Views it; nothing is copied. Of a const one only where it reads.
   NORMA_INLINE static auto view(T& t) {
     if constexpr (std::is_const_v<typename T::storage_type>) {
       return make(std::as_const(t));  // the other data() of an adaptor of constant memory does not compile
@@ -27,6 +28,7 @@ struct ViewOf<T> {
       return make(t);
     }
   }
+  /// Views it; nothing is copied. Of a const one only where it reads.
   NORMA_INLINE static auto view(const T& t) { return make(t); }
 
  private:

@@ -15,11 +15,11 @@ struct BatchInstanceNormName {
 
 /// momentum std::nullopt: the cumulative average of all batches.
 struct BatchInstanceNormOptions {
-  double eps = 1e-5;
-  std::optional<double> momentum = 0.1;
-  bool affine = true;
-  bool bias = true;
-  bool track_running_stats = true;
+  double eps = 1e-5;                     ///< added to the variance; 0 or more, else a ShapeError
+  std::optional<double> momentum = 0.1;  ///< the weight of the new value, in [0, 1]; std::nullopt averages all batches
+  bool affine = true;                    ///< false: neither weight nor bias
+  bool bias = true;                      ///< counts only with affine
+  bool track_running_stats = true;       ///< false: inference uses the statistics of x
 };
 
 /// y = (gate * x_hat_batch + (1 - gate) * x_hat_instance) * weight + bias over (N, C) or (N, C, spatial...). The gate is one number per
@@ -31,6 +31,7 @@ class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchSets<Batc
   using Base = PlaneLayer<BatchInstanceNorm<T>, F, T>;
 
  public:
+  /// Of so many channels. ShapeError if they are negative, or an option is out of its range.
   explicit BatchInstanceNorm(index_t channels, const BatchInstanceNormOptions& options = {})
       : Base({Statistic::Kind::deviation, checked_eps("BatchInstanceNorm", options.eps)}, channels,
              {.weight = options.affine,
@@ -39,17 +40,22 @@ class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchSets<Batc
               .momentum = options.momentum}),
         gate_(channels, T(1)),
         gate_grad_(channels) {}
+  /// Refuses a misspelt eps with a sentence of the compiler.
   BatchInstanceNorm(index_t channels, const EpsilonOptions&) : BatchInstanceNorm(channels, refuse_epsilon<T, BatchInstanceNormOptions>()) {}
 
+  ///@{
+  /// (C), 1 at first; and its gradient, which backwards add to.
   std::span<T> gate() { return gate_.span(); }
   std::span<const T> gate() const { return gate_.span(); }
   std::span<T> gate_grad() { return gate_grad_.span(); }
   std::span<const T> gate_grad() const { return gate_grad_.span(); }
+  ///@}
   /// Brings every gate back into [0, 1].
   void clamp_gate() {
     for (T& g : gate()) g = std::clamp(g, T(0), T(1));
   }
 
+  /// Sets all gradients to 0.
   void zero_grad() {
     Base::zero_grad();
     gate_grad_.fill(T(0));

@@ -11,46 +11,46 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 /// repeat.
 template <Parameter T>
 struct BatchNormViews {
-  ParameterView<T> mean = {};
-  ParameterView<T> variance = {};
-  ParameterView<T> weight = {};
-  ParameterView<T> bias = {};
-  double eps = 1e-5;
-  bool unit_offset = false;
+  ParameterView<T> mean = {};      ///< (C), wanted
+  ParameterView<T> variance = {};  ///< (C), wanted: of the population
+  ParameterView<T> weight = {};    ///< absent: not applied
+  ParameterView<T> bias = {};      ///< absent: not applied
+  double eps = 1e-5;               ///< added to the variance; 0 or more, else a ShapeError
+  bool unit_offset = false;        ///< the weight enters as 1 + weight
 };
 /// Views of training. Running statistics (C), any stride: both or neither; momentum weighs the new value, std::nullopt is an error here
 /// because nothing counts the batches.
 template <Parameter T>
 struct BatchNormTrainingViews {
-  OptionalView<T> running_mean = {};
-  OptionalView<T> running_var = {};
-  double momentum = 0.1;
-  ParameterView<T> weight = {};
-  ParameterView<T> bias = {};
-  double eps = 1e-5;
-  bool unit_offset = false;
+  OptionalView<T> running_mean = {};  ///< (C), moved by momentum
+  OptionalView<T> running_var = {};   ///< (C), moved by momentum
+  double momentum = 0.1;              ///< the weight of the new value, in [0, 1]
+  ParameterView<T> weight = {};       ///< absent: not applied
+  ParameterView<T> bias = {};         ///< absent: not applied
+  double eps = 1e-5;                  ///< added to the variance; 0 or more, else a ShapeError
+  bool unit_offset = false;           ///< the weight enters as 1 + weight
 };
 /// Views of the backward of training: weight and unit_offset as in its forward. Gradients have their parameter's shape, += ...; an absent
 /// one is not computed.
 template <Parameter T>
 struct BatchNormBackwardViews {
-  ParameterView<T> weight = {};
-  bool unit_offset = false;
-  OptionalView<T> weight_grad = {};
-  OptionalView<T> bias_grad = {};
-  ParameterView<T> bias = {};
+  ParameterView<T> weight = {};      ///< as in the forward
+  bool unit_offset = false;          ///< as in the forward
+  OptionalView<T> weight_grad = {};  ///< += ..., of the weight's shape; absent: not computed
+  OptionalView<T> bias_grad = {};    ///< += ..., of the bias' shape; absent: not computed
+  ParameterView<T> bias = {};        ///< as in the forward; wanted with an activation or a gate
 };
 /// Views of the backward of inference: those of BatchNormViews, and gradients as in BatchNormBackwardViews.
 template <Parameter T>
 struct BatchNormFrozenBackwardViews {
-  ParameterView<T> mean = {};
-  ParameterView<T> variance = {};
-  ParameterView<T> weight = {};
-  double eps = 1e-5;
-  bool unit_offset = false;
-  OptionalView<T> weight_grad = {};
-  OptionalView<T> bias_grad = {};
-  ParameterView<T> bias = {};
+  ParameterView<T> mean = {};        ///< as in the forward
+  ParameterView<T> variance = {};    ///< as in the forward
+  ParameterView<T> weight = {};      ///< as in the forward
+  double eps = 1e-5;                 ///< as in the forward
+  bool unit_offset = false;          ///< as in the forward
+  OptionalView<T> weight_grad = {};  ///< += ..., of the weight's shape; absent: not computed
+  OptionalView<T> bias_grad = {};    ///< += ..., of the bias' shape; absent: not computed
+  ParameterView<T> bias = {};        ///< as in the forward; wanted with an activation or a gate
 };
 
 struct BatchNormSpec {
@@ -127,12 +127,12 @@ struct BatchNormSpec {
 
 /// torch.nn.BatchNorm's options and defaults. momentum std::nullopt: the cumulative average of all batches.
 struct BatchNormOptions {
-  double eps = 1e-5;
-  std::optional<double> momentum = 0.1;
-  bool affine = true;
-  bool bias = true;
-  bool track_running_stats = true;
-  StatsConvention convention = StatsConvention::torch;
+  double eps = 1e-5;                                    ///< added to the variance; 0 or more, else a ShapeError
+  std::optional<double> momentum = 0.1;                 ///< the weight of the new value, in [0, 1]; std::nullopt averages all batches
+  bool affine = true;                                   ///< false: neither weight nor bias
+  bool bias = true;                                     ///< counts only with affine
+  bool track_running_stats = true;                      ///< false: inference uses the statistics of x
+  StatsConvention convention = StatsConvention::torch;  ///< what momentum weighs, and which variance runs
 };
 
 /// Normalizes each channel of (N, C) or (N, C, spatial...); weight and bias have C elements. Training uses the batch's statistics and moves
@@ -141,6 +141,7 @@ struct BatchNormOptions {
 template <Parameter T = float>
 class BatchNorm : public TrackingNorm<BatchNormSpec, T> {
  public:
+  /// Of so many channels. ShapeError if they are negative, or an option is out of its range.
   explicit BatchNorm(index_t channels, const BatchNormOptions& options = {})
       : TrackingNorm<BatchNormSpec, T>({Statistic::Kind::deviation, checked_eps(BatchNormSpec::layer, options.eps)}, channels,
                                        {.weight = options.affine,
@@ -148,6 +149,7 @@ class BatchNorm : public TrackingNorm<BatchNormSpec, T> {
                                         .track_running_stats = options.track_running_stats,
                                         .momentum = options.momentum,
                                         .convention = options.convention}) {}
+  /// Refuses a misspelt eps with a sentence of the compiler.
   BatchNorm(index_t channels, const EpsilonOptions&) : BatchNorm(channels, refuse_epsilon<T, BatchNormOptions>()) {}
 };
 

@@ -11,20 +11,22 @@ namespace norma {
 
 /// How far r may be from 1 (as a factor, at least 1) and d from 0.
 struct RenormLimits {
-  double r_max = 1;
-  double d_max = 0;
+  double r_max = 1;  ///< 1 or more
+  double d_max = 0;  ///< 0 or more
 };
 
 /// The limits as a function of the training step: (1, 0), which is BatchNorm, until `begin`, then linear to r_max at r_end and to d_max at
 /// d_end, constant from there. Defaults are the paper's.
 struct RenormSchedule {
-  double r_max = 3;
-  double d_max = 5;
-  std::int64_t begin = 5000;
-  std::int64_t r_end = 40000;
-  std::int64_t d_end = 25000;
+  double r_max = 3;            ///< the last limit of r, 1 or more
+  double d_max = 5;            ///< the last limit of d, 0 or more
+  std::int64_t begin = 5000;   ///< the last step that is plain BatchNorm
+  std::int64_t r_end = 40000;  ///< the step that reaches r_max
+  std::int64_t d_end = 25000;  ///< the step that reaches d_max
 
+  /// The limits of a step, counted from 0.
   NORMA_INLINE RenormLimits operator()(std::int64_t step) const { return {between(1, r_max, step, r_end), between(0, d_max, step, d_end)}; }
+  /// The same limits at every step.
   NORMA_INLINE static RenormSchedule constant(double r_max, double d_max) { return {r_max, d_max, 0, 0, 0}; }
 
  private:
@@ -46,11 +48,11 @@ struct BatchRenormName {
 
 /// momentum std::nullopt: the cumulative average of all batches.
 struct BatchRenormOptions {
-  double eps = 1e-5;
-  std::optional<double> momentum = 0.01;
-  bool affine = true;
-  bool bias = true;
-  RenormSchedule schedule = {};
+  double eps = 1e-5;                      ///< added to the variance; 0 or more, else a ShapeError
+  std::optional<double> momentum = 0.01;  ///< the weight of the new value, in [0, 1]; std::nullopt averages all batches
+  bool affine = true;                     ///< false: neither weight nor bias
+  bool bias = true;                       ///< counts only with affine
+  RenormSchedule schedule = {};           ///< of r and d
 };
 
 /// Over (N, C) or (N, C, spatial...). Training: x_hat = (x - mean) / sigma * r + d with the batch's mean and sigma = sqrt(variance + eps),
@@ -64,15 +66,19 @@ class BatchRenorm : public SharedBatchLayer<BatchRenorm<T>, BatchSets<BatchRenor
   using Base = SharedBatchLayer<BatchRenorm<T>, F, T>;
 
  public:
+  /// Of so many channels. ShapeError if they are negative, or an option is out of its range.
   explicit BatchRenorm(index_t channels, const BatchRenormOptions& options = {})
       : Base({Statistic::Kind::deviation, checked_eps("BatchRenorm", options.eps)}, channels,
              {.weight = options.affine, .bias = options.affine && options.bias, .momentum = options.momentum}),
         schedule_(options.schedule) {}
+  /// Refuses a misspelt eps with a sentence of the compiler.
   BatchRenorm(index_t channels, const EpsilonOptions&) : BatchRenorm(channels, refuse_epsilon<T, BatchRenormOptions>()) {}
 
+  ///@{
   /// Asked at every training forward, with the number of batches tracked before it.
   RenormSchedule& schedule() { return schedule_; }
   const RenormSchedule& schedule() const { return schedule_; }
+  ///@}
 
  private:
   friend BatchLayer<BatchRenorm<T>, F, T>;

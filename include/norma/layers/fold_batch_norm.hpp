@@ -12,8 +12,8 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 /// groups: those of the convolution. A transposed one's weight is (in, out / groups, ...), and each group of its input channels, along axis
 /// 0, has output channels of its own; another convolution's has all output channels along axis 0, whatever its groups.
 struct FoldBatchNormOptions {
-  Extent axis = 0;
-  Extent groups = 1;
+  Extent axis = 0;    ///< of the output channels; counted from either end
+  Extent groups = 1;  ///< of the convolution; 1 or more
 };
 
 /// The weight of a transposed convolution, whose axis 0 becomes (groups, in / groups); any other as it is. ShapeError unless it has this

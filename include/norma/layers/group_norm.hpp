@@ -11,21 +11,22 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 /// repeat, e.g. (N, C, 1, 1) for adaptive GroupNorm.
 template <Parameter T>
 struct GroupNormViews {
-  Extent groups = 0;
-  ParameterView<T> weight = {};
-  ParameterView<T> bias = {};
-  double eps = 1e-5;
-  bool unit_offset = false;
-  Rounding rounding = Rounding::once;
+  Extent groups = 0;                   ///< must divide the channels, else a ShapeError
+  ParameterView<T> weight = {};        ///< absent: not applied
+  ParameterView<T> bias = {};          ///< absent: not applied
+  double eps = 1e-5;                   ///< added to the variance; 0 or more, else a ShapeError
+  bool unit_offset = false;            ///< the weight enters as 1 + weight
+  Rounding rounding = Rounding::once;  ///< of results of 16 bits
 };
+/// Views of the backward of training.
 template <Parameter T>
 struct GroupNormBackwardViews {
-  Extent groups = 0;
-  ParameterView<T> weight = {};
-  bool unit_offset = false;
-  OptionalView<T> weight_grad = {};
-  OptionalView<T> bias_grad = {};
-  ParameterView<T> bias = {};
+  Extent groups = 0;                 ///< must divide the channels, else a ShapeError
+  ParameterView<T> weight = {};      ///< as in the forward
+  bool unit_offset = false;          ///< as in the forward
+  OptionalView<T> weight_grad = {};  ///< += ..., of the weight's shape; absent: not computed
+  OptionalView<T> bias_grad = {};    ///< += ..., of the bias' shape; absent: not computed
+  ParameterView<T> bias = {};        ///< as in the forward; wanted with an activation or a gate
 };
 
 struct GroupNormSpec {
@@ -57,11 +58,11 @@ struct GroupNormSpec {
 
 /// torch.nn.GroupNorm's options and defaults. unit_offset: the weight starts at 0 and enters as 1 + weight.
 struct GroupNormOptions {
-  double eps = 1e-5;
-  bool affine = true;
-  bool bias = true;
-  bool unit_offset = false;
-  Rounding rounding = Rounding::once;
+  double eps = 1e-5;                   ///< added to the variance; 0 or more, else a ShapeError
+  bool affine = true;                  ///< false: neither weight nor bias
+  bool bias = true;                    ///< counts only with affine
+  bool unit_offset = false;            ///< the weight enters as 1 + weight
+  Rounding rounding = Rounding::once;  ///< of results of 16 bits
 };
 
 /// Normalizes (N, C, ...) over each group of C / groups neighbouring channels and all positions; weight and bias have C elements. The same
@@ -69,6 +70,7 @@ struct GroupNormOptions {
 template <Parameter T = float>
 class GroupNorm : public PlainLayer<GroupNorm<T>, GroupNormSpec, T> {
  public:
+  /// torch's order. ShapeError unless the groups divide the channels.
   GroupNorm(index_t groups, index_t channels, const GroupNormOptions& options = {})
       : PlainLayer<GroupNorm<T>, GroupNormSpec, T>({Statistic::Kind::deviation, checked_eps(GroupNormSpec::layer, options.eps)},
                                                    {checked_channel_count(GroupNormSpec::layer, channels)}, options.affine,
@@ -76,8 +78,10 @@ class GroupNorm : public PlainLayer<GroupNorm<T>, GroupNormSpec, T> {
         groups_(groups) {
     GroupNormSpec::check_split(groups, channels);
   }
+  /// Refuses a misspelt eps with a sentence of the compiler.
   GroupNorm(index_t groups, index_t channels, const EpsilonOptions&) : GroupNorm(groups, channels, refuse_epsilon<T, GroupNormOptions>()) {}
 
+  /// How many.
   index_t groups() const { return groups_; }
 
  private:

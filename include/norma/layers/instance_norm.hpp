@@ -10,19 +10,20 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 /// Views of the free functions. weight and bias: (C), or x's rank with 1 where they repeat, e.g. (N, C, 1, 1) for AdaIN.
 template <Parameter T>
 struct InstanceNormViews {
-  ParameterView<T> weight = {};
-  ParameterView<T> bias = {};
-  double eps = 1e-5;
-  bool unit_offset = false;
-  Rounding rounding = Rounding::once;
+  ParameterView<T> weight = {};        ///< absent: not applied
+  ParameterView<T> bias = {};          ///< absent: not applied
+  double eps = 1e-5;                   ///< added to the variance; 0 or more, else a ShapeError
+  bool unit_offset = false;            ///< the weight enters as 1 + weight
+  Rounding rounding = Rounding::once;  ///< of results of 16 bits
 };
+/// Views of the backward of training.
 template <Parameter T>
 struct InstanceNormBackwardViews {
-  ParameterView<T> weight = {};
-  bool unit_offset = false;
-  OptionalView<T> weight_grad = {};
-  OptionalView<T> bias_grad = {};
-  ParameterView<T> bias = {};
+  ParameterView<T> weight = {};      ///< as in the forward
+  bool unit_offset = false;          ///< as in the forward
+  OptionalView<T> weight_grad = {};  ///< += ..., of the weight's shape; absent: not computed
+  OptionalView<T> bias_grad = {};    ///< += ..., of the bias' shape; absent: not computed
+  ParameterView<T> bias = {};        ///< as in the forward; wanted with an activation or a gate
 };
 
 struct InstanceNormSpec {
@@ -50,12 +51,12 @@ struct InstanceNormSpec {
 
 /// torch.nn.InstanceNorm's options and defaults: neither parameters nor running statistics. bias counts only with affine.
 struct InstanceNormOptions {
-  double eps = 1e-5;
-  std::optional<double> momentum = 0.1;
-  bool affine = false;
-  bool bias = true;
-  bool track_running_stats = false;
-  Rounding rounding = Rounding::once;
+  double eps = 1e-5;                     ///< added to the variance; 0 or more, else a ShapeError
+  std::optional<double> momentum = 0.1;  ///< the weight of the new value, in [0, 1]; std::nullopt averages all batches
+  bool affine = false;                   ///< true: weight and bias, (C) each
+  bool bias = true;                      ///< counts only with affine
+  bool track_running_stats = false;      ///< true: running statistics for inference
+  Rounding rounding = Rounding::once;    ///< of results of 16 bits
 };
 
 /// Normalizes each channel of each sample of (N, C, spatial...) over its positions; weight and bias have C elements. The same in training
@@ -64,6 +65,7 @@ struct InstanceNormOptions {
 template <Parameter T = float>
 class InstanceNorm : public TrackingNorm<InstanceNormSpec, T> {
  public:
+  /// Of so many channels. ShapeError if they are negative, or an option is out of its range.
   explicit InstanceNorm(index_t channels, const InstanceNormOptions& options = {})
       : TrackingNorm<InstanceNormSpec, T>({Statistic::Kind::deviation, checked_eps(InstanceNormSpec::layer, options.eps)}, channels,
                                           {.weight = options.affine,
@@ -71,6 +73,7 @@ class InstanceNorm : public TrackingNorm<InstanceNormSpec, T> {
                                            .track_running_stats = options.track_running_stats,
                                            .momentum = options.momentum,
                                            .rounding = options.rounding}) {}
+  /// Refuses a misspelt eps with a sentence of the compiler.
   InstanceNorm(index_t channels, const EpsilonOptions&) : InstanceNorm(channels, refuse_epsilon<T, InstanceNormOptions>()) {}
 };
 

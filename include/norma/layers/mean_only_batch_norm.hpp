@@ -19,9 +19,9 @@ struct MeanOnlySpec {
 
 /// momentum std::nullopt: the cumulative average of all batches.
 struct MeanOnlyBatchNormOptions {
-  std::optional<double> momentum = 0.1;
-  bool bias = true;
-  bool track_running_stats = true;
+  std::optional<double> momentum = 0.1;  ///< the weight of the new value, in [0, 1]; std::nullopt averages all batches
+  bool bias = true;                      ///< false: y = x - mean
+  bool track_running_stats = true;       ///< false: inference uses the statistics of x
 };
 
 /// y = x - mean + bias over (N, C) or (N, C, spatial...). Running mean and conventions are BatchNorm's; there is no weight and no running
@@ -29,6 +29,7 @@ struct MeanOnlyBatchNormOptions {
 template <Parameter T = float>
 class MeanOnlyBatchNorm : public TrackingNorm<MeanOnlySpec, T> {
  public:
+  /// Of so many channels. ShapeError if they are negative, or an option is out of its range.
   explicit MeanOnlyBatchNorm(index_t channels, const MeanOnlyBatchNormOptions& options = {})
       : TrackingNorm<MeanOnlySpec, T>({Statistic::Kind::mean_only}, channels,
                                       {.weight = false,

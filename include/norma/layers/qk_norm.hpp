@@ -14,13 +14,13 @@ enum class QKForm : unsigned char { rms, layer, l2 };
 
 /// affine = false: no weights, no scale. bias: of the layer form. sequence_length L >= 2: scale starts at log2(L^2 - L).
 struct QKNormOptions {
-  QKForm form = QKForm::rms;
-  double eps = 1e-6;
-  bool affine = true;
-  bool bias = true;
-  bool unit_offset = false;
-  index_t sequence_length = 1024;
-  Rounding rounding = Rounding::once;
+  QKForm form = QKForm::rms;           ///< which norm
+  double eps = 1e-6;                   ///< added to the mean square, variance or sum of squares; 0 or more, else a ShapeError
+  bool affine = true;                  ///< false: no weights, biases and scale
+  bool bias = true;                    ///< of the layer form alone
+  bool unit_offset = false;            ///< the weight enters as 1 + weight
+  index_t sequence_length = 1024;      ///< L of the l2 form; 2 or more, else a ShapeError
+  Rounding rounding = Rounding::once;  ///< of results of 16 bits
 };
 
 /// Normalizes the last axis, of head_dim elements, of q (B, T, H, D) and k (B, S, H_kv, D), any strides, any other axes. Weights have
@@ -28,15 +28,20 @@ struct QKNormOptions {
 template <Parameter T = float>
 class QKNorm : public QueryKeyCalls<QKNorm<T>, T>, public VisitedParameters<QKNorm<T>> {
  public:
+  /// In messages.
   static constexpr const char* name = "QKNorm";
 
+  /// ShapeError if head_dim is negative, or an option is out of its range.
   explicit QKNorm(index_t head_dim, const QKNormOptions& options = {})
       : options_(options), head_dim_(checked(head_dim, options)), q_(head_dim, options, true), k_(head_dim, options, false) {
     const double length = static_cast<double>(options.sequence_length);
     for (T& start : scale()) start = static_cast<T>(std::log2(length * length - length));
   }
+  /// Refuses a misspelt eps with a sentence of the compiler.
   QKNorm(index_t head_dim, const EpsilonOptions&) : QKNorm(head_dim, refuse_epsilon<T, QKNormOptions>()) {}
 
+  ///@{
+  /// head_dim numbers, or one (scale); empty where the form has none. The gradients are what backwards add to.
   std::span<T> q_weight() { return l2() ? std::span<T>() : q_.weight(); }
   std::span<const T> q_weight() const { return l2() ? std::span<const T>() : q_.weight(); }
   std::span<T> q_bias() { return q_.bias(); }
@@ -57,14 +62,18 @@ class QKNorm : public QueryKeyCalls<QKNorm<T>, T>, public VisitedParameters<QKNo
   std::span<const T> k_bias_grad() const { return k_.bias_grad(); }
   std::span<T> scale_grad() { return l2() ? q_.weight_grad() : std::span<T>(); }
   std::span<const T> scale_grad() const { return l2() ? q_.weight_grad() : std::span<const T>(); }
+  ///@}
 
+  /// The option of that name.
   Rounding rounding() const { return options_.rounding; }
 
+  /// Sets all gradients to 0.
   void zero_grad() {
     q_.zero_grad();
     k_.zero_grad();
   }
 
+  /// f(name, value) for each buffer; none here.
   template <class F>
   void for_each_buffer(F&&) const {}
 

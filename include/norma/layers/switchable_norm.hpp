@@ -25,12 +25,12 @@ struct SwitchableNormName {
 
 /// momentum std::nullopt: the cumulative average of all batches.
 struct SwitchableNormOptions {
-  double eps = 1e-5;
-  std::optional<double> momentum = 0.1;
-  bool affine = true;
-  bool bias = true;
-  bool track_running_stats = true;
-  SwitchableVariance variance = SwitchableVariance::population;
+  double eps = 1e-5;                     ///< added to the variance; 0 or more, else a ShapeError
+  std::optional<double> momentum = 0.1;  ///< the weight of the new value, in [0, 1]; std::nullopt averages all batches
+  bool affine = true;                    ///< false: neither weight nor bias
+  bool bias = true;                      ///< counts only with affine
+  bool track_running_stats = true;       ///< false: inference uses the statistics of x
+  SwitchableVariance variance = SwitchableVariance::population;  ///< the instance statistic's
 };
 
 /// mean = sum_k softmax(mean_logits)_k mean_k and variance alike with var_logits, over k in (instance, layer, batch), for each sample and
@@ -42,6 +42,7 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchSets<Switchable
   using Base = PlaneLayer<SwitchableNorm<T>, F, T>;
 
  public:
+  /// Of so many channels. ShapeError if they are negative, or an option is out of its range.
   explicit SwitchableNorm(index_t channels, const SwitchableNormOptions& options = {})
       : Base({Statistic::Kind::deviation, checked_eps("SwitchableNorm", options.eps)}, channels,
              {.weight = options.affine,
@@ -50,8 +51,10 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchSets<Switchable
               .momentum = options.momentum,
               .first_variance = options.variance == SwitchableVariance::authors ? 0.0 : 1.0}),
         variance_(options.variance) {}
+  /// Refuses a misspelt eps with a sentence of the compiler.
   SwitchableNorm(index_t channels, const EpsilonOptions&) : SwitchableNorm(channels, refuse_epsilon<T, SwitchableNormOptions>()) {}
 
+  ///@{
   /// For (instance, layer, batch).
   std::span<T> mean_logits() { return mean_logits_; }
   std::span<const T> mean_logits() const { return mean_logits_; }
@@ -61,7 +64,9 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchSets<Switchable
   std::span<const T> mean_logits_grad() const { return mean_logits_grad_; }
   std::span<T> var_logits_grad() { return var_logits_grad_; }
   std::span<const T> var_logits_grad() const { return var_logits_grad_; }
+  ///@}
 
+  /// Sets all gradients to 0.
   void zero_grad() {
     Base::zero_grad();
     mean_logits_grad_.fill(T(0));

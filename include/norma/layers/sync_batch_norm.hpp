@@ -12,12 +12,12 @@ struct SyncBatchNormName {
 
 /// BatchNorm's options and defaults.
 struct SyncBatchNormOptions {
-  double eps = 1e-5;
-  std::optional<double> momentum = 0.1;
-  bool affine = true;
-  bool bias = true;
-  bool track_running_stats = true;
-  StatsConvention convention = StatsConvention::torch;
+  double eps = 1e-5;                                    ///< added to the variance; 0 or more, else a ShapeError
+  std::optional<double> momentum = 0.1;                 ///< the weight of the new value, in [0, 1]; std::nullopt averages all batches
+  bool affine = true;                                   ///< false: neither weight nor bias
+  bool bias = true;                                     ///< counts only with affine
+  bool track_running_stats = true;                      ///< false: inference uses the statistics of x
+  StatsConvention convention = StatsConvention::torch;  ///< what momentum weighs, and which variance runs
 };
 
 /// As BatchNorm, with the statistics of all ranks' x in training: running statistics and outputs are those of one process with the whole
@@ -29,6 +29,7 @@ class SyncBatchNorm : public SharedBatchLayer<SyncBatchNorm<T>, BatchSets<SyncBa
   using Base = SharedBatchLayer<SyncBatchNorm<T>, BatchSets<SyncBatchNormName>, T>;
 
  public:
+  /// Of so many channels. ShapeError if they are negative, or an option is out of its range.
   explicit SyncBatchNorm(index_t channels, const SyncBatchNormOptions& options = {})
       : Base({Statistic::Kind::deviation, checked_eps("SyncBatchNorm", options.eps)}, channels,
              {.weight = options.affine,
@@ -36,6 +37,7 @@ class SyncBatchNorm : public SharedBatchLayer<SyncBatchNorm<T>, BatchSets<SyncBa
               .track_running_stats = options.track_running_stats,
               .momentum = options.momentum,
               .convention = options.convention}) {}
+  /// Refuses a misspelt eps with a sentence of the compiler.
   SyncBatchNorm(index_t channels, const EpsilonOptions&) : SyncBatchNorm(channels, refuse_epsilon<T, SyncBatchNormOptions>()) {}
 
  private:

@@ -13,6 +13,7 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 template <class Layer, class T>
 class Reparameterised {
  public:
+  ///@{
   /// Inference: writes w, any view of the weight's shape. Const, thread-safe.
   template <class W>
   void operator()(W&& w) const {
@@ -22,7 +23,9 @@ class Reparameterised {
   void operator()(const E& executor, W&& w) const {
     self().infer(ExecutorRef(executor), checked("w", norma::output_view(std::forward<W>(w))));
   }
+  ///@}
 
+  ///@{
   /// Training forward: writes w and leaves in `saved` what backward needs.
   template <class W>
   void forward(W&& w, Saved<T>& saved) {
@@ -33,7 +36,9 @@ class Reparameterised {
     self().train(ExecutorRef(executor), checked("w", norma::output_view(std::forward<W>(w))), saved);
     saved.commit(Layer::name, extents_, axes_, {});
   }
+  ///@}
 
+  ///@{
   /// Parameter gradients += ..., from the gradient of the w that the forward of `saved` wrote.
   template <class DW>
   void backward(DW&& dw, Saved<T>& saved) {
@@ -45,6 +50,7 @@ class Reparameterised {
     saved.check(Layer::name, extents_, axes_);
     self().train_backward(ExecutorRef(executor), gradient, saved);
   }
+  ///@}
 
   /// The w of inference as plain numbers, row-major: the layer may then be thrown away.
   std::vector<T> bake() const {
@@ -53,6 +59,7 @@ class Reparameterised {
     return w;
   }
 
+  /// The weight's.
   const Extents& extents() const { return extents_; }
 
  protected:

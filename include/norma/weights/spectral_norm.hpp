@@ -12,11 +12,11 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 /// dim: the axis of W's rows (0; 1 for transposed convolutions), which may count from the back. eps: a product of u or v with W whose
 /// length is at most eps * min(1, the largest |element| of W) counts as zero. legacy_names: those of torch.nn.utils.spectral_norm.
 struct SpectralNormOptions {
-  index_t dim = 0;
-  int n_power_iterations = 1;
-  double eps = 1e-12;
-  std::uint64_t seed = 0;
-  bool legacy_names = false;
+  index_t dim = 0;             ///< counted from either end; ShapeError if out of range
+  int n_power_iterations = 1;  ///< of each training forward; 1 or more, else a ShapeError
+  double eps = 1e-12;          ///< relative; 0 or more, else a ShapeError
+  std::uint64_t seed = 0;      ///< of the first u and v
+  bool legacy_names = false;   ///< weight_orig, weight_u, weight_v
 };
 
 /// Owns W, row-major in the weight's axes. As a matrix it has `dim` first and the other axes, in order, as columns; u and v are unit
@@ -29,14 +29,18 @@ class SpectralNorm : public Reparameterised<SpectralNorm<T>, T>,
   using Base = Reparameterised<SpectralNorm<T>, T>;
 
  public:
+  /// In messages.
   static constexpr const char* name = "SpectralNorm";
 
   /// Copies any viewable weight of rank 1 to 8 and iterates 15 times, so that the first inference is already right.
   template <Viewable W>
   explicit SpectralNorm(const W& w0, const SpectralNormOptions& options = {}) : SpectralNorm(FromView(), norma::view(w0), options) {}
+  /// Refuses a misspelt eps with a sentence of the compiler.
   template <Viewable W>
   SpectralNorm(const W& w0, const EpsilonOptions&) : SpectralNorm(w0, refuse_epsilon<W, SpectralNormOptions>()) {}
 
+  ///@{
+  /// W and what backwards add to, row-major in the weight's axes; u of its rows, v of its columns.
   std::span<T> weight() { return weight_.span(); }
   std::span<const T> weight() const { return weight_.span(); }
   std::span<T> weight_grad() { return weight_grad_.span(); }
@@ -45,12 +49,15 @@ class SpectralNorm : public Reparameterised<SpectralNorm<T>, T>,
   std::span<const T> u() const { return power_.u().span(); }
   std::span<T> v() { return power_.v().span(); }
   std::span<const T> v() const { return power_.v().span(); }
+  ///@}
 
   /// u^T W v for today's W, u, v.
   double sigma() const { return power_.sigma(weight_); }
 
+  /// Sets all gradients to 0.
   void zero_grad() { weight_grad_.fill(T(0)); }
 
+  ///@{
   /// weight_grad += ..., from the gradient of sn(w): with today's u, v, sigma.
   template <class DW>
   void backward_frozen(DW&& dw) {
@@ -60,6 +67,7 @@ class SpectralNorm : public Reparameterised<SpectralNorm<T>, T>,
   void backward_frozen(const E& executor, DW&& dw) {
     add_gradient(ExecutorRef(executor), this->checked("dw", norma::view(dw)), sigma(), u().data(), v().data());
   }
+  ///@}
 
  private:
   friend Base;

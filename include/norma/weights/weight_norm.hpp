@@ -12,8 +12,8 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 /// dim: the norm runs over all axes but this one, which may count from the back; std::nullopt: over all axes. legacy_names: the state
 /// names of torch.nn.utils.weight_norm.
 struct WeightNormOptions {
-  std::optional<index_t> dim = 0;
-  bool legacy_names = false;
+  std::optional<index_t> dim = 0;  ///< counted from either end; ShapeError if out of range
+  bool legacy_names = false;       ///< weight_g, weight_v
 };
 
 /// Owns g (extent(dim) numbers, or 1) and v (row-major in the weight's axes). A row of zeros (or of subnormal
@@ -24,12 +24,15 @@ class WeightNorm : public Reparameterised<WeightNorm<T>, T>, public VisitedParam
   using Base = Reparameterised<WeightNorm<T>, T>;
 
  public:
+  /// In messages.
   static constexpr const char* name = "WeightNorm";
 
   /// v = w0 and g = ||w0||: the function that w0 was part of is unchanged. Copies any viewable weight of rank 1 to 8.
   template <Viewable W>
   explicit WeightNorm(const W& w0, const WeightNormOptions& options = {}) : WeightNorm(FromView(), norma::view(w0), options) {}
 
+  ///@{
+  /// g of extent(dim) numbers, or 1; v row-major in the weight's axes; and what backwards add to.
   std::span<T> g() { return g_.span(); }
   std::span<const T> g() const { return g_.span(); }
   std::span<T> v() { return v_.span(); }
@@ -38,12 +41,15 @@ class WeightNorm : public Reparameterised<WeightNorm<T>, T>, public VisitedParam
   std::span<const T> g_grad() const { return g_grad_.span(); }
   std::span<T> v_grad() { return v_grad_.span(); }
   std::span<const T> v_grad() const { return v_grad_.span(); }
+  ///@}
 
+  /// Sets all gradients to 0.
   void zero_grad() {
     g_grad_.fill(T(0));
     v_grad_.fill(T(0));
   }
 
+  /// f(name, value) for each buffer; none here.
   template <class F>
   void for_each_buffer(F&&) const {}
 
