@@ -23,11 +23,16 @@ function(norma_find_dependencies eigen_include xsimd_include missing)
   endif()
   set(${eigen_include} "${directories}" PARENT_SCOPE)
 
-  # Not xsimd's CMake package: Debian's exported target links a library xtl that is not there.
-  find_path(NORMA_XSIMD_INCLUDE_DIR xsimd/xsimd.hpp DOC "Directory that holds xsimd/xsimd.hpp")
-  mark_as_advanced(NORMA_XSIMD_INCLUDE_DIR)
-  if(NOT NORMA_XSIMD_INCLUDE_DIR)
-    string(APPEND sentence "xsimd was not found (Debian: libxsimd-dev; elsewhere set NORMA_XSIMD_INCLUDE_DIR). ")
+  # Not xsimd's CMake package: Debian's exported target links a library xtl that is not there. Nor any of it where NORMA_PORTABLE is on, and
+  # for processors that include/norma/core/config.hpp has no instructions for.
+  if(NORMA_PORTABLE OR NOT CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64|i[3-6]86|x86|aarch64|arm64|ARM64)$")
+    set(NORMA_XSIMD_INCLUDE_DIR "")
+  else()
+    find_path(NORMA_XSIMD_INCLUDE_DIR xsimd/xsimd.hpp DOC "Directory that holds xsimd/xsimd.hpp")
+    mark_as_advanced(NORMA_XSIMD_INCLUDE_DIR)
+    if(NOT NORMA_XSIMD_INCLUDE_DIR)
+      string(APPEND sentence "xsimd was not found (Debian: libxsimd-dev; elsewhere set NORMA_XSIMD_INCLUDE_DIR, or NORMA_PORTABLE=ON). ")
+    endif()
   endif()
   set(${xsimd_include} "${NORMA_XSIMD_INCLUDE_DIR}" PARENT_SCOPE)
 

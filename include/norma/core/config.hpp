@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cassert>
+#include <cfloat>
 
 #define NORMA_VERSION_MAJOR 0
 #define NORMA_VERSION_MINOR 1
@@ -11,6 +12,11 @@
     defined(__RECIPROCAL_MATH__)
 #error \
     "norma: -ffast-math and its parts (-funsafe-math-optimizations, -fassociative-math, -freciprocal-math, -ffinite-math-only) reorder sums and lose NaN; norma promises bits and accuracy, compile without them"
+#endif
+
+#if FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16
+#error \
+    "norma: this target computes float or double in more digits than they have (FLT_EVAL_METHOD), and norma promises bits; on 32-bit x86 compile with -msse2 -mfpmath=sse"
 #endif
 
 /// Precondition check of plain accessors; follows NDEBUG unless the user defines it.
@@ -34,6 +40,13 @@
 #define NORMA_NOINLINE
 #endif
 
+// Kernels are written for x86 with SSE2 and what came after it, and for 64-bit ARM. Everywhere else, and where NORMA_PORTABLE is defined,
+// they are compiled for the register in standard C++ (simd/portable_pack.hpp). By processor: emscripten's -msse2 defines __SSE2__, too.
+#if !defined(NORMA_PORTABLE) && !((defined(__x86_64__) || defined(__i386__)) && defined(__SSE2__)) && !defined(_M_X64) && \
+    !(defined(__aarch64__) && defined(__ARM_NEON) && !defined(__AARCH64EB__))
+#define NORMA_PORTABLE
+#endif
+
 // Two translation units with different -m flags may meet in one program. Everything that could hold vector code therefore
 // lives in an inline namespace named after the instruction set, so that the linker never merges an AVX body into an SSE2 half.
 // What must be one type across such units (TensorView, ShapeError, executors) stays outside and is force-inlined.
@@ -41,7 +54,7 @@
 #define NORMA_ISA avx512
 #elif defined(__AVX512F__)
 #define NORMA_ISA avx512f
-#elif defined(__AVX2__) && defined(__FMA__)
+#elif defined(__AVX2__) && (defined(__FMA__) || defined(_MSC_VER))  // of which Microsoft's /arch:AVX2 stands for both
 #define NORMA_ISA avx2_fma
 #elif defined(__AVX2__)
 #define NORMA_ISA avx2
@@ -56,7 +69,7 @@
 #elif defined(__aarch64__)
 #define NORMA_ISA neon64
 #else
-#define NORMA_ISA generic
+#define NORMA_ISA standard
 #endif
 
 #define NORMA_JOIN_TOKENS(a, b) a##b
@@ -64,15 +77,24 @@
 #define NORMA_TEXT_OF(a) #a
 #define NORMA_TEXT(a) NORMA_TEXT_OF(a)
 
-#if NORMA_EXCEPTIONS
-#define NORMA_ISA_NAMESPACE NORMA_ISA
+// The portable register is compiled to whatever instructions there are: its namespace says both.
+#if defined(NORMA_PORTABLE)
+#define NORMA_REGISTER generic
+#define NORMA_REGISTER_NAMESPACE NORMA_JOIN(generic_on_, NORMA_ISA)
 #else
-#define NORMA_ISA_NAMESPACE NORMA_JOIN(NORMA_ISA, _no_exceptions)
+#define NORMA_REGISTER NORMA_ISA
+#define NORMA_REGISTER_NAMESPACE NORMA_ISA
+#endif
+#if NORMA_EXCEPTIONS
+#define NORMA_ISA_NAMESPACE NORMA_REGISTER_NAMESPACE
+#else
+#define NORMA_ISA_NAMESPACE NORMA_JOIN(NORMA_REGISTER_NAMESPACE, _no_exceptions)
 #endif
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
-/// Name of the instruction set this translation unit's kernels are compiled for ("sse2", "avx2_fma", "avx512", ...).
-constexpr const char* instruction_set() noexcept { return NORMA_TEXT(NORMA_ISA); }
+/// Name of the instruction set this translation unit's kernels are written for ("sse2", "avx2_fma", "avx512", ...); "generic" for the
+/// portable register.
+constexpr const char* instruction_set() noexcept { return NORMA_TEXT(NORMA_REGISTER); }
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE
