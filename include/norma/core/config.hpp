@@ -30,12 +30,16 @@
 #define NORMA_EXCEPTIONS 0
 #endif
 
+// What compilers other than GCC and clang do without: they inline, and lay out cold code, as they please. NORMA_INLINE_LAMBDA stands behind
+// a lambda's parameters, where standard attributes would mean its type.
 #if defined(__GNUC__)
 #define NORMA_INLINE [[gnu::always_inline]] inline
+#define NORMA_INLINE_LAMBDA __attribute__((always_inline))
 #define NORMA_COLD [[gnu::cold, gnu::noinline]]
 #define NORMA_NOINLINE [[gnu::noinline]]
 #else
 #define NORMA_INLINE inline
+#define NORMA_INLINE_LAMBDA
 #define NORMA_COLD
 #define NORMA_NOINLINE
 #endif

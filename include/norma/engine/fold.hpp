@@ -72,12 +72,11 @@ struct FoldedTile {
   template <class Term>
   NORMA_INLINE void add(bool one_chain, index_t i, index_t n, const A* pivots, const std::array<double*, Term::sums>& sums) const {
     tile.pass = std::is_same_v<Term, SumTerm> && pass == Pass::fold ? Pass::probe : pass;
-    sweep.each_cells(
-        tile, 0, tile.count, i, n, scale, true, [&](const auto& cells, auto& tensor, index_t first) __attribute__((always_inline)) {
-          std::array<double*, Term::sums> to;
-          for (std::size_t s = 0; s < Term::sums; ++s) to[s] = sums[s] + first;
-          sum_cells<Term>(cells, one_chain, n, tensor[0], pivots + first, to);
-        });
+    sweep.each_cells(tile, 0, tile.count, i, n, scale, true, [&](const auto& cells, auto& tensor, index_t first) NORMA_INLINE_LAMBDA {
+      std::array<double*, Term::sums> to;
+      for (std::size_t s = 0; s < Term::sums; ++s) to[s] = sums[s] + first;
+      sum_cells<Term>(cells, one_chain, n, tensor[0], pivots + first, to);
+    });
   }
 };
 
@@ -86,7 +85,7 @@ NORMA_INLINE void fold_cells_of(const Tile& tile, index_t size, const MomentColu
   const index_t cells = tile.count();
   alignas(64) double sums[2][tile_lanes<A>], of_block[2][tile_lanes<A>];
   const bool chain = tile.chain();
-  const auto add = [&](index_t i, index_t n, double(&to)[2][tile_lanes<A>]) __attribute__((always_inline)) {
+  const auto add = [&](index_t i, index_t n, double(&to)[2][tile_lanes<A>]) NORMA_INLINE_LAMBDA {
     if constexpr (Term::sums == 2) {
       tile.template add<Term>(chain, i, n, columns.chunk_pivot, {to[0], to[1]});
     } else {

@@ -127,7 +127,7 @@ struct Rows {
   NORMA_INLINE void each_step_of_map(index_t n, index_t head, bool twice, F&& f) const {
     constexpr index_t W = pack_size<T>;
     twice = twice && n >= W;
-    const auto part = [&](index_t i, index_t overlapping, index_t count) __attribute__((always_inline)) {
+    const auto part = [&](index_t i, index_t overlapping, index_t count) NORMA_INLINE_LAMBDA {
       if (count == 0) return;
       if (twice) {
         f(overlapping, One());

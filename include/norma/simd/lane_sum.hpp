@@ -20,7 +20,7 @@ struct LaneSum {
 
   /// Called by hand and not by a constructor: constructors of an array run in a loop, which would put the registers into memory.
   NORMA_INLINE void clear() {
-    unroll<lane_packs<T>>([&](auto k) __attribute__((always_inline)) { packs[k] = Pack<T>(T(0)); });
+    unroll<lane_packs<T>>([&](auto k) NORMA_INLINE_LAMBDA { packs[k] = Pack<T>(T(0)); });
   }
 };
 

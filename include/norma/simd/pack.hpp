@@ -50,7 +50,7 @@ inline constexpr int pack_size = static_cast<int>(Pack<T>::size);
 /// Calls f(0), f(1), ... f(N - 1) with compile-time indices: the loops over registers, unrolled at every optimisation level.
 template <int N, class F>
 NORMA_INLINE void unroll(F&& f) {
-  [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) { (f(std::integral_constant<int, I>()), ...); }
+  [&]<int... I>(std::integer_sequence<int, I...>) NORMA_INLINE_LAMBDA { (f(std::integral_constant<int, I>()), ...); }
   (std::make_integer_sequence<int, N>());
 }
 
