@@ -1,6 +1,6 @@
 # The same bits on every width: output_hash.cpp is compiled for this machine and for plain AVX2, and what the programs print is compared. What
 # the library fuses is not the compiler's choice: one of the two may fuse, the other may not. Types that are mixed go through the same kernels:
-# plain ones stand for them. What the AVX2 one prints stays in hash/RIGHT.txt, for the builds of platform_hash.cmake.
+# plain ones stand for them.
 
 if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   norma_add_skipped_test(properties.avx2_and_avx512_same_bits "this is no x86-64 machine")
@@ -25,5 +25,5 @@ else()
 endif()
 add_test(NAME ${test}
          COMMAND ${CMAKE_COMMAND} "-DLEFT=$<TARGET_FILE:norma_output_hash_native>" "-DRIGHT=$<TARGET_FILE:norma_output_hash_avx2>"
-                 "-DSCRATCH=${CMAKE_CURRENT_BINARY_DIR}/hash" -P "${PROJECT_SOURCE_DIR}/tests/properties/compare_hashes.cmake")
+                 "-DSCRATCH=${CMAKE_CURRENT_BINARY_DIR}/${test}" -P "${PROJECT_SOURCE_DIR}/tests/properties/compare_hashes.cmake")
 set_tests_properties(${test} PROPERTIES LABELS build TIMEOUT 600)
