@@ -3,6 +3,7 @@
 option(NORMA_TEST_EACH_CASE "Each case of a test program is a CTest case of its own; off: each suite (each property of each norm) is one" OFF)
 set(NORMA_TEST_FOLDERS "core;simd;stats;kernels;engine;doors;weights;interop;api;properties" CACHE STRING "Which folders of the numeric tests to build")
 
+set(norma_test_libraries GTest::gtest OpenMP::OpenMP_CXX)
 include(subjects.cmake)
 norma_add_subjects(norma_test_subjects)
 target_compile_options(norma_test_subjects_engine PRIVATE ${NORMA_TEST_KERNEL_OPTIONS})
