@@ -184,8 +184,9 @@ NORMA_NOINLINE void backward_sum_cells(const Cells& cells, bool one_chain, index
       fold_chains<2, T, Group::registers>(one_chain, n, sum, [&](index_t k, index_t step, auto& of_chain) NORMA_INLINE_LAMBDA {
         Group every = group;
         every.element_step = step;
+        const GradientRun<T> of_lanes = gradient.from(group.sums_of_element(k) + cell % lanes<T>);
         backward_fold<Weighted, Gradients>(every, (n - k + step - 1) / step, dy_of_group.every(k, step), x_of_group.every(k, step),
-                                           c.from(cell), weights.from(k), gradient.from(group.sums_of_element(k)), of_chain);
+                                           c.from(cell), weights.from(k), of_lanes, of_chain);
       });
     } else {
       backward_fold<Weighted, Gradients>(group, n, dy_of_group, x_of_group, c.from(cell), weights, gradient, sum);

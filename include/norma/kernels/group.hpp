@@ -171,7 +171,7 @@ struct Lanes {
   NORMA_INLINE Pack<T> of_element(const Mask&, const T* numbers, index_t step, index_t t, int) const {
     return Pack<T>(numbers[step * t * element_step]);
   }
-  /// lanes<T> for each element: set p is added in lane p mod lanes<T>.
+  /// lanes<T> for each element: set p of some cells is added in lane p mod lanes<T>, of which a group knows the first.
   NORMA_INLINE index_t sums_of_element(index_t t) const { return t * element_step * lanes<T>; }
 
   template <class F>
