@@ -3,38 +3,8 @@
 option(NORMA_TEST_EACH_CASE "Each case of a test program is a CTest case of its own; off: each suite (each property of each norm) is one" OFF)
 set(NORMA_TEST_FOLDERS "core;simd;stats;kernels;engine;doors;weights;interop;api;properties" CACHE STRING "Which folders of the numeric tests to build")
 
-# Kernels are tested as users compile them, and what computes for minutes is worth seconds of compilation; the rest of the tests is not.
-set(NORMA_TEST_KERNEL_OPTIONS "" CACHE STRING "Flags of what compiles the engine and references, in addition to those of all tests")
-
-# References, tensors, comparisons: nothing of it knows an instruction set.
-file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/support/*.cpp")
-list(FILTER sources EXCLUDE REGEX "/property\\.cpp$")
-add_library(norma_test_support STATIC ${sources})
-norma_program_settings(norma_test_support)
-target_compile_options(norma_test_support PRIVATE ${NORMA_TEST_KERNEL_OPTIONS})
-target_include_directories(norma_test_support PUBLIC "${PROJECT_SOURCE_DIR}/tests")
-target_link_libraries(norma_test_support PUBLIC GTest::gtest OpenMP::OpenMP_CXX)
-
-# norma_add_subjects(name [PLAIN_TYPES] [ARCH flag...]): the norms under test, compiled for one instruction set; with PLAIN_TYPES x, y and
-# parameters are all float or all double. Here alone the properties and oracles compile the library; the engine is a library of its own,
-# <name>_engine.
-file(GLOB subject_sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/subjects/*.cpp")
-function(norma_add_subjects target)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "PLAIN_TYPES" "" "ARCH")
-  set(engine_sources ${subject_sources})
-  list(FILTER engine_sources INCLUDE REGEX "/engine_[a-z0-9]+\\.cpp$")
-  list(REMOVE_ITEM subject_sources ${engine_sources})
-  add_library(${target}_engine STATIC ${engine_sources})
-  add_library(${target} STATIC ${subject_sources})
-  foreach(library IN ITEMS ${target}_engine ${target})
-    norma_program_settings(${library} ${ARGN})
-    target_include_directories(${library} PUBLIC "${PROJECT_SOURCE_DIR}/tests")
-    target_link_libraries(${library} PUBLIC OpenMP::OpenMP_CXX)
-    target_compile_definitions(${library} PRIVATE $<$<BOOL:${arg_PLAIN_TYPES}>:NORMA_TEST_PLAIN_TYPES>)
-  endforeach()
-  target_link_libraries(${target} PUBLIC ${target}_engine norma_test_support)
-endfunction()
-
+set(norma_test_libraries GTest::gtest OpenMP::OpenMP_CXX)
+include(subjects.cmake)
 norma_add_subjects(norma_test_subjects)
 target_compile_options(norma_test_subjects_engine PRIVATE ${NORMA_TEST_KERNEL_OPTIONS})
 # What many files begin with is read once: with all of norma for what compiles its norms, without for the rest, which a change of norma then
@@ -112,4 +82,11 @@ if("numeric" IN_LIST NORMA_TEST_GROUPS)
     endif()
     norma_register_suites(${target} ${folder}.)
   endforeach()
+
+  # The unit tests of simd/ once more, for the portable register, compiled without -m flags: here it fuses by arithmetic.
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/simd/*_test.cpp")
+  add_executable(norma_portable_tests ${sources})
+  norma_program_settings(norma_portable_tests ARCH -DNORMA_PORTABLE)
+  target_link_libraries(norma_portable_tests PRIVATE norma_test_support GTest::gtest GTest::gtest_main)
+  norma_register_suites(norma_portable_tests portable.)
 endif()

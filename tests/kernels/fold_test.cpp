@@ -153,5 +153,27 @@ TYPED_TEST(FoldGroups, ChainsAddOneElementAfterTheOther) {
   }
 }
 
+/// Whatever the registers hold: it decides in which order the gradients of many sets are added.
+TYPED_TEST(FoldGroups, SetsAcrossLanesAddTheirGradientsInTheLaneOfTheirNumber) {
+  using T = TypeParam;
+  constexpr index_t lanes = norma::lanes<T>, n = 2;
+  for (index_t count = 1; count <= 128; ++count) {
+    const std::vector<T> dy = small_integers<T>(static_cast<std::size_t>(n * count) + 64, 40), zeros(256, T(0));
+    std::vector<T> weight_gradient(n * lanes + 64, T(0)), bias_gradient = weight_gradient;
+    alignas(64) double g[256] = {}, g_x_hat[256] = {};
+    const norma::Coefficients<T> c{zeros.data(), zeros.data(), zeros.data()};
+    const typename norma::LaneCells<T>::template Of<const T> tensor{dy.data(), count};
+    const norma::GradientRun<T> gradient{weight_gradient.data(), bias_gradient.data()};
+    norma::backward_sum_cells<false, true>(norma::LaneCells<T>{count}, n, tensor, tensor, c, norma::ElementWeight<T>{zeros.data(), 0, T(0)},
+                                           gradient, g, g_x_hat);
+    std::vector<T> expected(bias_gradient.size(), T(0));
+    for (index_t t = 0; t < n; ++t) {
+      for (index_t p = 0; p < count; ++p)
+        expected[static_cast<std::size_t>(t * lanes + p % lanes)] += dy[static_cast<std::size_t>(t * count + p)];
+    }
+    ASSERT_EQ(bias_gradient, expected) << count << " sets";
+  }
+}
+
 }  // namespace
 }  // namespace norma_test

@@ -18,10 +18,17 @@
 #endif
 
 #include <cassert>
+#include <cfloat>
 
 #define NORMA_VERSION_MAJOR 0
 #define NORMA_VERSION_MINOR 1
 #define NORMA_VERSION_PATCH 0
+
+#if FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16
+#error \
+    "norma: this target computes float or double in more digits than they have (FLT_EVAL_METHOD), and norma promises bits; on 32-bit x86 compile with -msse2 -mfpmath=sse"
+#include NORMA_STOP
+#endif
 
 /// Precondition check of plain accessors; follows NDEBUG unless the user defines it.
 #ifndef NORMA_ASSERT
@@ -34,14 +41,25 @@
 #define NORMA_EXCEPTIONS 0
 #endif
 
+// What compilers other than GCC and clang do without: they inline, and lay out cold code, as they please. NORMA_INLINE_LAMBDA stands behind
+// a lambda's parameters, where standard attributes would mean its type.
 #if defined(__GNUC__)
 #define NORMA_INLINE [[gnu::always_inline]] inline
+#define NORMA_INLINE_LAMBDA __attribute__((always_inline))
 #define NORMA_COLD [[gnu::cold, gnu::noinline]]
 #define NORMA_NOINLINE [[gnu::noinline]]
 #else
 #define NORMA_INLINE inline
+#define NORMA_INLINE_LAMBDA
 #define NORMA_COLD
 #define NORMA_NOINLINE
+#endif
+
+// Kernels are written for x86 with SSE2 and what came after it, and for 64-bit ARM. Everywhere else, and where NORMA_PORTABLE is defined,
+// they are compiled for the register in standard C++ (simd/portable_pack.hpp). By processor: emscripten's -msse2 defines __SSE2__, too.
+#if !defined(NORMA_PORTABLE) && !((defined(__x86_64__) || defined(__i386__)) && defined(__SSE2__)) && !defined(_M_X64) && \
+    !(defined(__aarch64__) && defined(__ARM_NEON) && !defined(__AARCH64EB__))
+#define NORMA_PORTABLE
 #endif
 
 // Two translation units with different -m flags may meet in one program. Everything that could hold vector code therefore
@@ -51,7 +69,7 @@
 #define NORMA_ISA avx512
 #elif defined(__AVX512F__)
 #define NORMA_ISA avx512f
-#elif defined(__AVX2__) && defined(__FMA__)
+#elif defined(__AVX2__) && (defined(__FMA__) || defined(_MSC_VER))  // of which Microsoft's /arch:AVX2 stands for both
 #define NORMA_ISA avx2_fma
 #elif defined(__AVX2__)
 #define NORMA_ISA avx2
@@ -66,7 +84,7 @@
 #elif defined(__aarch64__)
 #define NORMA_ISA neon64
 #else
-#define NORMA_ISA generic
+#define NORMA_ISA standard
 #endif
 
 #define NORMA_JOIN_TOKENS(a, b) a##b
@@ -74,17 +92,26 @@
 #define NORMA_TEXT_OF(a) #a
 #define NORMA_TEXT(a) NORMA_TEXT_OF(a)
 
-#if NORMA_EXCEPTIONS
-#define NORMA_ISA_NAMESPACE NORMA_ISA
+// The portable register is compiled to whatever instructions there are: its namespace says both.
+#if defined(NORMA_PORTABLE)
+#define NORMA_REGISTER generic
+#define NORMA_REGISTER_NAMESPACE NORMA_JOIN(generic_on_, NORMA_ISA)
 #else
-#define NORMA_ISA_NAMESPACE NORMA_JOIN(NORMA_ISA, _no_exceptions)
+#define NORMA_REGISTER NORMA_ISA
+#define NORMA_REGISTER_NAMESPACE NORMA_ISA
+#endif
+#if NORMA_EXCEPTIONS
+#define NORMA_ISA_NAMESPACE NORMA_REGISTER_NAMESPACE
+#else
+#define NORMA_ISA_NAMESPACE NORMA_JOIN(NORMA_REGISTER_NAMESPACE, _no_exceptions)
 #endif
 
 /// Normalization layers on strided tensors, forward and backward. What could hold vector code is in an inline namespace named after the
 /// instruction set.
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
-/// Name of the instruction set this translation unit's kernels are compiled for ("sse2", "avx2_fma", "avx512", ...).
-constexpr const char* instruction_set() noexcept { return NORMA_TEXT(NORMA_ISA); }
+/// Name of the instruction set this translation unit's kernels are written for ("sse2", "avx2_fma", "avx512", ...); "generic" for the
+/// portable register.
+constexpr const char* instruction_set() noexcept { return NORMA_TEXT(NORMA_REGISTER); }
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -43,7 +43,8 @@ template <>
 struct ElementOf<std::int8_t> {
   static constexpr ElementType type = ElementType::i8;
 };
-#if defined(__FLT16_MANT_DIG__)
+// g++ before 13 describes _Float16 on ARM, but has it in C only.
+#if defined(__FLT16_MANT_DIG__) && !(defined(__ARM_ARCH) && !defined(__clang__) && __GNUC__ < 13)
 template <>
 struct ElementOf<_Float16> {
   static constexpr ElementType type = ElementType::f16;

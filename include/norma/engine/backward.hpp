@@ -109,16 +109,15 @@ class Backward {
     weight_.template each<block_length>(
         fold_.way(), first, count, size, block_length,
         [&](index_t begin, index_t end, index_t i, index_t n, const ElementWeight<A>(&weight)[1]) {
-          fold_.each_cells(
-              tile, begin, end, i, n, A(1), true, [&](const auto& of_group, auto& tensor, index_t cell) __attribute__((always_inline)) {
-                with_bool(weighted_, [&](auto weighted) {
-                  with_bool(gradient.weight != nullptr, [&](auto gradients) {
-                    backward_sum_cells<weighted.value, gradients.value>(of_group, n, tensor[0], tensor[1], c.from(cell), weight[0],
-                                                                        gradient.from(i * of_group.sums_per_element), sums.sum[0] + cell,
-                                                                        sums.sum[1] + cell);
-                  });
-                });
+          fold_.each_cells(tile, begin, end, i, n, A(1), true, [&](const auto& of_group, auto& tensor, index_t cell) NORMA_INLINE_LAMBDA {
+            with_bool(weighted_, [&](auto weighted) {
+              with_bool(gradient.weight != nullptr, [&](auto gradients) {
+                backward_sum_cells<weighted.value, gradients.value>(of_group, n, tensor[0], tensor[1], c.from(cell), weight[0],
+                                                                    gradient.from(i * of_group.sums_per_element), sums.sum[0] + cell,
+                                                                    sums.sum[1] + cell);
               });
+            });
+          });
         });
     add_to_sets(piece, table, first, count, sums);
   }
@@ -197,17 +196,16 @@ class Backward {
     weight_.template each<MapSweep::length>(
         map_.way(), first, count, size, map_.step(count, size, weight_.stage()),
         [&](index_t begin, index_t end, index_t i, index_t n, const ElementWeight<A>(&weight)[1]) {
-          map_.each_cells(
-              tile, begin, end, i, n, A(1), together, [&](const auto& cells, auto& tensor, index_t cell) __attribute__((always_inline)) {
-                const auto run = [&](auto weighted, auto is_far, auto adds) __attribute__((always_inline)) {
-                  backward_map_cells<weighted.value, is_far.value, adds.value>(cells, n, tensor[0], tensor[1], tensor[2], c.from(cell),
-                                                                               d.from(cell), weight[0], far_memory);
-                };
-                with_bool(weighted_, [&](auto weighted) {
-                  if (call_.adds) return run(weighted, std::false_type(), std::true_type());
-                  with_bool(far_memory.present(), [&](auto is_far) { run(weighted, is_far, std::false_type()); });
-                });
-              });
+          map_.each_cells(tile, begin, end, i, n, A(1), together, [&](const auto& cells, auto& tensor, index_t cell) NORMA_INLINE_LAMBDA {
+            const auto run = [&](auto weighted, auto is_far, auto adds) NORMA_INLINE_LAMBDA {
+              backward_map_cells<weighted.value, is_far.value, adds.value>(cells, n, tensor[0], tensor[1], tensor[2], c.from(cell),
+                                                                           d.from(cell), weight[0], far_memory);
+            };
+            with_bool(weighted_, [&](auto weighted) {
+              if (call_.adds) return run(weighted, std::false_type(), std::true_type());
+              with_bool(far_memory.present(), [&](auto is_far) { run(weighted, is_far, std::false_type()); });
+            });
+          });
         });
   }
 

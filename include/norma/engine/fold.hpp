@@ -107,12 +107,11 @@ struct FoldedTile {
   template <class Term>
   NORMA_INLINE void add(index_t i, index_t n, const CellTable<A>& columns, const std::array<double*, Term::sums>& sums) const {
     if (chains()) return add_chains<Term>(i, n, columns, sums);
-    sweep.each_cells(
-        tile, 0, tile.count, i, n, scale, true, [&](const auto& cells, auto& tensor, index_t first) __attribute__((always_inline)) {
-          std::array<double*, Term::sums> to;
-          for (std::size_t s = 0; s < Term::sums; ++s) to[s] = sums[s] + first;
-          sum_cells<Term>(cells, n, tensor[0], columns.chunk_pivot + first, to);
-        });
+    sweep.each_cells(tile, 0, tile.count, i, n, scale, true, [&](const auto& cells, auto& tensor, index_t first) NORMA_INLINE_LAMBDA {
+      std::array<double*, Term::sums> to;
+      for (std::size_t s = 0; s < Term::sums; ++s) to[s] = sums[s] + first;
+      sum_cells<Term>(cells, n, tensor[0], columns.chunk_pivot + first, to);
+    });
   }
 
  private:

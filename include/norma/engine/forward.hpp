@@ -214,15 +214,14 @@ class Forward {
     affine_.template each<MapSweep::length>(
         sweep.way(), tile.first, tile.count, size, sweep.step(tile.count, size, affine_.stage()),
         [&](index_t begin, index_t end, index_t i, index_t n, const ElementWeight<A>(&numbers)[2]) {
-          sweep.each_cells(
-              tile, begin, end, i, n, scale, together, [&](const auto& cells, auto& tensor, index_t cell) __attribute__((always_inline)) {
-                with_per_element(per_element, [&](auto kind) {
-                  with_bool(far_memory.present(), [&](auto is_far) {
-                    norma::map_cells<kind.value, is_far.value>(cells, n, tensor[0], tensor[1], c.from(cell), numbers[0], numbers[1],
-                                                               far_memory);
-                  });
-                });
+          sweep.each_cells(tile, begin, end, i, n, scale, together, [&](const auto& cells, auto& tensor, index_t cell) NORMA_INLINE_LAMBDA {
+            with_per_element(per_element, [&](auto kind) {
+              with_bool(far_memory.present(), [&](auto is_far) {
+                norma::map_cells<kind.value, is_far.value>(cells, n, tensor[0], tensor[1], c.from(cell), numbers[0], numbers[1],
+                                                           far_memory);
               });
+            });
+          });
         });
   }
 

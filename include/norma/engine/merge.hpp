@@ -8,7 +8,7 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 /// Merges the moments of cells [first, first + count) of a tile, n elements each, into the sets that they belong to.
 template <class A>
 inline void merge_cells(const CellTable<A>& cells, index_t first, double n, const index_t* set, index_t count, SetTable<A>& table) {
-  const auto merge_at = [&]<class V>(index_t i, V, auto&& get, auto&& put) __attribute__((always_inline)) {
+  const auto merge_at = [&]<class V>(index_t i, V, auto&& get, auto&& put) NORMA_INLINE_LAMBDA {
     const index_t s = set[i];
     const double before = table.merged[s] * n;
     Moments<V> cell{n, get(cells.mean + first + i), get(cells.m2 + first + i)};

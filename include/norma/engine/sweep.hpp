@@ -143,11 +143,10 @@ class Sweep {
     const index_t most = step(tile.count, n, false);
     for (index_t e = 0, elements; e < n; e += elements) {
       elements = n - e < most ? n - e : most;
-      each_cells(
-          tile, 0, tile.count, i + e, elements, scale,
-          false, [&]<class Cells>(const Cells& cells, auto& tensor, index_t first) __attribute__((always_inline)) {
-            if constexpr (std::is_same_v<Cells, LaneCells<A>>) f(cells, elements, tensor, first);
-          });
+      each_cells(tile, 0, tile.count, i + e, elements, scale, false,
+                 [&]<class Cells>(const Cells& cells, auto& tensor, index_t first) NORMA_INLINE_LAMBDA {
+                   if constexpr (std::is_same_v<Cells, LaneCells<A>>) f(cells, elements, tensor, first);
+                 });
     }
   }
 

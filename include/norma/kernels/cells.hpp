@@ -41,7 +41,7 @@ struct RowCells {
   /// f(group, first cell, first element, elements): groups from end to end.
   template <int Several, int Few, class F>
   NORMA_INLINE void each_strip(index_t n, F&& f) const {
-    each_group([&](auto group, index_t cell) __attribute__((always_inline)) { f(group, cell, index_t{0}, n); });
+    each_group([&](auto group, index_t cell) NORMA_INLINE_LAMBDA { f(group, cell, index_t{0}, n); });
   }
 };
 

@@ -18,20 +18,19 @@ template <class Term, class Group, class X, class T>
 NORMA_INLINE void fold(const Group& group, index_t n, X x, const T* pivots, GroupSums<Term::sums, Group::registers, T>& sum) {
   constexpr int J = Group::registers;
   Pack<T> pivot[J];
-  unroll<J>([&](auto j) __attribute__((always_inline)) { pivot[j] = Group::of_set(pivots, j); });
-  group.each_step(
-      n, [&](index_t t, auto mask) __attribute__((always_inline)) {
-        unroll<J>([&](auto j) __attribute__((always_inline)) {
-          constexpr int part = Group::part(j);
-          if (!has<T>(mask, part)) return;
-          const Pack<T> value = keep(mask, part, Term::value(load<T>(mask, part, x.at(j, t)), pivot[j]));
-          if constexpr (Term::sums == 1) {
-            Term::add(value, {&sum[0][j]});
-          } else {
-            Term::add(value, {&sum[0][j], &sum[1][j]});
-          }
-        });
-      });
+  unroll<J>([&](auto j) NORMA_INLINE_LAMBDA { pivot[j] = Group::of_set(pivots, j); });
+  group.each_step(n, [&](index_t t, auto mask) NORMA_INLINE_LAMBDA {
+    unroll<J>([&](auto j) NORMA_INLINE_LAMBDA {
+      constexpr int part = Group::part(j);
+      if (!has<T>(mask, part)) return;
+      const Pack<T> value = keep(mask, part, Term::value(load<T>(mask, part, x.at(j, t)), pivot[j]));
+      if constexpr (Term::sums == 1) {
+        Term::add(value, {&sum[0][j]});
+      } else {
+        Term::add(value, {&sum[0][j], &sum[1][j]});
+      }
+    });
+  });
 }
 
 /// Weights of elements: `step` apart, 1 or 0; `offset` is added to each.
@@ -60,7 +59,7 @@ NORMA_INLINE void backward_fold(const Group& group, index_t n, X dy, X x, const 
                                 const GradientRun<T>& gradient, GroupSums<2, Group::registers, T>& sum) {
   constexpr int J = Group::registers, E = Group::elements, G = J < lane_packs<T> ? J : lane_packs<T>;
   Pack<T> mean[J], rstd[J], shift[J];
-  unroll<J>([&](auto j) __attribute__((always_inline)) {
+  unroll<J>([&](auto j) NORMA_INLINE_LAMBDA {
     mean[j] = Group::of_set(c.mean, j);
     rstd[j] = Group::of_set(c.rstd, j);
     shift[j] = Group::of_set(c.shift, j);
@@ -68,47 +67,45 @@ NORMA_INLINE void backward_fold(const Group& group, index_t n, X dy, X x, const 
   const Pack<T> offset(weights.offset);
   const T* const numbers = weights.numbers;  // copies: a store could change what is read through a reference
   T *const of_weight = gradient.weight, *const of_bias = gradient.bias;
-  group.each_step(
-      n, [&](index_t t, auto mask) __attribute__((always_inline)) {
-        Pack<T> weight[E], weight_gradient[G], bias_gradient[G];
-        if constexpr (Weighted) {
-          unroll<E>([&](auto e)
-                        __attribute__((always_inline)) { weight[e] = group.of_element(mask, numbers, weights.step, t, e) + offset; });
-        }
-        if constexpr (Gradients) {
-          unroll<G>([&](auto k) __attribute__((always_inline)) {
-            weight_gradient[k] = load(of_weight + group.sums_of_element(t) + k * pack_size<T>);
-            bias_gradient[k] = load(of_bias + group.sums_of_element(t) + k * pack_size<T>);
-          });
-        }
-        unroll<J>([&](auto j) __attribute__((always_inline)) {
-          constexpr int part = Group::part(j);
-          if (!has<T>(mask, part)) return;
-          const Pack<T> upstream = load<T>(mask, part, dy.at(j, t));
-          const Pack<T> normalized = keep(mask, part, x_hat(load<T>(mask, part, x.at(j, t)), mean[j], rstd[j], shift[j]));
-          const Pack<T> g = Weighted ? keep(mask, part, mul(upstream, weight[Group::element(j)])) : upstream;
-          sum[0][j] = sum[0][j] + g;
-          sum[1][j] = fma(g, normalized, sum[1][j]);
-          if constexpr (Gradients) {
-            weight_gradient[j % G] = fma(upstream, normalized, weight_gradient[j % G]);
-            bias_gradient[j % G] = bias_gradient[j % G] + upstream;
-          }
-        });
-        if constexpr (Gradients) {
-          unroll<G>([&](auto k) __attribute__((always_inline)) {
-            store(of_weight + group.sums_of_element(t) + k * pack_size<T>, weight_gradient[k]);
-            store(of_bias + group.sums_of_element(t) + k * pack_size<T>, bias_gradient[k]);
-          });
-        }
+  group.each_step(n, [&](index_t t, auto mask) NORMA_INLINE_LAMBDA {
+    Pack<T> weight[E], weight_gradient[G], bias_gradient[G];
+    if constexpr (Weighted) {
+      unroll<E>([&](auto e) NORMA_INLINE_LAMBDA { weight[e] = group.of_element(mask, numbers, weights.step, t, e) + offset; });
+    }
+    if constexpr (Gradients) {
+      unroll<G>([&](auto k) NORMA_INLINE_LAMBDA {
+        weight_gradient[k] = load(of_weight + group.sums_of_element(t) + k * pack_size<T>);
+        bias_gradient[k] = load(of_bias + group.sums_of_element(t) + k * pack_size<T>);
       });
+    }
+    unroll<J>([&](auto j) NORMA_INLINE_LAMBDA {
+      constexpr int part = Group::part(j);
+      if (!has<T>(mask, part)) return;
+      const Pack<T> upstream = load<T>(mask, part, dy.at(j, t));
+      const Pack<T> normalized = keep(mask, part, x_hat(load<T>(mask, part, x.at(j, t)), mean[j], rstd[j], shift[j]));
+      const Pack<T> g = Weighted ? keep(mask, part, mul(upstream, weight[Group::element(j)])) : upstream;
+      sum[0][j] = sum[0][j] + g;
+      sum[1][j] = fma(g, normalized, sum[1][j]);
+      if constexpr (Gradients) {
+        weight_gradient[j % G] = fma(upstream, normalized, weight_gradient[j % G]);
+        bias_gradient[j % G] = bias_gradient[j % G] + upstream;
+      }
+    });
+    if constexpr (Gradients) {
+      unroll<G>([&](auto k) NORMA_INLINE_LAMBDA {
+        store(of_weight + group.sums_of_element(t) + k * pack_size<T>, weight_gradient[k]);
+        store(of_bias + group.sums_of_element(t) + k * pack_size<T>, bias_gradient[k]);
+      });
+    }
+  });
 }
 
 /// to[s][r] += the sums of rows, each folded by the one tree of virtual lanes.
 template <std::size_t Sums, class T, int R>
 NORMA_INLINE void add_sums(const Rows<T, R>&, const GroupSums<Sums, R * lane_packs<T>, T>& sum, double* const (&to)[Sums]) {
-  unroll<static_cast<int>(Sums)>([&](auto s) __attribute__((always_inline)) {
+  unroll<static_cast<int>(Sums)>([&](auto s) NORMA_INLINE_LAMBDA {
     LaneSum<T> rows[R];
-    unroll<R * lane_packs<T>>([&](auto j) __attribute__((always_inline)) { rows[j / lane_packs<T>].packs[j % lane_packs<T>] = sum[s][j]; });
+    unroll<R * lane_packs<T>>([&](auto j) NORMA_INLINE_LAMBDA { rows[j / lane_packs<T>].packs[j % lane_packs<T>] = sum[s][j]; });
     double folded[R < 4 ? 4 : R];
     fold_trees(rows, folded);
     for (int r = 0; r < R; ++r) to[s][r] += folded[r];
@@ -118,17 +115,16 @@ NORMA_INLINE void add_sums(const Rows<T, R>&, const GroupSums<Sums, R * lane_pac
 template <std::size_t Sums, class T, int K>
 NORMA_INLINE void add_sums(const Lanes<T, K>&, const GroupSums<Sums, K, T>& sum, double* const (&to)[Sums]) {
   alignas(64) T numbers[K * pack_size<T>];
-  unroll<static_cast<int>(Sums)>([&](auto s) __attribute__((always_inline)) {
-    unroll<K>([&](auto j) __attribute__((always_inline)) { store(numbers + j * pack_size<T>, sum[s][j]); });
+  unroll<static_cast<int>(Sums)>([&](auto s) NORMA_INLINE_LAMBDA {
+    unroll<K>([&](auto j) NORMA_INLINE_LAMBDA { store(numbers + j * pack_size<T>, sum[s][j]); });
     for (int p = 0; p < K * pack_size<T>; p += pack_size<double>) store(to[s] + p, load(to[s] + p) + load_doubles(numbers + p));
   });
 }
 
 template <std::size_t Sums, int J, class T>
 NORMA_INLINE void clear(GroupSums<Sums, J, T>& sum) {
-  unroll<static_cast<int>(Sums)>([&](auto s) __attribute__((always_inline)) {
-    unroll<J>([&](auto j) __attribute__((always_inline)) { sum[s][j] = Pack<T>(T(0)); });
-  });
+  unroll<static_cast<int>(Sums)>([&](auto s)
+                                     NORMA_INLINE_LAMBDA { unroll<J>([&](auto j) NORMA_INLINE_LAMBDA { sum[s][j] = Pack<T>(T(0)); }); });
 }
 
 /// Sums of n elements of sets across lanes as if they were rows: virtual_lane(first, step, sum) adds elements first, first + step, ..., and
@@ -147,13 +143,12 @@ NORMA_INLINE void fold_virtual_lanes(index_t n, GroupSums<Sums, K, T>& sum, cons
     virtual_lane(lane, lanes<T>, sum);
     for (int pairs = k; (pairs & 1) != 0; pairs >>= 1) {
       --depth;
-      unroll<static_cast<int>(Sums)>([&](auto s) __attribute__((always_inline)) {
-        unroll<K>([&](auto j) __attribute__((always_inline)) { sum[s][j] = waiting[depth][s][j] + sum[s][j]; });
+      unroll<static_cast<int>(Sums)>([&](auto s) NORMA_INLINE_LAMBDA {
+        unroll<K>([&](auto j) NORMA_INLINE_LAMBDA { sum[s][j] = waiting[depth][s][j] + sum[s][j]; });
       });
     }
-    unroll<static_cast<int>(Sums)>([&](auto s) __attribute__((always_inline)) {
-      unroll<K>([&](auto j) __attribute__((always_inline)) { waiting[depth][s][j] = sum[s][j]; });
-    });
+    unroll<static_cast<int>(Sums)>(
+        [&](auto s) NORMA_INLINE_LAMBDA { unroll<K>([&](auto j) NORMA_INLINE_LAMBDA { waiting[depth][s][j] = sum[s][j]; }); });
     ++depth;
   }
 }
@@ -161,15 +156,14 @@ NORMA_INLINE void fold_virtual_lanes(index_t n, GroupSums<Sums, K, T>& sum, cons
 /// sums[s][i] += the s-th sum of Term over the n elements of the i-th of some cells, about its pivot.
 template <class Term, class Cells, class X, class T>
 NORMA_NOINLINE void sum_cells(const Cells& cells, index_t n, X x, const T* pivots, const std::array<double*, Term::sums>& sums) {
-  cells.each_group([&](auto group, index_t cell) __attribute__((always_inline)) {
+  cells.each_group([&](auto group, index_t cell) NORMA_INLINE_LAMBDA {
     using Group = decltype(group);
     GroupSums<Term::sums, Group::registers, T> sum = {};
     const auto of_group = x.of(group, cell);
     if constexpr (Group::across_lanes) {
-      fold_virtual_lanes<Term::sums, T, Group::registers>(
-          n, sum, [&](index_t k, index_t step, auto& of_lane) __attribute__((always_inline)) {
-            fold<Term>(group, (n - k + step - 1) / step, of_group.every(k, step), pivots + cell, of_lane);
-          });
+      fold_virtual_lanes<Term::sums, T, Group::registers>(n, sum, [&](index_t k, index_t step, auto& of_lane) NORMA_INLINE_LAMBDA {
+        fold<Term>(group, (n - k + step - 1) / step, of_group.every(k, step), pivots + cell, of_lane);
+      });
     } else {
       fold<Term>(group, n, of_group, pivots + cell, sum);
     }
@@ -183,18 +177,18 @@ NORMA_NOINLINE void sum_cells(const Cells& cells, index_t n, X x, const T* pivot
 template <bool Weighted, bool Gradients, class Cells, class X, class T>
 NORMA_NOINLINE void backward_sum_cells(const Cells& cells, index_t n, X dy, X x, const Coefficients<T>& c, const ElementWeight<T>& weights,
                                        const GradientRun<T>& gradient, double* g, double* g_x_hat) {
-  cells.each_group([&](auto group, index_t cell) __attribute__((always_inline)) {
+  cells.each_group([&](auto group, index_t cell) NORMA_INLINE_LAMBDA {
     using Group = decltype(group);
     GroupSums<2, Group::registers, T> sum = {};
     const auto dy_of_group = dy.of(group, cell), x_of_group = x.of(group, cell);
     if constexpr (Group::across_lanes) {
-      fold_virtual_lanes<2, T, Group::registers>(
-          n, sum, [&](index_t k, index_t step, auto& of_lane) __attribute__((always_inline)) {
-            Group every = group;
-            every.element_step = step;
-            backward_fold<Weighted, Gradients>(every, (n - k + step - 1) / step, dy_of_group.every(k, step), x_of_group.every(k, step),
-                                               c.from(cell), weights.from(k), gradient.from(group.sums_of_element(k)), of_lane);
-          });
+      fold_virtual_lanes<2, T, Group::registers>(n, sum, [&](index_t k, index_t step, auto& of_lane) NORMA_INLINE_LAMBDA {
+        Group every = group;
+        every.element_step = step;
+        const GradientRun<T> of_lanes = gradient.from(group.sums_of_element(k) + cell % lanes<T>);
+        backward_fold<Weighted, Gradients>(every, (n - k + step - 1) / step, dy_of_group.every(k, step), x_of_group.every(k, step),
+                                           c.from(cell), weights.from(k), of_lanes, of_lane);
+      });
     } else {
       backward_fold<Weighted, Gradients>(group, n, dy_of_group, x_of_group, c.from(cell), weights, gradient, sum);
     }
@@ -206,38 +200,35 @@ NORMA_NOINLINE void backward_sum_cells(const Cells& cells, index_t n, X dy, X x,
 /// chains go on where they were.
 template <int Several, int Few, std::size_t Sums, class T, class Add>
 NORMA_INLINE void continue_chains(const LaneCells<T>& cells, index_t n, const std::array<T*, Sums>& sums, const Add& add) {
-  cells.template each_strip<Several, Few>(
-      n, [&](auto group, index_t cell, index_t t, index_t elements) __attribute__((always_inline)) {
-        constexpr int J = decltype(group)::registers;
-        GroupSums<Sums, J, T> sum;
-        unroll<static_cast<int>(Sums)>([&](auto s) __attribute__((always_inline)) {
-          unroll<J>([&](auto j) __attribute__((always_inline)) { sum[s][j] = load(sums[s] + cell + j * pack_size<T>); });
-        });
-        add(group, cell, t, elements, sum);
-        unroll<static_cast<int>(Sums)>([&](auto s) __attribute__((always_inline)) {
-          unroll<J>([&](auto j) __attribute__((always_inline)) { store(sums[s] + cell + j * pack_size<T>, sum[s][j]); });
-        });
-      });
+  cells.template each_strip<Several, Few>(n, [&](auto group, index_t cell, index_t t, index_t elements) NORMA_INLINE_LAMBDA {
+    constexpr int J = decltype(group)::registers;
+    GroupSums<Sums, J, T> sum;
+    unroll<static_cast<int>(Sums)>([&](auto s) NORMA_INLINE_LAMBDA {
+      unroll<J>([&](auto j) NORMA_INLINE_LAMBDA { sum[s][j] = load(sums[s] + cell + j * pack_size<T>); });
+    });
+    add(group, cell, t, elements, sum);
+    unroll<static_cast<int>(Sums)>([&](auto s) NORMA_INLINE_LAMBDA {
+      unroll<J>([&](auto j) NORMA_INLINE_LAMBDA { store(sums[s] + cell + j * pack_size<T>, sum[s][j]); });
+    });
+  });
 }
 
 /// sums[s][i] += the s-th sum of Term over n elements of the i-th of some cells, one after the other in T, about its pivot.
 template <class Term, class X, class T>
 NORMA_NOINLINE void chain_cells(const LaneCells<T>& cells, index_t n, X x, const T* pivots, const std::array<T*, Term::sums>& sums) {
-  continue_chains<8, 2, Term::sums>(
-      cells, n, sums, [&](auto group, index_t cell, index_t t, index_t elements, auto& sum) __attribute__((always_inline)) {
-        fold<Term>(group, elements, x.of(group, cell, t), pivots + cell, sum);
-      });
+  continue_chains<8, 2, Term::sums>(cells, n, sums,
+                                    [&](auto group, index_t cell, index_t t, index_t elements, auto& sum)
+                                        NORMA_INLINE_LAMBDA { fold<Term>(group, elements, x.of(group, cell, t), pivots + cell, sum); });
 }
 
 /// The same with the sums of dy and of dy * x_hat.
 template <class X, class T>
 NORMA_NOINLINE void backward_chain_cells(const LaneCells<T>& cells, index_t n, X dy, X x, const Coefficients<T>& c,
                                          const std::array<T*, 2>& sums) {
-  continue_chains<4, 2, 2>(
-      cells, n, sums, [&](auto group, index_t cell, index_t t, index_t elements, auto& sum) __attribute__((always_inline)) {
-        backward_fold<false, false>(group, elements, dy.of(group, cell, t), x.of(group, cell, t), c.from(cell), ElementWeight<T>{},
-                                    GradientRun<T>{}, sum);
-      });
+  continue_chains<4, 2, 2>(cells, n, sums, [&](auto group, index_t cell, index_t t, index_t elements, auto& sum) NORMA_INLINE_LAMBDA {
+    backward_fold<false, false>(group, elements, dy.of(group, cell, t), x.of(group, cell, t), c.from(cell), ElementWeight<T>{},
+                                GradientRun<T>{}, sum);
+  });
 }
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

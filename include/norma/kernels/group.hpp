@@ -127,7 +127,7 @@ struct Rows {
   NORMA_INLINE void each_step_of_map(index_t n, index_t head, bool twice, F&& f) const {
     constexpr index_t W = pack_size<T>;
     twice = twice && n >= W;
-    const auto part = [&](index_t i, index_t overlapping, index_t count) __attribute__((always_inline)) {
+    const auto part = [&](index_t i, index_t overlapping, index_t count) NORMA_INLINE_LAMBDA {
       if (count == 0) return;
       if (twice) {
         f(overlapping, One());
@@ -171,7 +171,7 @@ struct Lanes {
   NORMA_INLINE Pack<T> of_element(const Mask&, const T* numbers, index_t step, index_t t, int) const {
     return Pack<T>(numbers[step * t * element_step]);
   }
-  /// lanes<T> for each element: set p is added in lane p mod lanes<T>.
+  /// lanes<T> for each element: set p of some cells is added in lane p mod lanes<T>, of which a group knows the first.
   NORMA_INLINE index_t sums_of_element(index_t t) const { return t * element_step * lanes<T>; }
 
   template <class F>
@@ -196,7 +196,7 @@ template <class T, int K, int Elements, bool Whole>
 struct Strip : Lanes<T, K> {
   template <class F>
   NORMA_INLINE void each_step(index_t, F&& f) const {
-    unroll<Elements>([&](auto t) __attribute__((always_inline)) {
+    unroll<Elements>([&](auto t) NORMA_INLINE_LAMBDA {
       if constexpr (Whole) {
         f(index_t{t}, Full());
       } else {

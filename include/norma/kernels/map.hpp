@@ -98,7 +98,7 @@ NORMA_INLINE void map(const Group& group, index_t n, X x, X y, const Coefficient
   constexpr int J = Group::registers, E = Group::elements;
   constexpr bool weighted = Parameters != PerElement::nothing, biased = Parameters == PerElement::weight_and_bias;
   Pack<T> mean[J], rstd[J], shift[J];
-  unroll<J>([&](auto j) __attribute__((always_inline)) {
+  unroll<J>([&](auto j) NORMA_INLINE_LAMBDA {
     mean[j] = Group::of_set(c.mean, j);
     rstd[j] = Group::of_set(c.rstd, j);
     shift[j] = Group::of_set(c.shift, j);
@@ -108,36 +108,34 @@ NORMA_INLINE void map(const Group& group, index_t n, X x, X y, const Coefficient
   const index_t weight_step = weights.step, bias_step = biases.step;
   Pack<T> one_bias(T(0));
   if constexpr (weighted && !biased) one_bias = Pack<T>(*of_bias);
-  group.each_step_of_map(
-      n, head_of(group, y, n), apart(group, x, y), [&](index_t t, auto mask) __attribute__((always_inline)) {
-        if constexpr (Far) read_ahead<T, Group>(x, t, far_memory.ahead[0]);
-        Pack<T> weight[E], bias[E];
-        if constexpr (weighted) {
-          unroll<E>([&](auto e) __attribute__((always_inline)) {
-            if (!has<T>(mask, e)) return;
-            weight[e] = group.of_element(mask, of_weight, weight_step, t, e) + offset;
-            bias[e] = biased ? group.of_element(mask, of_bias, bias_step, t, e) : one_bias;
-          });
-        }
-        unroll<J>([&](auto j) __attribute__((always_inline)) {
-          constexpr int part = Group::part(j);
-          if (!has<T>(mask, part)) return;
-          Pack<T> v = x_hat(load<T>(mask, part, x.at(j, t)), mean[j], rstd[j], shift[j]);
-          if constexpr (weighted) v = fma(v, weight[Group::element(j)], bias[Group::element(j)]);
-          store_result<Far, T>(mask, part, y.at(j, t), v, far_memory);
-        });
+  group.each_step_of_map(n, head_of(group, y, n), apart(group, x, y), [&](index_t t, auto mask) NORMA_INLINE_LAMBDA {
+    if constexpr (Far) read_ahead<T, Group>(x, t, far_memory.ahead[0]);
+    Pack<T> weight[E], bias[E];
+    if constexpr (weighted) {
+      unroll<E>([&](auto e) NORMA_INLINE_LAMBDA {
+        if (!has<T>(mask, e)) return;
+        weight[e] = group.of_element(mask, of_weight, weight_step, t, e) + offset;
+        bias[e] = biased ? group.of_element(mask, of_bias, bias_step, t, e) : one_bias;
       });
+    }
+    unroll<J>([&](auto j) NORMA_INLINE_LAMBDA {
+      constexpr int part = Group::part(j);
+      if (!has<T>(mask, part)) return;
+      Pack<T> v = x_hat(load<T>(mask, part, x.at(j, t)), mean[j], rstd[j], shift[j]);
+      if constexpr (weighted) v = fma(v, weight[Group::element(j)], bias[Group::element(j)]);
+      store_result<Far, T>(mask, part, y.at(j, t), v, far_memory);
+    });
+  });
 }
 
 /// The same of all groups of some cells.
 template <PerElement Parameters, bool Far, class Cells, class X, class T>
 NORMA_NOINLINE void map_cells(const Cells& cells, index_t n, X x, X y, const Coefficients<T>& c, const ElementWeight<T>& weights,
                               const ElementWeight<T>& biases, const FarMemory& far_memory) {
-  cells.template each_strip<4, 1>(
-      n, [&](auto group, index_t cell, index_t t, index_t elements) __attribute__((always_inline)) {
-        map<Parameters, Far>(group, elements, x.of(group, cell, t), y.of(group, cell, t), c.from(cell), weights.from(t), biases.from(t),
-                             far_memory);
-      });
+  cells.template each_strip<4, 1>(n, [&](auto group, index_t cell, index_t t, index_t elements) NORMA_INLINE_LAMBDA {
+    map<Parameters, Far>(group, elements, x.of(group, cell, t), y.of(group, cell, t), c.from(cell), weights.from(t), biases.from(t),
+                         far_memory);
+  });
 }
 
 /// dx = g * scale + (x_hat * slope + offset) with g = dy * weight, or dy where it is not Weighted; Adds: dx += that. dx may be exactly dy
@@ -147,7 +145,7 @@ NORMA_INLINE void backward_map(const Group& group, index_t n, X dy, X x, X dx, c
                                const ElementWeight<T>& weights, const FarMemory& far_memory) {
   constexpr int J = Group::registers, E = Group::elements;
   Pack<T> mean[J], rstd[J], shift[J], scale[J], slope[J], constant[J];
-  unroll<J>([&](auto j) __attribute__((always_inline)) {
+  unroll<J>([&](auto j) NORMA_INLINE_LAMBDA {
     mean[j] = Group::of_set(c.mean, j);
     rstd[j] = Group::of_set(c.rstd, j);
     shift[j] = Group::of_set(c.shift, j);
@@ -158,41 +156,39 @@ NORMA_INLINE void backward_map(const Group& group, index_t n, X dy, X x, X dx, c
   const Pack<T> offset(weights.offset);
   const T* const numbers = weights.numbers;
   const index_t step = weights.step;
-  group.each_step_of_map(
-      n, head_of(group, dx, n),
-      !Adds && apart(group, dy, dx) && apart(group, x, dx), [&](index_t t, auto mask) __attribute__((always_inline)) {
-        if constexpr (Far) {
-          read_ahead<T, Group>(dy, t, far_memory.ahead[0]);
-          read_ahead<T, Group>(x, t, far_memory.ahead[1]);
-        }
-        Pack<T> weight[E];
-        if constexpr (Weighted) {
-          unroll<E>([&](auto e) __attribute__((always_inline)) {
-            if (has<T>(mask, e)) weight[e] = group.of_element(mask, numbers, step, t, e) + offset;
-          });
-        }
-        unroll<J>([&](auto j) __attribute__((always_inline)) {
-          constexpr int part = Group::part(j);
-          if (!has<T>(mask, part)) return;
-          const Pack<T> normalized = x_hat(load<T>(mask, part, x.at(j, t)), mean[j], rstd[j], shift[j]);
-          const Pack<T> upstream = load<T>(mask, part, dy.at(j, t));
-          const Pack<T> g = Weighted ? mul(upstream, weight[Group::element(j)]) : upstream;
-          Pack<T> v = fma(g, scale[j], fma(normalized, slope[j], constant[j]));
-          if constexpr (Adds) v = v + load<T>(mask, part, dx.at(j, t));
-          store_result<Far, T>(mask, part, dx.at(j, t), v, far_memory);
-        });
-      });
+  group.each_step_of_map(n, head_of(group, dx, n), !Adds && apart(group, dy, dx) && apart(group, x, dx),
+                         [&](index_t t, auto mask) NORMA_INLINE_LAMBDA {
+                           if constexpr (Far) {
+                             read_ahead<T, Group>(dy, t, far_memory.ahead[0]);
+                             read_ahead<T, Group>(x, t, far_memory.ahead[1]);
+                           }
+                           Pack<T> weight[E];
+                           if constexpr (Weighted) {
+                             unroll<E>([&](auto e) NORMA_INLINE_LAMBDA {
+                               if (has<T>(mask, e)) weight[e] = group.of_element(mask, numbers, step, t, e) + offset;
+                             });
+                           }
+                           unroll<J>([&](auto j) NORMA_INLINE_LAMBDA {
+                             constexpr int part = Group::part(j);
+                             if (!has<T>(mask, part)) return;
+                             const Pack<T> normalized = x_hat(load<T>(mask, part, x.at(j, t)), mean[j], rstd[j], shift[j]);
+                             const Pack<T> upstream = load<T>(mask, part, dy.at(j, t));
+                             const Pack<T> g = Weighted ? mul(upstream, weight[Group::element(j)]) : upstream;
+                             Pack<T> v = fma(g, scale[j], fma(normalized, slope[j], constant[j]));
+                             if constexpr (Adds) v = v + load<T>(mask, part, dx.at(j, t));
+                             store_result<Far, T>(mask, part, dx.at(j, t), v, far_memory);
+                           });
+                         });
 }
 
 /// The same of all groups of some cells.
 template <bool Weighted, bool Far, bool Adds, class Cells, class X, class T>
 NORMA_NOINLINE void backward_map_cells(const Cells& cells, index_t n, X dy, X x, X dx, const Coefficients<T>& c, const DxCoefficients<T>& d,
                                        const ElementWeight<T>& weights, const FarMemory& far_memory) {
-  cells.template each_strip<4, 1>(
-      n, [&](auto group, index_t cell, index_t t, index_t elements) __attribute__((always_inline)) {
-        backward_map<Weighted, Far, Adds>(group, elements, dy.of(group, cell, t), x.of(group, cell, t), dx.of(group, cell, t), c.from(cell),
-                                          d.from(cell), weights.from(t), far_memory);
-      });
+  cells.template each_strip<4, 1>(n, [&](auto group, index_t cell, index_t t, index_t elements) NORMA_INLINE_LAMBDA {
+    backward_map<Weighted, Far, Adds>(group, elements, dy.of(group, cell, t), x.of(group, cell, t), dx.of(group, cell, t), c.from(cell),
+                                      d.from(cell), weights.from(t), far_memory);
+  });
 }
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

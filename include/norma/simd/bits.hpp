@@ -36,25 +36,25 @@ NORMA_INLINE Pack<T> at_most(const Pack<T>& v, T bound) {
 /// The number whose exponent field is in the lowest bits of v's pattern and whose fraction is 0: the pattern moved up behind the sign.
 template <class T>
 NORMA_INLINE Pack<T> exponent_from_low_bits(const Pack<T>& v) {
-#if defined(__AVX512F__)
+#if NORMA_AVX512
   if constexpr (sizeof(T) == 4) {
     return _mm512_castsi512_ps(_mm512_maskz_slli_epi32(0xFFFF, _mm512_castps_si512(v), 23));
   } else {
     return _mm512_castsi512_pd(_mm512_maskz_slli_epi64(0xFF, _mm512_castpd_si512(v), 52));
   }
-#elif defined(__AVX2__)
+#elif NORMA_AVX2
   if constexpr (sizeof(T) == 4) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(v), 23));
   } else {
     return _mm256_castsi256_pd(_mm256_slli_epi64(_mm256_castpd_si256(v), 52));
   }
-#elif defined(__SSE2__) && !defined(__AVX__)
+#elif NORMA_SSE2 && !NORMA_AVX
   if constexpr (sizeof(T) == 4) {
     return _mm_castsi128_ps(_mm_slli_epi32(_mm_castps_si128(v), 23));
   } else {
     return _mm_castsi128_pd(_mm_slli_epi64(_mm_castpd_si128(v), 52));
   }
-#elif defined(__aarch64__)
+#elif NORMA_NEON
   if constexpr (sizeof(T) == 4) {
     return vreinterpretq_f32_s32(vshlq_n_s32(vreinterpretq_s32_f32(v), 23));
   } else {
@@ -72,19 +72,21 @@ NORMA_INLINE Pack<T> exponent_from_low_bits(const Pack<T>& v) {
 /// c - a * b in one rounding wherever the hardware has it.
 template <class T>
 NORMA_INLINE Pack<T> minus_product(const Pack<T>& c, const Pack<T>& a, const Pack<T>& b) {
-#if defined(__AVX512F__)
+#if defined(NORMA_PORTABLE)
+  return Pack<T>::each([](T u, T v, T w) { return fused(-u, v, w); }, a, b, c);
+#elif NORMA_AVX512
   if constexpr (sizeof(T) == 4) {
     return _mm512_fnmadd_ps(a, b, c);
   } else {
     return _mm512_fnmadd_pd(a, b, c);
   }
-#elif defined(__FMA__) && defined(__AVX__)
+#elif NORMA_FMA
   if constexpr (sizeof(T) == 4) {
     return _mm256_fnmadd_ps(a, b, c);
   } else {
     return _mm256_fnmadd_pd(a, b, c);
   }
-#elif defined(__aarch64__)
+#elif NORMA_NEON
   if constexpr (sizeof(T) == 4) {
     return vfmsq_f32(c, a, b);
   } else {
@@ -99,7 +101,7 @@ NORMA_INLINE Pack<T> minus_product(const Pack<T>& c, const Pack<T>& a, const Pac
 /// 1971), whose products are exact, of doubles but for 2^-104 of the whole.
 template <class T>
 NORMA_INLINE Pack<T> residual(const Pack<T>& c, const Pack<T>& a, const Pack<T>& b) {
-#if defined(__AVX512F__) || (defined(__FMA__) && defined(__AVX__)) || defined(__aarch64__)
+#if defined(NORMA_PORTABLE) || NORMA_AVX512 || NORMA_FMA || NORMA_NEON
   return minus_product(c, a, b);
 #else
   using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;

@@ -6,15 +6,11 @@
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// `value` as a T. GCC 12 takes a vector of doubles that went to float and back for the vector itself, and with it what was rounded away;
-/// the empty statement hides the rounding from it.
+/// so the rounding is hidden from it.
 template <class T>
 NORMA_INLINE T rounded(double value) {
   T result = static_cast<T>(value);
-#if defined(__GNUC__) && defined(__SSE2__)
-  __asm__("" : "+x"(result));
-#elif defined(__GNUC__) && defined(__aarch64__)
-  __asm__("" : "+w"(result));
-#endif
+  NORMA_HIDE(result);
   return result;
 }
 
@@ -24,11 +20,11 @@ NORMA_INLINE Pack<double> load_doubles(const T* p) {
   if constexpr (sizeof(T) == sizeof(double)) {
     return load(p);
   } else {
-#if defined(__AVX512F__)
+#if NORMA_AVX512
     return _mm512_maskz_cvtps_pd(0xFF, _mm256_loadu_ps(p));
-#elif defined(__AVX__)
+#elif NORMA_AVX
     return _mm256_cvtps_pd(_mm_loadu_ps(p));
-#elif defined(__SSE2__)
+#elif NORMA_SSE2
     return _mm_cvtps_pd(_mm_castsi128_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
 #else
     alignas(64) double wide[pack_size<double>];
@@ -41,9 +37,9 @@ NORMA_INLINE Pack<double> load_doubles(const T* p) {
 /// Loads numbers that were stored a moment ago in smaller pieces (four doubles on AVX-512, single ones elsewhere). A load forwards from one
 /// store only; a whole register would wait until all pieces have reached the cache, and everything behind it with it.
 NORMA_INLINE Pack<double> load_pieces(const double* p) {
-#if defined(__AVX512F__)
+#if NORMA_AVX512
   return _mm512_maskz_insertf64x4(0xFF, _mm512_maskz_broadcast_f64x4(0xFF, _mm256_loadu_pd(p)), _mm256_loadu_pd(p + 4), 1);
-#elif defined(__AVX__)
+#elif NORMA_AVX
   return _mm256_set_pd(p[3], p[2], p[1], p[0]);
 #else
   return load(p);
@@ -56,11 +52,11 @@ NORMA_INLINE void store_doubles(T* p, const Pack<double>& v) {
   if constexpr (sizeof(T) == sizeof(double)) {
     store(p, v);
   } else {
-#if defined(__AVX512F__)
+#if NORMA_AVX512
     _mm256_storeu_ps(p, _mm512_maskz_cvtpd_ps(0xFF, v));
-#elif defined(__AVX__)
+#elif NORMA_AVX
     _mm_storeu_ps(p, _mm256_cvtpd_ps(v));
-#elif defined(__SSE2__)
+#elif NORMA_SSE2
     _mm_storel_pi(reinterpret_cast<__m64*>(p), _mm_cvtpd_ps(v));
 #else
     alignas(64) double wide[pack_size<double>];

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <norma/core/half_precision.hpp>
-#include <norma/simd/pack.hpp>
+#include <norma/simd/memory.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
@@ -28,7 +28,7 @@ NORMA_INLINE void store_one_by_one(H* p, const Pack<float>& v) {
   std::memcpy(p, halves, sizeof(halves));
 }
 
-#if defined(__AVX512F__)
+#if NORMA_AVX512
 /// As many 16-bit numbers as a register holds floats.
 using HalfRegister = __m256i;
 
@@ -54,7 +54,7 @@ NORMA_INLINE HalfRegister narrowed(const Pack<float>& v, float16) { return _mm51
 template <Half H>
 inline constexpr bool converts_registers = true;
 
-#elif defined(__AVX2__)
+#elif NORMA_AVX2
 /// As many 16-bit numbers as a register holds floats.
 using HalfRegister = __m128i;
 
@@ -75,7 +75,7 @@ NORMA_INLINE HalfRegister narrowed(const Pack<float>& v, bfloat16) {
   const __m256i nearest = _mm256_srli_epi32(_mm256_add_epi32(bits, _mm256_and_si256(carry, number)), 16);
   return _mm_packus_epi32(_mm256_castsi256_si128(nearest), _mm256_extracti128_si256(nearest, 1));
 }
-#if defined(__F16C__)
+#if NORMA_F16C
 NORMA_INLINE Pack<float> widened(HalfRegister halves, float16) { return _mm256_cvtph_ps(halves); }
 NORMA_INLINE HalfRegister narrowed(const Pack<float>& v, float16) { return _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT); }
 template <Half H>

@@ -20,7 +20,7 @@ struct LaneSum {
 
   /// Called by hand and not by a constructor: constructors of an array run in a loop, which would put the registers into memory.
   NORMA_INLINE void clear() {
-    unroll<lane_packs<T>>([&](auto k) __attribute__((always_inline)) { packs[k] = Pack<T>(T(0)); });
+    unroll<lane_packs<T>>([&](auto k) NORMA_INLINE_LAMBDA { packs[k] = Pack<T>(T(0)); });
   }
 };
 
@@ -39,7 +39,7 @@ NORMA_INLINE Pack<T> fold_packs(const LaneSum<T>& sum) {
   }
 }
 
-#if defined(__AVX__)
+#if NORMA_AVX
 NORMA_INLINE float fold_register(__m128 v) {
   v = _mm_add_ps(v, _mm_movehl_ps(v, v));
   return _mm_cvtss_f32(_mm_add_ss(v, _mm_shuffle_ps(v, v, 1)));
@@ -48,7 +48,7 @@ NORMA_INLINE double fold_register(__m128d v) { return _mm_cvtsd_f64(_mm_add_sd(v
 NORMA_INLINE float fold_register(__m256 v) { return fold_register(_mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1))); }
 NORMA_INLINE double fold_register(__m256d v) { return fold_register(_mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd(v, 1))); }
 #endif
-#if defined(__AVX512F__)
+#if NORMA_AVX512
 // All lanes kept: GCC 12 warns inside its own header ("used uninitialized") about the unmasked spellings of these intrinsics.
 inline constexpr __mmask16 all16 = 0xFFFF;
 inline constexpr __mmask8 all8 = 0xFF;
@@ -67,7 +67,7 @@ NORMA_INLINE double fold_register(__m512d v) { return fold_register(_mm256_add_p
 /// The whole tree: lane l + lane (l + H) for H = lanes / 2, lanes / 4, ... 1.
 template <class T>
 NORMA_INLINE T fold_tree(const LaneSum<T>& sum) {
-#if defined(__AVX__)
+#if NORMA_AVX
   return fold_register(fold_packs(sum).data);
 #else
   alignas(64) T lane[pack_size<T>];
@@ -83,7 +83,7 @@ NORMA_INLINE T fold_tree(const LaneSum<T>& sum) {
 /// Stored as one piece of four doubles there: out must have room for four.
 template <class T, std::size_t R>
 NORMA_INLINE void fold_trees(const LaneSum<T> (&sums)[R], double* out) {
-#if defined(__AVX512F__)
+#if NORMA_AVX512
   if constexpr (R == 4 && sizeof(T) == 4) {
     const __m512 a = fold_packs(sums[0]), b = fold_packs(sums[1]), c = fold_packs(sums[2]), d = fold_packs(sums[3]);
     const __m512 ab = _mm512_add_ps(_mm512_maskz_shuffle_f32x4(all16, a, b, 0x44), _mm512_maskz_shuffle_f32x4(all16, a, b, 0xEE));

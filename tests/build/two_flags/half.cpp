@@ -1,4 +1,4 @@
-// Both layers, forward and backward; compiled twice, HALF being sse2 or avx2.
+// Both layers, forward and backward; compiled for each HALF.
 #include "half.hpp"
 
 #include <norma/norma.hpp>

@@ -1,4 +1,4 @@
-// One half of the two-flags program: norma's layers on plain arrays, behind functions that no instruction set can leak through.
+// A part of the two-flags program: norma's layers on plain arrays, behind functions that no instruction set can leak through.
 #pragma once
 
 namespace two_flags {
@@ -16,7 +16,7 @@ struct Half {
   void (*rms_norm)(const Arrays&);
 };
 
-// Defined by half.cpp, once compiled for plain x86-64 and once for AVX2 and FMA.
-extern const Half sse2, avx2;
+// Defined by half.cpp, compiled for plain x86-64, for AVX2 and FMA, and for the portable register on plain x86-64.
+extern const Half sse2, avx2, portable;
 
 }  // namespace two_flags

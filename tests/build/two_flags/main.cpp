@@ -1,4 +1,5 @@
-// Runs the halves named on the command line ("sse2", "avx2") and compares each with plain double loops.
+// Runs the parts named on the command line ("sse2", "avx2", "portable") and compares each with plain double loops, and the bits of the
+// portable one with those of AVX2.
 #include "half.hpp"
 
 #include <cmath>
@@ -69,10 +70,12 @@ bool right(const Tensors& t, bool centred, double eps) {
   return false;
 }
 
+constexpr int all_rows[] = {1, 3, 37}, all_lengths[] = {1, 2, 7, 8, 31, 32, 33, 100, 768};
+
 bool run(const char* name, const two_flags::Half& half) {
   int wrong = 0;
-  for (const int rows : {1, 3, 37}) {
-    for (const int length : {1, 2, 7, 8, 31, 32, 33, 100, 768}) {
+  for (const int rows : all_rows) {
+    for (const int length : all_lengths) {
       Tensors t(rows, length);
       half.layer_norm(t.arrays());
       wrong += right(t, true, 1e-5) ? 0 : 1;
@@ -84,15 +87,43 @@ bool run(const char* name, const two_flags::Half& half) {
   return wrong == 0;
 }
 
+bool same_bits(const two_flags::Half& a, const two_flags::Half& b) {
+  int differ = 0;
+  for (const int rows : all_rows) {
+    for (const int length : all_lengths) {
+      for (const auto norm : {&two_flags::Half::layer_norm, &two_flags::Half::rms_norm}) {
+        Tensors of_a(rows, length), of_b(rows, length);
+        (a.*norm)(of_a.arrays());
+        (b.*norm)(of_b.arrays());
+        const bool same =
+            of_a.y == of_b.y && of_a.dx == of_b.dx && of_a.weight_grad == of_b.weight_grad && of_a.bias_grad == of_b.bias_grad;
+        differ += same ? 0 : 1;
+      }
+    }
+  }
+  std::printf("%s and %s: %d calls whose bits differ\n", a.instruction_set(), b.instruction_set(), differ);
+  return differ == 0;
+}
+
+const two_flags::Half& half_named(const char* name) {
+  if (std::strcmp(name, "portable") == 0) return two_flags::portable;
+  return std::strcmp(name, "sse2") == 0 ? two_flags::sse2 : two_flags::avx2;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   bool all_right = argc > 1;
-  for (int i = 1; i < argc; ++i)
-    all_right = run(argv[i], std::strcmp(argv[i], "sse2") == 0 ? two_flags::sse2 : two_flags::avx2) && all_right;
-  if (argc > 2 && std::strcmp(two_flags::sse2.instruction_set(), two_flags::avx2.instruction_set()) == 0) {
-    std::printf("both halves are compiled for %s: this compares nothing\n", two_flags::sse2.instruction_set());
-    all_right = false;
+  for (int i = 1; i < argc; ++i) {
+    all_right = run(argv[i], half_named(argv[i])) && all_right;
+    for (int j = 1; j < i; ++j) {
+      const two_flags::Half &earlier = half_named(argv[j]), &later = half_named(argv[i]);
+      if (std::strcmp(earlier.instruction_set(), later.instruction_set()) == 0) {
+        std::printf("both are compiled for %s: this compares nothing\n", later.instruction_set());
+        all_right = false;
+      }
+      if (&earlier == &two_flags::avx2 && &later == &two_flags::portable) all_right = same_bits(earlier, later) && all_right;
+    }
   }
   return all_right ? 0 : 1;
 }
