@@ -14,12 +14,11 @@
 #if defined(NORMA_PORTABLE)
 #include <norma/simd/portable_pack.hpp>
 #else
-#include <xsimd/xsimd.hpp>
-#endif
 
 #if defined(__has_include)
 #if !__has_include(<xsimd/xsimd.hpp>)
-#error "norma: xsimd was not found; install xsimd 8.1 or newer (Debian: libxsimd-dev), or give the compiler its include directory"
+#error \
+    "norma: xsimd was not found; install xsimd 8.1 or newer (Debian: libxsimd-dev), give the compiler its directory, or define NORMA_PORTABLE"
 #endif
 #endif
 
@@ -35,6 +34,8 @@
 #if XSIMD_VERSION_MAJOR < 8
 #error "norma: this xsimd is too old; install xsimd 8.1 or newer (Debian: libxsimd-dev), or put a newer one first on the include path"
 #include NORMA_STOP
+#endif
+
 #endif
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
