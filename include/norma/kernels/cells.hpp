@@ -39,7 +39,7 @@ struct RowCells {
     for (; r < count; ++r) f(Rows<T, 1>(), r);
   }
   /// f(group, first cell, first element, elements): groups from end to end.
-  template <int Several, int Few, class F>
+  template <int Several, class F>
   NORMA_INLINE void each_strip(index_t n, F&& f) const {
     each_group([&](auto group, index_t cell) NORMA_INLINE_LAMBDA { f(group, cell, index_t{0}, n); });
   }
@@ -72,12 +72,14 @@ struct LaneCells {
     for (; p < count; p += pack_size<T>) f(Lanes<T, 1>{count - p < pack_size<T> ? count - p : pack_size<T>}, p);
   }
   /// f(group, first cell, first element, elements): so many elements of all cells, then the next.
-  template <int Several, int Few, class F>
+  template <int Several, class F>
   NORMA_INLINE void each_strip(index_t n, F&& f) const {
+    constexpr index_t W = pack_size<T>;
     index_t t = 0;
     for (; several && t + Several <= n; t += Several) each_register<1, Several>(t, f);
-    for (; Few > 1 && t + Few <= n; t += Few) each_register<1, Few>(t, f);
     for (; t < n; ++t) each_register<lane_registers, 1>(t, f);
+    const index_t rest = count % W;  // of a register: element by element, so that there is one loop for it
+    for (t = 0; rest > 0 && t < n; ++t) f(Strip<T, 1, 1, false>{{rest}}, count - rest, t, index_t{1});
   }
 
  private:
@@ -87,7 +89,6 @@ struct LaneCells {
     index_t p = 0;
     for (; K > 1 && p + K * W <= count; p += K * W) f(Strip<T, K, Elements, true>{{K * W}}, p, t, index_t{Elements});
     for (; p + W <= count; p += W) f(Strip<T, 1, Elements, true>{{W}}, p, t, index_t{Elements});
-    if (p < count) f(Strip<T, 1, Elements, false>{{count - p}}, p, t, index_t{Elements});
   }
 };
 

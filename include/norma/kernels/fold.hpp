@@ -198,9 +198,9 @@ NORMA_NOINLINE void backward_sum_cells(const Cells& cells, index_t n, X dy, X x,
 
 /// Calls add(group, first cell, first element, elements, sum) for strips of cells across lanes, with their sums from memory and back:
 /// chains go on where they were.
-template <int Several, int Few, std::size_t Sums, class T, class Add>
+template <int Several, std::size_t Sums, class T, class Add>
 NORMA_INLINE void continue_chains(const LaneCells<T>& cells, index_t n, const std::array<T*, Sums>& sums, const Add& add) {
-  cells.template each_strip<Several, Few>(n, [&](auto group, index_t cell, index_t t, index_t elements) NORMA_INLINE_LAMBDA {
+  cells.template each_strip<Several>(n, [&](auto group, index_t cell, index_t t, index_t elements) NORMA_INLINE_LAMBDA {
     constexpr int J = decltype(group)::registers;
     GroupSums<Sums, J, T> sum;
     unroll<static_cast<int>(Sums)>([&](auto s) NORMA_INLINE_LAMBDA {
@@ -216,16 +216,16 @@ NORMA_INLINE void continue_chains(const LaneCells<T>& cells, index_t n, const st
 /// sums[s][i] += the s-th sum of Term over n elements of the i-th of some cells, one after the other in T, about its pivot.
 template <class Term, class X, class T>
 NORMA_NOINLINE void chain_cells(const LaneCells<T>& cells, index_t n, X x, const T* pivots, const std::array<T*, Term::sums>& sums) {
-  continue_chains<8, 2, Term::sums>(cells, n, sums,
-                                    [&](auto group, index_t cell, index_t t, index_t elements, auto& sum)
-                                        NORMA_INLINE_LAMBDA { fold<Term>(group, elements, x.of(group, cell, t), pivots + cell, sum); });
+  continue_chains<8, Term::sums>(cells, n, sums, [&](auto group, index_t cell, index_t t, index_t elements, auto& sum) NORMA_INLINE_LAMBDA {
+    fold<Term>(group, elements, x.of(group, cell, t), pivots + cell, sum);
+  });
 }
 
 /// The same with the sums of dy and of dy * x_hat.
 template <class X, class T>
 NORMA_NOINLINE void backward_chain_cells(const LaneCells<T>& cells, index_t n, X dy, X x, const Coefficients<T>& c,
                                          const std::array<T*, 2>& sums) {
-  continue_chains<4, 2, 2>(cells, n, sums, [&](auto group, index_t cell, index_t t, index_t elements, auto& sum) NORMA_INLINE_LAMBDA {
+  continue_chains<4, 2>(cells, n, sums, [&](auto group, index_t cell, index_t t, index_t elements, auto& sum) NORMA_INLINE_LAMBDA {
     backward_fold<false, false>(group, elements, dy.of(group, cell, t), x.of(group, cell, t), c.from(cell), ElementWeight<T>{},
                                 GradientRun<T>{}, sum);
   });

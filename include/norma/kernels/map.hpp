@@ -132,7 +132,7 @@ NORMA_INLINE void map(const Group& group, index_t n, X x, X y, const Coefficient
 template <PerElement Parameters, bool Far, class Cells, class X, class T>
 NORMA_NOINLINE void map_cells(const Cells& cells, index_t n, X x, X y, const Coefficients<T>& c, const ElementWeight<T>& weights,
                               const ElementWeight<T>& biases, const FarMemory& far_memory) {
-  cells.template each_strip<4, 1>(n, [&](auto group, index_t cell, index_t t, index_t elements) NORMA_INLINE_LAMBDA {
+  cells.template each_strip<4>(n, [&](auto group, index_t cell, index_t t, index_t elements) NORMA_INLINE_LAMBDA {
     map<Parameters, Far>(group, elements, x.of(group, cell, t), y.of(group, cell, t), c.from(cell), weights.from(t), biases.from(t),
                          far_memory);
   });
@@ -185,7 +185,7 @@ NORMA_INLINE void backward_map(const Group& group, index_t n, X dy, X x, X dx, c
 template <bool Weighted, bool Far, bool Adds, class Cells, class X, class T>
 NORMA_NOINLINE void backward_map_cells(const Cells& cells, index_t n, X dy, X x, X dx, const Coefficients<T>& c, const DxCoefficients<T>& d,
                                        const ElementWeight<T>& weights, const FarMemory& far_memory) {
-  cells.template each_strip<4, 1>(n, [&](auto group, index_t cell, index_t t, index_t elements) NORMA_INLINE_LAMBDA {
+  cells.template each_strip<4>(n, [&](auto group, index_t cell, index_t t, index_t elements) NORMA_INLINE_LAMBDA {
     backward_map<Weighted, Far, Adds>(group, elements, dy.of(group, cell, t), x.of(group, cell, t), dx.of(group, cell, t), c.from(cell),
                                       d.from(cell), weights.from(t), far_memory);
   });
