@@ -114,7 +114,7 @@ class Sweep {
   }
   /// Elements that are swept at once.
   index_t step(index_t cells, index_t size, bool stages) const {
-    if (way_ == Way::lanes && converts_) return cells < Length ? Length / padded_sets(cells) : 1;
+    if (way_ == Way::lanes && converts_) return Length / padded_sets(at_once(cells));
     if (way_ == Way::lanes) return length;
     return way_ == Way::staged || stages ? length : size;
   }
@@ -194,7 +194,7 @@ class Sweep {
   template <class F>
   NORMA_NOINLINE void each_converted(const Tile& tile, index_t begin, index_t end, index_t i, index_t n, A scale, F& f) const {
     constexpr index_t W = pack_size<A>;
-    const index_t all = padded_sets(end - begin), fit = Length / n / W * W, pitch = all < fit ? all : fit;
+    const index_t all = padded_sets(at_once(end - begin)), fit = Length / n / W * W, pitch = all < fit ? all : fit;
     typename LaneCells<A>::template Of<A> tensor[S];
     alignas(64) A buffer[S][Length];
     for (index_t cell = begin, cells; cell < end; cell += cells) {
@@ -227,6 +227,12 @@ class Sweep {
         }
       }
     }
+  }
+
+  /// How many of so many neighbours are copied together: as many as the buffers hold, or a block of a fusion.
+  index_t at_once(index_t cells) const {
+    const index_t most = fused_ == nullptr ? Length : tile_lanes<A>;
+    return cells < most ? cells : most;
   }
 
   /// Whether a tensor can be taken where it lies, and whether a copy of it is wanted all the same, to be changed.

@@ -158,7 +158,8 @@ template <class Term, class Cells, class X, class T>
 NORMA_NOINLINE void sum_cells(const Cells& cells, index_t n, X x, const T* pivots, const std::array<double*, Term::sums>& sums) {
   cells.each_group([&](auto group, index_t cell) NORMA_INLINE_LAMBDA {
     using Group = decltype(group);
-    GroupSums<Term::sums, Group::registers, T> sum = {};
+    GroupSums<Term::sums, Group::registers, T> sum;
+    clear<Term::sums, Group::registers, T>(sum);
     const auto of_group = x.of(group, cell);
     if constexpr (Group::across_lanes) {
       fold_virtual_lanes<Term::sums, T, Group::registers>(n, sum, [&](index_t k, index_t step, auto& of_lane) NORMA_INLINE_LAMBDA {
@@ -179,7 +180,8 @@ NORMA_NOINLINE void backward_sum_cells(const Cells& cells, index_t n, X dy, X x,
                                        const GradientRun<T>& gradient, double* g, double* g_x_hat) {
   cells.each_group([&](auto group, index_t cell) NORMA_INLINE_LAMBDA {
     using Group = decltype(group);
-    GroupSums<2, Group::registers, T> sum = {};
+    GroupSums<2, Group::registers, T> sum;
+    clear<2, Group::registers, T>(sum);
     const auto dy_of_group = dy.of(group, cell), x_of_group = x.of(group, cell);
     if constexpr (Group::across_lanes) {
       fold_virtual_lanes<2, T, Group::registers>(n, sum, [&](index_t k, index_t step, auto& of_lane) NORMA_INLINE_LAMBDA {
