@@ -33,8 +33,8 @@ struct Norm {
 };
 
 norma::Plan plan_of(const Extents& extents, const norma::Roles& roles, const norma::Operands& operands, index_t most_sets = 1 << 20,
-                    int threads = 1, norma::Span span = norma::Span::none) {
-  return norma::Plan(extents, roles, operands, span, most_sets, threads);
+                    int threads = 1, norma::Span span = norma::Span::none, bool shares = false) {
+  return norma::Plan(extents, roles, operands, span, most_sets, threads, shares);
 }
 
 norma::Operands only_x(const norma::TensorView<double>& x) {
@@ -104,6 +104,7 @@ TEST(Plan, SlicesCutXWithoutOverlapAndKnowTheirSets) {
           check(plan_of(extents, roles, operands, most_sets, threads), most_sets, false, false);
         }
         const index_t any = index_t{1} << 20;
+        check(plan_of(extents, roles, operands, any, threads, norma::Span::none, true), any, false, false);
         if (norm.kind != Kind::instance) continue;
         check(plan_of(extents, roles, operands, any, threads, norma::Span::channels), any, true, false);
         check(plan_of(extents, roles, operands, any, threads, norma::Span::sample), any, false, true);

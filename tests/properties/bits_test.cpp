@@ -32,6 +32,12 @@ NORMA_PROPERTY(Executors) {
         check_executors(subject, t, sets_of(subject, length > 2000 ? 5 : subject.has_axes ? 150 : 90, length), {}, 3);
       });
     }
+    if (subject.family.few_shapes[0].axes.empty()) {  // channels of so few samples that threads share their elements out
+      for (const Extents& extents : {Extents{1, 24, 60, 50}, Extents{2, 40, 33, 47}}) {
+        const Setting s = varied(shape(extents), subject.variation(0));
+        cases.add(case_name(t, s) + "_shared", [=, &subject] { check_executors(subject, t, s, lying(lanes_layout(subject))); });
+      }
+    }
     for (const Setting& shape : some_shapes(subject)) {
       cases.add(case_name(t, shape), [=, &subject] {
         const std::size_t other = subject.function ? 6 : 1;  // weight and bias that repeat along different axes

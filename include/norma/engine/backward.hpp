@@ -35,6 +35,8 @@ class Backward {
   Backward& operator=(const Backward&) = delete;
 
   const Layout& layout() const { return layout_; }
+  /// Whether a map's elements may be shared out with profit: those of all cells at once.
+  bool maps_across_lanes() const { return map_.way() == Way::lanes; }
   /// The sweep that cuts pieces whose cells are their sets: a tile each.
   const Sweep<A, U, 2>& folding() const { return fold_; }
 
@@ -51,25 +53,27 @@ class Backward {
   /// Sums of g and g * x_hat of cells [first, last) of a piece go to their sets; `gradient`, if not null, takes running gradients per
   /// element.
   void fold(const Piece& piece, index_t first_cell, index_t last_cell, SumsTable<A>& table, const SumCells<A>& cells,
-            const GradientRun<A>& gradient) const {
+            const GradientRun<A>& gradient, const Stretches& stretches) const {
     const auto most = [&](index_t first, index_t count) {
       index_t column;
       return chains() && is_whole(piece, first, count, column) ? count : cells.most;
     };
     fold_.each_tile(first_cell, last_cell, most, [&](index_t first, index_t count) {
       index_t column;
-      if (chains() && is_whole(piece, first, count, column)) return fold_sets(piece, table, first, count, column);
-      fold_tile(piece, table, first, count, cells, gradient);
+      if (chains() && is_whole(piece, first, count, column)) return fold_sets(piece, table, first, count, column, stretches);
+      fold_tile(piece, table, first, count, cells, gradient, stretches);
     });
   }
   /// dx of cells [first, last) of a piece, behind table.finish().
-  void map(const Piece& piece, index_t first_cell, index_t last_cell, const SumsTable<A>& table, const SumCells<A>& cells) const {
+  void map(const Piece& piece, index_t first_cell, index_t last_cell, const SumsTable<A>& table, const SumCells<A>& cells,
+           const Stretches& stretches) const {
     if (!writes_) return;
     const auto most = [&](index_t first, index_t count) {
       index_t column;
       return !numbers_.vary_in_set() && is_whole(piece, first, count, column) ? count : cells.most;
     };
-    map_.each_tile(first_cell, last_cell, most, [&](index_t first, index_t count) { map_tile(piece, table, first, count, cells); });
+    map_.each_tile(first_cell, last_cell, most,
+                   [&](index_t first, index_t count) { map_tile(piece, table, first, count, cells, stretches); });
   }
   index_t set_size(const Piece& piece) const { return layout_.set_size * piece.cells_per_set(); }
 
@@ -83,17 +87,17 @@ class Backward {
     return !(fused_.present() && call_.reshape.present()) && piece.are_columns(layout_, first, count, column);
   }
 
-  void fold_sets(const Piece& piece, SumsTable<A>& table, index_t first, index_t count, index_t column) const {
+  void fold_sets(const Piece& piece, SumsTable<A>& table, index_t first, index_t count, index_t column, const Stretches& stretches) const {
     typename FoldSweep::Tile tile;
     fold_.start(first, count, tile);
     tile.x_hat = {table.mean + column, table.factor + column, table.shift + column};
     const SumCells<A> sums(table, column);
-    fold_chains(tile, tile.x_hat, sums);
+    fold_chains(tile, tile.x_hat, sums, stretches);
     add_to_sets(piece, table, first, count, sums);
   }
 
   void fold_tile(const Piece& piece, SumsTable<A>& table, index_t first, index_t count, const SumCells<A>& cells,
-                 const GradientRun<A>& gradient) const {
+                 const GradientRun<A>& gradient, const Stretches& stretches) const {
     typename FoldSweep::Tile tile;
     fold_.start(first, count, tile);
     const auto of_set = numbers_.template of_cells<3>(piece, {table.mean, table.factor, table.shift}, table.sets, first, count, cells);
@@ -103,11 +107,11 @@ class Backward {
     for (double* const column : sums.sum) clear_columns(column, count);
     const index_t size = layout_.set_size;
     if (chains()) {  // parameters do not vary along chains
-      fold_chains(tile, c, sums);
+      fold_chains(tile, c, sums, stretches);
       return add_to_sets(piece, table, first, count, sums);
     }
     weight_.template each<block_length>(
-        fold_.way(), first, count, size, block_length,
+        fold_.way(), first, count, Elements{0, size}, block_length,
         [&](index_t begin, index_t end, index_t i, index_t n, const ElementWeight<A>(&weight)[1]) {
           fold_.each_cells(tile, begin, end, i, n, A(1), true, [&](const auto& of_group, auto& tensor, index_t cell) NORMA_INLINE_LAMBDA {
             with_bool(weighted_, [&](auto weighted) {
@@ -123,23 +127,35 @@ class Backward {
   }
 
   /// Short chains, then sums of these, then sums of blocks, as in a forward.
-  NORMA_NOINLINE void fold_chains(const typename FoldSweep::Tile& tile, const Coefficients<A>& c, const SumCells<A>& sums) const {
-    for (A* const running : sums.running) clear_numbers(running, tile.count);
-    for (index_t block = 0; block < layout_.set_size; block += block_length) {
-      const index_t end = layout_.set_size - block < block_length ? layout_.set_size : block + block_length;
-      for (double* const of_block : sums.of_block) clear_columns(of_block, tile.count);
-      for (index_t i = block; i < end; i += chain_length) {
-        fold_.each_chain_step(
-            tile, i, end - i < chain_length ? end - i : chain_length, A(1),
-            [&](const LaneCells<A>& cells, index_t elements, auto& tensor, index_t cell) {
-              backward_chain_cells(cells, elements, tensor[0], tensor[1], c.from(cell), {sums.running[0] + cell, sums.running[1] + cell});
-            });
-        for (int s = 0; s < 2; ++s) take_up(sums.of_block[s], sums.running[s], tile.count);
-      }
+  NORMA_NOINLINE void fold_chains(const typename FoldSweep::Tile& tile, const Coefficients<A>& c, const SumCells<A>& sums,
+                                  const Stretches& stretches) const {
+    const index_t blocks = (layout_.set_size + block_length - 1) / block_length, bytes = SumCells<A>::block_bytes(tile.count);
+    const auto of_block = [&](index_t block) {
+      return stretches.memory == nullptr ? sums : SumCells<A>::of_one_block(tile.count, stretches.memory + block * bytes);
+    };
+    if (stretches.memory != nullptr) stretches.each_chunk(blocks, [&](index_t block) { fold_block(tile, c, block, of_block(block)); });
+    for (index_t block = 0; block < blocks; ++block) {
+      const SumCells<A> columns = of_block(block);
+      if (stretches.memory == nullptr) fold_block(tile, c, block, columns);
       for (int s = 0; s < 2; ++s) {
         for (index_t r = 0; r < tile.count; r += pack_size<double>)
-          store(sums.sum[s] + r, load(sums.sum[s] + r) + load(sums.of_block[s] + r));
+          store(sums.sum[s] + r, load(sums.sum[s] + r) + load(columns.of_block[s] + r));
       }
+    }
+  }
+  void fold_block(const typename FoldSweep::Tile& tile, const Coefficients<A>& c, index_t block, const SumCells<A>& columns) const {
+    const index_t begin = block * block_length, end = begin + block_length < layout_.set_size ? begin + block_length : layout_.set_size;
+    for (int s = 0; s < 2; ++s) {
+      clear_numbers(columns.running[s], tile.count);
+      clear_columns(columns.of_block[s], tile.count);
+    }
+    for (index_t i = begin; i < end; i += chain_length) {
+      fold_.each_chain_step(tile, i, end - i < chain_length ? end - i : chain_length, A(1),
+                            [&](const LaneCells<A>& cells, index_t elements, auto& tensor, index_t cell) {
+                              backward_chain_cells(cells, elements, tensor[0], tensor[1], c.from(cell),
+                                                   {columns.running[0] + cell, columns.running[1] + cell});
+                            });
+      for (int s = 0; s < 2; ++s) take_up(columns.of_block[s], columns.running[s], tile.count);
     }
   }
 
@@ -167,11 +183,12 @@ class Backward {
     }
   }
 
-  void map_tile(const Piece& piece, const SumsTable<A>& table, index_t first, index_t count, const SumCells<A>& cells) const {
+  void map_tile(const Piece& piece, const SumsTable<A>& table, index_t first, index_t count, const SumCells<A>& cells,
+                const Stretches& stretches) const {
     index_t column;
     if (!numbers_.vary_in_set() && is_whole(piece, first, count, column)) {
       const Coefficients<A> c{table.mean + column, table.factor + column, table.shift + column};
-      return run_map(first, count, c, {table.scale + column, table.slope + column, table.offset + column}, c);
+      return run_map(first, count, c, {table.scale + column, table.slope + column, table.offset + column}, c, stretches);
     }
     const auto of_set = numbers_.template of_cells<6>(
         piece, {table.mean, table.factor, table.shift, table.scale, table.slope, table.offset}, table.sets, first, count, cells);
@@ -182,10 +199,11 @@ class Backward {
       numbers_.scale_by_weights(piece, table, first, count, lone, cells.number[3]);
       d.scale = cells.number[3];
     }
-    run_map(first, count, c, d, numbers_.seen_norm(piece, first, count, c, cells.running[0], cells.running[1]));
+    run_map(first, count, c, d, numbers_.seen_norm(piece, first, count, c, cells.running[0], cells.running[1]), stretches);
   }
   /// x_hat: what a fusion sees as the norm.
-  void run_map(index_t first, index_t count, const Coefficients<A>& c, const DxCoefficients<A>& d, const Coefficients<A>& x_hat) const {
+  void run_map(index_t first, index_t count, const Coefficients<A>& c, const DxCoefficients<A>& d, const Coefficients<A>& x_hat,
+               const Stretches& stretches) const {
     typename MapSweep::Tile tile;
     map_.start(first, count, tile);
     tile.streams = call_.streaming;
@@ -193,20 +211,23 @@ class Backward {
     const index_t size = layout_.set_size;
     const FarMemory far_memory{call_.streaming && map_.lines_up(tile, 2), {map_.ahead(0, 1), map_.ahead(1, 1)}};
     const bool together = map_.together(tile, size, 2);
-    weight_.template each<MapSweep::length>(
-        map_.way(), first, count, size, map_.step(count, size, weight_.stage()),
-        [&](index_t begin, index_t end, index_t i, index_t n, const ElementWeight<A>(&weight)[1]) {
-          map_.each_cells(tile, begin, end, i, n, A(1), together, [&](const auto& cells, auto& tensor, index_t cell) NORMA_INLINE_LAMBDA {
-            const auto run = [&](auto weighted, auto is_far, auto adds) NORMA_INLINE_LAMBDA {
-              backward_map_cells<weighted.value, is_far.value, adds.value>(cells, n, tensor[0], tensor[1], tensor[2], c.from(cell),
-                                                                           d.from(cell), weight[0], far_memory);
-            };
-            with_bool(weighted_, [&](auto weighted) {
-              if (call_.adds) return run(weighted, std::false_type(), std::true_type());
-              with_bool(far_memory.present(), [&](auto is_far) { run(weighted, is_far, std::false_type()); });
+    stretches.each(size, count, [&](Elements elements) {
+      weight_.template each<MapSweep::length>(
+          map_.way(), first, count, elements, map_.step(count, size, weight_.stage()),
+          [&](index_t begin, index_t end, index_t i, index_t n, const ElementWeight<A>(&weight)[1]) {
+            map_.each_cells(tile, begin, end, i, n, A(1), together, [&](const auto& cells, auto& tensor, index_t cell) NORMA_INLINE_LAMBDA {
+              const auto run = [&](auto weighted, auto is_far, auto adds) NORMA_INLINE_LAMBDA {
+                backward_map_cells<weighted.value, is_far.value, adds.value>(cells, n, tensor[0], tensor[1], tensor[2], c.from(cell),
+                                                                             d.from(cell), weight[0], far_memory);
+              };
+              with_bool(weighted_, [&](auto weighted) {
+                if (call_.adds) return run(weighted, std::false_type(), std::true_type());
+                with_bool(far_memory.present(), [&](auto is_far) { run(weighted, is_far, std::false_type()); });
+              });
             });
           });
-        });
+      if (stretches.executor != nullptr && call_.streaming) streaming_fence();
+    });
   }
 
   const BackwardCall& call_;

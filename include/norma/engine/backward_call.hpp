@@ -33,7 +33,8 @@ class BackwardRun {
 
   /// Memory of in_slices(), which lies in scratch behind what is reserved there.
   static index_t memory_of_slices(const ExecutorRef& executor, const Plan& plan, Span span, index_t sets) {
-    if (span == Span::call) return SumsTable<A>::bytes(sets);
+    if (span == Span::call) return SumsTable<A>::bytes(sets) + memory_of_blocks(plan.kept_near());
+    if (plan.shares_elements()) return bytes_of_slice(plan) + memory_of_blocks(plan);
     return slices_memory<1>(executor, plan, bytes_of_slice(plan));
   }
 
@@ -41,12 +42,15 @@ class BackwardRun {
   NORMA_NOINLINE void in_slices() {
     if (hook_.span == Span::call) return in_whole_slices();
     const index_t bytes = bytes_of_slice(plan_), of_table = SumsTable<A>::bytes(plan_.sets_per_slice());
-    each_slice<1>(executor_, plan_, bytes, scratch_.data() + reserved_, [&](Slice slice, std::byte* memory) {
+    const ExecutorRef one(sequential);
+    std::byte* const all_memory = scratch_.data() + reserved_;
+    const Stretches stretches = stretches_of(executor_, plan_, all_memory + bytes);
+    each_slice<1>(stretches.executor != nullptr ? one : executor_, plan_, bytes, all_memory, [&](Slice slice, std::byte* memory) {
       drop_gradients(slice.operands);
       const Backward<A, U> backward(call_, slice.extents, slice.roles, slice.operands);
       slice.piece.last = backward.layout().sets;
       SumsTable<A> table(slice.piece.sets, memory);
-      run_piece(backward, slice.piece, table, {(bytes - of_table) / SumCells<A>::bytes(16) * 16, memory + of_table}, {});
+      run_piece(backward, slice.piece, table, {(bytes - of_table) / SumCells<A>::bytes(16) * 16, memory + of_table}, {}, stretches);
       if (call_.streaming) streaming_fence();
     });
   }
@@ -64,6 +68,9 @@ class BackwardRun {
   }
 
  private:
+  static index_t memory_of_blocks(const Plan& plan) {
+    return plan.shares_elements() ? plan.chunks() * SumCells<A>::block_bytes(plan.cells_per_slice()) : 0;
+  }
   static index_t bytes_of_slice(const Plan& plan) {
     const bool wide = !plan.cells_are_sets() && plan.channels_per_slice() > tile_lanes<A>;
     return SumsTable<A>::bytes(plan.sets_per_slice()) + SumCells<A>::bytes(wide ? plan.channels_per_slice() : tile_lanes<A>);
@@ -78,12 +85,15 @@ class BackwardRun {
   NORMA_NOINLINE void in_whole_slices() {
     const Backward<A, U> backward(call_, x_, plan_.roles(), without_gradients(operands_));
     Whole whole(*this, backward, scratch_.data() + reserved_);
-    each_near_slice([&](const Piece& piece, const SumCells<A>& cells, const Backward<A, U>& part) {
-      part.fold(piece, 0, part.layout().sets, whole.table, cells, {});
+    const Plan near = plan_.kept_near();
+    const Stretches stretches = stretches_of(executor_, near, scratch_.data() + reserved_ + SumsTable<A>::bytes(whole.piece.sets));
+    each_near_slice(near, whole.piece, backward, stretches, [&](const Piece& piece, const SumCells<A>& cells, const Backward<A, U>& part) {
+      part.fold(piece, 0, part.layout().sets, whole.table, cells, {}, stretches);
     });
     hook_(whole.table, whole.piece);
-    each_near_slice([&](const Piece& piece, const SumCells<A>& cells, const Backward<A, U>& part) {
-      part.map(piece, 0, part.layout().sets, whole.table, cells);
+    if (stretches.executor != nullptr && !backward.maps_across_lanes()) return map_by_cells(backward, whole.piece, whole.table);
+    each_near_slice(near, whole.piece, backward, stretches, [&](const Piece& piece, const SumCells<A>& cells, const Backward<A, U>& part) {
+      part.map(piece, 0, part.layout().sets, whole.table, cells, stretches);
     });
   }
   void fill_slots(const Backward<A, U>& backward) {
@@ -147,15 +157,21 @@ class BackwardRun {
     whole_ = &whole;
     fold();
     hook_(whole.table, whole.piece);
-    parallel_sets(executor_, whole.piece.sets, x_.product(), [&](index_t first, index_t last) {
-      with_cells_on_stack([&](const SumCells<A>& cells) { backward.map(whole.piece, first, last, whole.table, cells); });
+    map_by_cells(backward, whole.piece, whole.table);
+  }
+  void map_by_cells(const Backward<A, U>& backward, const Piece& piece, const SumsTable<A>& table) const {
+    parallel_sets(executor_, piece.last, x_.product(), [&](index_t first, index_t last) {
+      with_cells_on_stack([&](const SumCells<A>& cells) { backward.map(piece, first, last, table, cells, {}); });
       if (call_.streaming) streaming_fence();
     });
   }
-  /// work(piece, memory for cells, backward) for slices that stay near, whose columns are those of a table of all sets.
+  /// work(piece, memory for cells, backward) for slices that stay near, whose columns are those of a table of all sets, or, where elements
+  /// are shared out, for all.
   template <class Work>
-  void each_near_slice(const Work& work) const {
-    each_slice<1>(executor_, plan_.kept_near(executor_.concurrency()), 0, nullptr, [&](Slice slice, std::byte*) {
+  void each_near_slice(const Plan& near, const Piece& all, const Backward<A, U>& whole, const Stretches& stretches,
+                       const Work& work) const {
+    if (stretches.executor != nullptr) return with_cells_on_stack([&](const SumCells<A>& cells) { work(all, cells, whole); });
+    each_slice<1>(executor_, near, 0, nullptr, [&](Slice slice, std::byte*) {
       drop_gradients(slice.operands);
       const Backward<A, U> backward(call_, slice.extents, slice.roles, slice.operands);
       slice.piece.numbering = Numbering::call;
@@ -172,25 +188,26 @@ class BackwardRun {
   }
   void run_range(const Backward<A, U>& backward, index_t first, index_t last, const GradientRun<A>& gradient) const {
     with_cells_on_stack([&](const SumCells<A>& cells) {
-      if (whole_ != nullptr) return backward.fold(whole_->piece, first, last, whole_->table, cells, gradient);
+      if (whole_ != nullptr) return backward.fold(whole_->piece, first, last, whole_->table, cells, gradient, {});
       alignas(64) std::byte memory[static_cast<std::size_t>(SumsTable<A>::bytes(tile_lanes<A>))];
       SumsTable<A> table(tile_lanes<A>, memory);
       backward.folding().each_tile(first, last, [&](index_t cell, index_t count) {
-        run_piece(backward, Piece{cell, cell + count, count}, table, cells, gradient);
+        run_piece(backward, Piece{cell, cell + count, count}, table, cells, gradient, {});
       });
     });
     if (call_.streaming) streaming_fence();
   }
   void run_piece(const Backward<A, U>& backward, const Piece& piece, SumsTable<A>& table, const SumCells<A>& cells,
-                 const GradientRun<A>& gradient) const {
+                 const GradientRun<A>& gradient, const Stretches& stretches) const {
     backward.read_statistics(piece, table);
-    backward.fold(piece, piece.first, piece.last, table, cells, gradient);
+    backward.fold(piece, piece.first, piece.last, table, cells, gradient, stretches);
     if (hook_.present()) {
       hook_(table, piece);
     } else {
       table.finish(call_.statistic, static_cast<double>(backward.set_size(piece)));
     }
-    backward.map(piece, piece.first, piece.last, table, cells);
+    if (stretches.executor != nullptr && !backward.maps_across_lanes()) return map_by_cells(backward, piece, table);
+    backward.map(piece, piece.first, piece.last, table, cells, stretches);
   }
   void scatter(const Layout& layout, index_t set, const SlotSums<A>& sums) const {
     const Operand &weight = operands_[stream_weight_grad], &bias = operands_[stream_bias_grad];
@@ -237,7 +254,7 @@ template <class A, class U>
 void normalize_operands_backward(const CallRef& executor, const Statistic& statistic, const Roles& roles, const Extents& x,
                                  const Operands& operands, A weight_offset, bool streaming, const StatisticArrays& statistics,
                                  Buffer<std::byte>& scratch, const Reshape& reshape, Result result, const BackwardHook<A>& hook) {
-  const Plan plan(x, roles, operands, hook.span, x.product(), executor.concurrency());
+  const Plan plan(x, roles, operands, hook.span, x.product(), executor.concurrency(), true);
   const Operand &weight_grad = operands[stream_weight_grad], &bias_grad = operands[stream_bias_grad];
   const bool gradients = weight_grad.present() || bias_grad.present();
   if (!gradients && !operands[stream_y].present() && !hook.present() && executor.fusion() == nullptr) return;

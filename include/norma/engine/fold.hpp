@@ -3,6 +3,7 @@
 
 #include <norma/engine/columns.hpp>
 #include <norma/engine/set_table.hpp>
+#include <norma/engine/stretches.hpp>
 #include <norma/engine/sweep.hpp>
 #include <norma/simd/convert.hpp>
 
@@ -44,8 +45,35 @@ struct CellTable {
         chunk_pivot(table.mean + set),
         running{table.factor + set, table.offset + set} {}
 
+  /// Columns for the sums of one chunk alone.
+  static constexpr index_t chunk_bytes(index_t cells) {
+    return padded_sets(cells) * static_cast<index_t>(2 * sizeof(double) + 3 * sizeof(A));
+  }
+  static CellTable of_chunk(index_t cells, std::byte* memory) {
+    const index_t n = padded_sets(cells);
+    double* const sums = reinterpret_cast<double*>(memory);
+    return CellTable(cells, sums, n, reinterpret_cast<A*>(sums + 2 * n));
+  }
+  /// These moments, with the sums of another table.
+  CellTable with_sums(const CellTable& chunk) const {
+    CellTable result = *this;
+    for (int s = 0; s < 2; ++s) result.sum[s] = chunk.sum[s];
+    result.chunk_pivot = chunk.chunk_pivot;
+    return result;
+  }
+
   /// Columns for what the map wants of cells, when they have been folded.
   std::array<A*, 3> numbers() const { return {chunk_pivot, running[0], running[1]}; }
+
+ private:
+  CellTable(index_t cells, double* sums, index_t n, A* numbers_of_cells)
+      : most(cells),
+        pivot(nullptr),
+        mean(nullptr),
+        m2(nullptr),
+        sum{sums, sums + n},
+        chunk_pivot(numbers_of_cells),
+        running{numbers_of_cells + n, numbers_of_cells + 2 * n} {}
 };
 
 /// Merges the sums of a chunk of n elements about chunk_pivot into the moments, whose cells have had `before` elements.
@@ -150,33 +178,52 @@ struct FoldedTile {
 };
 
 template <class Term, class Tile, class A>
-NORMA_INLINE void fold_cells_of(const Tile& tile, index_t size, const CellTable<A>& columns) {
-  const index_t cells = tile.count(), most = tile.chunk();
-  for (index_t chunk = 0; chunk < size; chunk += most) {
-    const index_t length = size - chunk < most ? size - chunk : most;
-    if constexpr (std::is_same_v<Term, CentredTerm>) tile.find_pivots(chunk, length, columns);
-    for (double* const sum : columns.sum) clear_columns(sum, cells);
-    for (index_t i = 0; i < length; i += block_length) {
-      const index_t n = length - i < block_length ? length - i : block_length;
-      if constexpr (Term::sums == 2) {
-        tile.template add<Term>(chunk + i, n, columns, {columns.sum[0], columns.sum[1]});
-      } else {
-        tile.template add<Term>(chunk + i, n, columns, {columns.sum[1]});
-      }
+NORMA_INLINE void fold_chunk_of(const Tile& tile, index_t chunk, index_t length, const CellTable<A>& columns) {
+  if constexpr (std::is_same_v<Term, CentredTerm>) tile.find_pivots(chunk, length, columns);
+  for (double* const sum : columns.sum) clear_columns(sum, tile.count());
+  for (index_t i = 0; i < length; i += block_length) {
+    const index_t n = length - i < block_length ? length - i : block_length;
+    if constexpr (Term::sums == 2) {
+      tile.template add<Term>(chunk + i, n, columns, {columns.sum[0], columns.sum[1]});
+    } else {
+      tile.template add<Term>(chunk + i, n, columns, {columns.sum[1]});
     }
-    merge_chunk(cells, chunk, length, columns);
   }
+}
+
+/// Sums of elements [chunk, chunk + length) of the cells of a tile, about their pivots.
+template <class Tile, class A>
+NORMA_NOINLINE void fold_chunk(bool centred, const Tile& tile, index_t chunk, index_t length, const CellTable<A>& columns) {
+  if (centred) return fold_chunk_of<CentredTerm>(tile, chunk, length, columns);
+  clear_numbers(columns.chunk_pivot, tile.count());
+  fold_chunk_of<SquareTerm>(tile, chunk, length, columns);
 }
 
 /// Moments of the cells of a tile, of `size` elements each.
 template <class Tile, class A>
 NORMA_NOINLINE void fold_cells(bool centred, const Tile& tile, index_t size, const CellTable<A>& columns) {
-  if (centred) {
-    fold_cells_of<CentredTerm>(tile, size, columns);
-  } else {
-    clear_numbers(columns.chunk_pivot, tile.count());
-    fold_cells_of<SquareTerm>(tile, size, columns);
+  const index_t most = tile.chunk();
+  for (index_t chunk = 0; chunk < size; chunk += most) {
+    const index_t length = size - chunk < most ? size - chunk : most;
+    fold_chunk(centred, tile, chunk, length, columns);
+    merge_chunk(tile.count(), chunk, length, columns);
   }
+}
+
+/// The same of cells [first, first + count) of a sweep, whose chunks are shared out.
+template <class A, class U>
+inline void fold_cells(bool centred, const Sweep<A, U, 1>& sweep, Order order, index_t first, index_t count, index_t size,
+                       const CellTable<A>& columns, const Stretches& stretches) {
+  const index_t most = FoldedTile<A, U>(sweep, order).chunk(), bytes = CellTable<A>::chunk_bytes(count);
+  const auto length = [&](index_t chunk) { return size - chunk * most < most ? size - chunk * most : most; };
+  const index_t chunks = (size + most - 1) / most;
+  stretches.each_chunk(chunks, [&](index_t chunk) {
+    FoldedTile<A, U> tile(sweep, order);
+    sweep.start(first, count, tile.tile);
+    fold_chunk(centred, tile, chunk * most, length(chunk), CellTable<A>::of_chunk(count, stretches.memory + chunk * bytes));
+  });
+  for (index_t chunk = 0; chunk < chunks; ++chunk)
+    merge_chunk(count, chunk * most, length(chunk), columns.with_sums(CellTable<A>::of_chunk(count, stretches.memory + chunk * bytes)));
 }
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -43,15 +43,19 @@ class Forward {
   Forward& operator=(const Forward&) = delete;
 
   const Layout& layout() const { return layout_; }
+  /// Whether a map's elements may be shared out with profit: those of all cells at once.
+  bool maps_across_lanes() const { return map_.way() == Way::lanes; }
   /// The sweep that cuts pieces whose cells are their sets: a tile each.
   const Sweep<A, U, 1>& folding() const { return fold_; }
 
-  /// Statistics of a piece's sets; each_range(work) runs work(first, last, memory for cells) over ranges of its cells.
+  /// Statistics of a piece's sets; each_range(work) runs work(first, last, memory for cells, stretches) over ranges of its cells.
   template <class EachRange>
   void fold(const Piece& piece, SetTable<A>& table, const EachRange& each_range) const {
     table.start(piece.sets);
     if (piece.numbering != Numbering::cells) table.clear();
-    each_range([&](index_t first, index_t last, const CellTable<A>& cells) { fold_cells_of(piece, first, last, table, cells); });
+    each_range([&](index_t first, index_t last, const CellTable<A>& cells, const Stretches& stretches) {
+      fold_cells_of(piece, first, last, table, cells, stretches);
+    });
     finish(piece, table);
   }
   /// Statistics from elsewhere, by the places of sets, or, where the table has no columns for them, what the map makes of these.
@@ -71,7 +75,8 @@ class Forward {
     }
   }
   /// Moments of cells [first, last) of a piece go to their sets; the table has been cleared.
-  void fold_cells_of(const Piece& piece, index_t first_cell, index_t last_cell, SetTable<A>& table, const CellTable<A>& cells) const {
+  void fold_cells_of(const Piece& piece, index_t first_cell, index_t last_cell, SetTable<A>& table, const CellTable<A>& cells,
+                     const Stretches& stretches) const {
     const auto most = [&](index_t first, index_t count) {
       index_t column;
       return piece.are_columns(layout_, first, count, column) ? count : cells.most;
@@ -79,7 +84,7 @@ class Forward {
     fold_.each_tile(first_cell, last_cell, most, [&](index_t first, index_t count) {
       FoldedTile<A, U> tile(fold_, call_.order);
       fold_.start(first, count, tile.tile);
-      fold_tile(piece, table, tile, cells);
+      fold_tile(piece, table, tile, cells, stretches);
     });
   }
   void finish(const Piece& piece, SetTable<A>& table) const {
@@ -120,7 +125,7 @@ class Forward {
     }
     each_cell([&](index_t set) {
       tile.scale = static_cast<A>(table.scale[set]);
-      fold_tile(piece, table, tile, one);
+      fold_tile(piece, table, tile, one, {});
     });
     table.finish_scaled(call_.statistic, set_size(piece));
   }
@@ -128,13 +133,14 @@ class Forward {
   /// y of a piece.
   void map(const Piece& piece, SetTable<A>& table, const CellTable<A>& cells) const {
     prepare(piece, table);
-    map_cells_of(piece, piece.first, piece.last, table, cells);
+    map_cells_of(piece, piece.first, piece.last, table, cells, {});
   }
   /// The same in parts: what all cells want, and y of cells [first, last).
   void prepare(const Piece& piece, SetTable<A>& table) const {
     if (writes_ && !coefficients_.vary_in_set() && call_.statistics) coefficients_.of_sets(piece, table);
   }
-  void map_cells_of(const Piece& piece, index_t first_cell, index_t last_cell, const SetTable<A>& table, const CellTable<A>& cells) const {
+  void map_cells_of(const Piece& piece, index_t first_cell, index_t last_cell, const SetTable<A>& table, const CellTable<A>& cells,
+                    const Stretches& stretches) const {
     if (!writes_) return;
     const bool ordinary = table.scale == nullptr, copies = coefficients_.vary_in_set(), measures = fused_.any(Pass::measure);
     const auto most = [&](index_t first, index_t count) {
@@ -152,7 +158,7 @@ class Forward {
         coefficients_.of_cells(piece, table, first, count, number);
         c = {number[0], number[1], number[2]};
       }
-      if (ordinary && !measures) return run_map(map_, first, count, c, A(1));
+      if (ordinary && !measures) return run_map(map_, first, count, c, A(1), stretches);
       map_sets(piece, table, first, count, c);
     });
   }
@@ -162,14 +168,16 @@ class Forward {
  private:
   using MapSweep = Sweep<A, U, 2, 1>;
 
-  void fold_tile(const Piece& piece, SetTable<A>& table, const FoldedTile<A, U>& tile, const CellTable<A>& cells) const {
-    const bool centred = call_.statistic.centred();
+  void fold_tile(const Piece& piece, SetTable<A>& table, const FoldedTile<A, U>& tile, const CellTable<A>& cells,
+                 const Stretches& stretches) const {
     const index_t first = tile.tile.first, count = tile.tile.count;
+    const auto fold_into = [&](const CellTable<A>& columns) {
+      if (stretches.memory == nullptr) return fold_cells(call_.statistic.centred(), tile, layout_.set_size, columns);
+      fold_cells(call_.statistic.centred(), fold_, call_.order, first, count, layout_.set_size, columns, stretches);
+    };
     index_t set[some_sets];
-    if (tile.scale == A(1) && piece.are_columns(layout_, first, count, set[0])) {
-      return fold_cells(centred, tile, layout_.set_size, CellTable<A>(table, set[0]));
-    }
-    fold_cells(centred, tile, layout_.set_size, cells);
+    if (tile.scale == A(1) && piece.are_columns(layout_, first, count, set[0])) return fold_into(CellTable<A>(table, set[0]));
+    fold_into(cells);
     for (index_t done = 0; done < count; done += some_sets) {
       const index_t n = count - done < some_sets ? count - done : some_sets;
       piece.columns(layout_, first + done, n, set);
@@ -191,15 +199,15 @@ class Forward {
   }
   void measure_and_map(const MapSweep& sweep, const Piece& piece, const index_t* column, index_t first, index_t count,
                        const Coefficients<A>& c, A scale) const {
-    if (!fused_.any(Pass::measure)) return run_map(sweep, first, count, c, scale);
+    if (!fused_.any(Pass::measure)) return run_map(sweep, first, count, c, scale, {});
     A numbers[tile_lanes<A>] = {};
-    run_map(sweep, first, count, c, scale, Pass::measure, numbers);
+    run_map(sweep, first, count, c, scale, {}, Pass::measure, numbers);
     for (index_t i = 0; i < count; ++i) numbers[i] = fused_.fusion().measured(piece.place_of_column(layout_, column[i]), numbers[i]);
-    run_map(sweep, first, count, c, scale, Pass::map, numbers);
+    run_map(sweep, first, count, c, scale, {}, Pass::map, numbers);
   }
   /// Several cells with their coefficients, and numbers of theirs that a fusion wants.
-  void run_map(const MapSweep& sweep, index_t first, index_t count, const Coefficients<A>& c, A scale, Pass pass = Pass::map,
-               A* of_cells = nullptr) const {
+  void run_map(const MapSweep& sweep, index_t first, index_t count, const Coefficients<A>& c, A scale, const Stretches& stretches,
+               Pass pass = Pass::map, A* of_cells = nullptr) const {
     typename MapSweep::Tile tile;
     sweep.start(first, count, tile);
     tile.streams = call_.streaming;
@@ -211,18 +219,22 @@ class Forward {
     const PerElement per_element = !affine_.vary()       ? PerElement::nothing
                                    : affine_.constant(1) ? PerElement::weight
                                                          : PerElement::weight_and_bias;
-    affine_.template each<MapSweep::length>(
-        sweep.way(), tile.first, tile.count, size, sweep.step(tile.count, size, affine_.stage()),
-        [&](index_t begin, index_t end, index_t i, index_t n, const ElementWeight<A>(&numbers)[2]) {
-          sweep.each_cells(tile, begin, end, i, n, scale, together, [&](const auto& cells, auto& tensor, index_t cell) NORMA_INLINE_LAMBDA {
-            with_per_element(per_element, [&](auto kind) {
-              with_bool(far_memory.present(), [&](auto is_far) {
-                norma::map_cells<kind.value, is_far.value>(cells, n, tensor[0], tensor[1], c.from(cell), numbers[0], numbers[1],
-                                                           far_memory);
-              });
-            });
-          });
-        });
+    stretches.each(size, count, [&](Elements elements) {
+      affine_.template each<MapSweep::length>(sweep.way(), tile.first, tile.count, elements, sweep.step(tile.count, size, affine_.stage()),
+                                              [&](index_t begin, index_t end, index_t i, index_t n, const ElementWeight<A>(&numbers)[2]) {
+                                                sweep.each_cells(tile, begin, end, i, n, scale, together,
+                                                                 [&](const auto& cells, auto& tensor, index_t cell) NORMA_INLINE_LAMBDA {
+                                                                   with_per_element(per_element, [&](auto kind) {
+                                                                     with_bool(far_memory.present(), [&](auto is_far) {
+                                                                       norma::map_cells<kind.value, is_far.value>(
+                                                                           cells, n, tensor[0], tensor[1], c.from(cell), numbers[0],
+                                                                           numbers[1], far_memory);
+                                                                     });
+                                                                   });
+                                                                 });
+                                              });
+      if (stretches.executor != nullptr && call_.streaming) streaming_fence();
+    });
   }
 
   const ForwardCall& call_;

@@ -45,7 +45,7 @@ using ForwardHook = Hook<SetTable<A>>;
 
 /// Tasks worth their start for so many elements of so many parts.
 inline index_t tasks_for(const ExecutorRef& executor, index_t parts, index_t elements) {
-  index_t tasks = executor.concurrency() > 1 ? elements / Plan::worth_a_task : 1;
+  index_t tasks = executor.concurrency() > 1 && elements >= worth_a_team ? elements / worth_a_task : 1;
   if (tasks > 4 * executor.concurrency()) tasks = 4 * executor.concurrency();
   if (tasks > parts) tasks = parts;
   return tasks < 1 ? 1 : tasks;
@@ -59,19 +59,37 @@ inline void parallel_sets(const ExecutorRef& executor, index_t sets, index_t ele
   executor.parallel_for(tasks, [&](index_t task) { run(sets * task / tasks, sets * (task + 1) / tasks); });
 }
 
+/// The elements of a plan's cells, for tasks to share out where it has fewer slices than these.
+inline Stretches stretches_of(const ExecutorRef& executor, const Plan& plan, std::byte* memory) {
+  if (!plan.shares_elements()) return {};
+  return {&executor, tasks_for(executor, plan.cell_size(), plan.elements() / plan.slices()), memory};
+}
+
+inline index_t tasks_of_slices(const ExecutorRef& executor, const Plan& plan) {
+  return tasks_for(executor, plan.slices() / plan.slices_together(), plan.elements());
+}
+
 /// Memory that each_slice wants for all its tasks, where `bytes` for each are more than a stack has.
 template <std::size_t OnStack>
 inline index_t slices_memory(const ExecutorRef& executor, const Plan& plan, index_t bytes) {
-  return bytes <= static_cast<index_t>(OnStack) ? 0 : tasks_for(executor, plan.slices(), plan.elements()) * bytes;
+  return bytes <= static_cast<index_t>(OnStack) ? 0 : tasks_of_slices(executor, plan) * bytes;
+}
+
+/// work(first, last, memory for cells, stretches) for ranges of a piece's cells, as tasks.
+template <class A, class Work>
+inline void each_range_of_cells(const ExecutorRef& executor, const Piece& piece, index_t elements, const Work& work) {
+  parallel_sets(executor, piece.last, elements, [&](index_t first, index_t last) {
+    with_cells_on_stack<A>([&](const CellTable<A>& cells) { work(first, last, cells, Stretches()); });
+  });
 }
 
 /// work(slice, memory) for every slice, with `bytes` of memory for each task: on its stack if there is no `memory` for all.
 template <std::size_t OnStack, class Work>
 inline void each_slice(const ExecutorRef& executor, const Plan& plan, index_t bytes, std::byte* memory, Work&& work) {
-  const index_t tasks = tasks_for(executor, plan.slices(), plan.elements());
+  const index_t tasks = tasks_of_slices(executor, plan), together = plan.slices_together(), parts = plan.slices() / together;
   executor.parallel_for(tasks, [&](index_t task) {
     alignas(64) std::byte stack[OnStack];
-    for (index_t i = plan.slices() * task / tasks; i < plan.slices() * (task + 1) / tasks; ++i) {
+    for (index_t i = parts * task / tasks * together; i < parts * (task + 1) / tasks * together; ++i) {
       work(plan.slice(i), memory == nullptr ? stack : memory + task * bytes);
     }
   });
@@ -90,7 +108,7 @@ NORMA_NOINLINE void run_tiles(const Forward<A, U>& forward, const ForwardCall& c
   forward.folding().each_tile(first, last, [&](index_t cell, index_t count) {
     if (Tables == 1) forward.map(pieces[1 - current], tables[1 - current], cells);
     pieces[current] = Piece{cell, cell + count, count};
-    statistics_of(forward, pieces[current], tables[current], [&](const auto& work) { work(cell, cell + count, cells); });
+    statistics_of(forward, pieces[current], tables[current], [&](const auto& work) { work(cell, cell + count, cells, Stretches()); });
     if (Tables == 2) forward.map(pieces[1 - current], tables[1 - current], cells);
     current = 1 - current;
   });
@@ -104,14 +122,15 @@ inline void run_forward(const ExecutorRef& executor, const ForwardCall& call, co
                         Buffer<std::byte>* scratch, const StatisticsOf& statistics_of) {
   constexpr std::size_t on_stack = static_cast<std::size_t>(stack_bytes<A>);
   if (plan.in_slices()) {
-    // Slices side by side, or, where they are too few, cells of each slice.
-    const bool inside = plan.slices() < executor.concurrency() && plan.cells_are_sets();
+    // Slices side by side, or, where they are too few, elements or cells of each slice.
+    const bool shares = plan.shares_elements(), inside = shares || (plan.slices() < executor.concurrency() && plan.cells_are_sets());
     const ExecutorRef one(sequential);
     const ExecutorRef& outside = inside ? one : executor;
     const index_t of_table = SetTable<A>::bytes(plan.sets_per_slice(), call.statistics);
-    const bool wide = scratch != nullptr && !plan.cells_are_sets() && plan.channels_per_slice() > tile_lanes<A>;
-    index_t bytes = of_table + CellTable<A>::bytes(wide ? plan.channels_per_slice() : tile_lanes<A>);
-    if (bytes < stack_bytes<A>) bytes = stack_bytes<A>;
+    const bool wide = (scratch != nullptr || shares) && !plan.cells_are_sets() && plan.channels_per_slice() > tile_lanes<A>;
+    index_t own_bytes = of_table + CellTable<A>::bytes(wide ? plan.channels_per_slice() : tile_lanes<A>);
+    if (own_bytes < stack_bytes<A>) own_bytes = stack_bytes<A>;
+    const index_t bytes = own_bytes + (shares && call.folds ? plan.chunks() * CellTable<A>::chunk_bytes(plan.cells_per_slice()) : 0);
     const index_t wanted = slices_memory<on_stack>(outside, plan, bytes);
     Buffer<std::byte> own;
     Buffer<std::byte>& memory_of_tasks = scratch == nullptr ? own : *scratch;
@@ -119,20 +138,20 @@ inline void run_forward(const ExecutorRef& executor, const ForwardCall& call, co
     each_slice<on_stack>(outside, plan, bytes, wanted > 0 ? memory_of_tasks.data() : nullptr, [&](Slice slice, std::byte* memory) {
       const Forward<A, U> forward(call, slice.extents, slice.roles, slice.operands);
       SetTable<A> table(slice.piece.sets, memory, call.statistics);
-      const CellTable<A> cells((bytes - of_table) / CellTable<A>::bytes(16) * 16, memory + of_table);
+      const CellTable<A> cells((own_bytes - of_table) / CellTable<A>::bytes(16) * 16, memory + of_table);
+      const Stretches stretches = stretches_of(executor, plan, call.folds ? memory + own_bytes : nullptr);
       slice.piece.last = forward.layout().sets;
-      const auto each_range = [&](const auto& work) {
-        if (!inside) return work(0, slice.piece.last, cells);
-        parallel_sets(executor, slice.piece.last, slice.extents.product(), [&](index_t first, index_t last) {
-          with_cells_on_stack<A>([&](const CellTable<A>& of_range) { work(first, last, of_range); });
-        });
+      const auto each_range_of = [&](bool by_cells, const auto& work) {
+        if (!by_cells) return work(0, slice.piece.last, cells, stretches);
+        each_range_of_cells<A>(executor, slice.piece, slice.extents.product(), work);
       };
-      statistics_of(forward, slice.piece, table, each_range);
+      statistics_of(forward, slice.piece, table, [&](const auto& work) { each_range_of(inside && !shares, work); });
       forward.prepare(slice.piece, table);
-      each_range([&](index_t first, index_t last, const CellTable<A>& of_cells) {
-        forward.map_cells_of(slice.piece, first, last, table, of_cells);
-        if (call.streaming) streaming_fence();
-      });
+      each_range_of(inside && !(shares && forward.maps_across_lanes()),
+                    [&](index_t first, index_t last, const CellTable<A>& of_cells, const Stretches& of_elements) {
+                      forward.map_cells_of(slice.piece, first, last, table, of_cells, of_elements);
+                      if (call.streaming) streaming_fence();
+                    });
     });
     return;
   }
@@ -149,21 +168,25 @@ inline void run_forward(const ExecutorRef& executor, const ForwardCall& call, co
   });
 }
 
-/// work(piece, first cell, last cell, memory for cells, forward) for all cells of a call, as tasks whose sets are their own; columns are
-/// those of all sets.
+/// work(piece, first cell, last cell, memory for cells, stretches, forward) for all cells of a call, as tasks whose sets are their own, or
+/// whose elements; columns are those of all sets.
 template <class A, class U, class Work>
-inline void each_part(const ExecutorRef& executor, const Plan& plan, const ForwardCall& call, const Forward<A, U>& whole, const Piece& all,
-                      index_t elements, const Work& work) {
-  if (!plan.in_slices()) {
-    parallel_sets(executor, all.sets, elements, [&](index_t first, index_t last) {
-      with_cells_on_stack<A>([&](const CellTable<A>& cells) { work(all, first, last, cells, whole); });
-    });
-    return;
+inline void each_part(const ExecutorRef& executor, const Plan& near, const ForwardCall& call, const Forward<A, U>& whole, const Piece& all,
+                      index_t elements, const Stretches& stretches, bool across_lanes, const Work& work) {
+  const bool shares = stretches.executor != nullptr;
+  if (shares && across_lanes) {
+    return with_cells_on_stack<A>([&](const CellTable<A>& cells) { work(all, 0, all.last, cells, stretches, whole); });
   }
-  each_slice<1>(executor, plan.kept_near(executor.concurrency()), 0, nullptr, [&](Slice slice, std::byte*) {
+  if (shares || !near.in_slices()) {
+    return each_range_of_cells<A>(executor, all, elements,
+                                  [&](index_t first, index_t last, const CellTable<A>& cells, const Stretches& of_elements) {
+                                    work(all, first, last, cells, of_elements, whole);
+                                  });
+  }
+  each_slice<1>(executor, near, 0, nullptr, [&](Slice slice, std::byte*) {
     const Forward<A, U> forward(call, slice.extents, slice.roles, slice.operands);
     slice.piece.numbering = Numbering::call;
-    with_cells_on_stack<A>([&](const CellTable<A>& cells) { work(slice.piece, 0, forward.layout().sets, cells, forward); });
+    with_cells_on_stack<A>([&](const CellTable<A>& cells) { work(slice.piece, 0, forward.layout().sets, cells, stretches, forward); });
   });
 }
 
@@ -176,22 +199,25 @@ inline void normalize_whole(const ExecutorRef& executor, const ForwardCall& call
   const Piece all{0, forward.layout().sets, set_count(x, plan.roles()), Numbering::slice};
   Buffer<std::byte> own;
   Buffer<std::byte>& memory = scratch == nullptr ? own : *scratch;
-  memory.resize(SetTable<A>::bytes(all.sets));
+  const Plan near = plan.in_slices() ? plan.kept_near() : plan;
+  const index_t of_table = SetTable<A>::bytes(all.sets);
+  memory.resize(of_table + (near.shares_elements() ? near.chunks() * CellTable<A>::chunk_bytes(forward.layout().sets) : 0));
+  const Stretches stretches = stretches_of(executor, near, memory.data() + of_table);
   SetTable<A> table(all.sets, memory.data());
   table.start(all.sets);
   table.clear();
-  each_part(executor, plan, call, forward, all, x.product(),
-            [&](const Piece& piece, index_t first, index_t last, const CellTable<A>& cells, const Forward<A, U>& part) {
-              part.fold_cells_of(piece, first, last, table, cells);
-            });
+  each_part(executor, near, call, forward, all, x.product(), stretches, true,
+            [&](const Piece& piece, index_t first, index_t last, const CellTable<A>& cells, const Stretches& of_elements,
+                const Forward<A, U>& part) { part.fold_cells_of(piece, first, last, table, cells, of_elements); });
   forward.finish(all, table);
   table.unscale();
   hook(table, all);
   forward.keep(all, table, statistics);
   forward.prepare(all, table);
-  each_part(executor, plan, call, forward, all, x.product(),
-            [&](const Piece& piece, index_t first, index_t last, const CellTable<A>& cells, const Forward<A, U>& part) {
-              part.map_cells_of(piece, first, last, table, cells);
+  each_part(executor, near, call, forward, all, x.product(), stretches, forward.maps_across_lanes(),
+            [&](const Piece& piece, index_t first, index_t last, const CellTable<A>& cells, const Stretches& of_elements,
+                const Forward<A, U>& part) {
+              part.map_cells_of(piece, first, last, table, cells, of_elements);
               if (call.streaming) streaming_fence();
             });
 }
@@ -202,7 +228,14 @@ template <class A, class U>
 void normalize_operands(const CallRef& executor, const Statistic& statistic, const Roles& roles, const Extents& x, const Operands& operands,
                         A weight_offset, bool streaming, const StatisticArrays& statistics, Buffer<std::byte>* scratch,
                         const ForwardHook<A>& hook) {
-  const Plan plan(x, roles, operands, hook.span, scratch == nullptr ? sets_on_stack<A> : x.product(), executor.concurrency());
+  const auto plan_for = [&](bool memory) {
+    return Plan(x, roles, operands, hook.span, memory ? x.product() : sets_on_stack<A>, executor.concurrency(), memory);
+  };
+  Plan plan = plan_for(scratch != nullptr);
+  if (scratch == nullptr && executor.concurrency() > 1) {  // then a call may allocate, rather than leave threads without work
+    const Plan with_memory = plan_for(true);
+    if (with_memory.shares_elements()) plan = with_memory;
+  }
   const ForwardCall call{statistic, static_cast<double>(weight_offset), plan.order(), streaming, executor.fusion()};
   if (hook.span == Span::call) return normalize_whole<A, U>(executor, call, plan, x, operands, statistics, scratch, hook);
   run_forward<A, U>(executor, call, plan, x, operands, scratch,

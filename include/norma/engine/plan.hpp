@@ -21,9 +21,10 @@ struct Slice {
 /// order of its sum, follow from shape, strides and norm alone; how many make a slice from memory and threads, too.
 class Plan {
  public:
-  /// most_sets: for how many there is memory. The operands must outlive this.
-  Plan(const Extents& extents, const Roles& roles, const Operands& operands, Span span, index_t most_sets, int threads)
-      : extents_(extents), roles_(roles), operands_(&operands) {
+  /// most_sets: for how many there is memory. `shares`: tasks may share out the elements of cells, for there is memory for that, too. The
+  /// operands must outlive this.
+  Plan(const Extents& extents, const Roles& roles, const Operands& operands, Span span, index_t most_sets, int threads, bool shares)
+      : extents_(extents), roles_(roles), operands_(&operands), threads_(elements() < worth_a_team ? 1 : threads), shares_(shares) {
     const int rank = extents.size();
     if (!roles.planes || rank < 2) return;
     const AxisSet spatial = spatial_axes(rank);
@@ -41,7 +42,7 @@ class Plan {
     // A group that is one cell has gradients along its elements, which chains do not.
     order_ = may_chain() && (roles_.groups == 0 || roles_.merged != 0) ? Order::chain : Order::lanes;
     in_slices_ = roles_.merged != 0 || span != Span::none || order_ == Order::chain;
-    if (in_slices_) choose_slices(span, most_sets, threads);
+    if (in_slices_) choose_slices(span, most_sets);
   }
 
   /// False: cells are sets, and any of them make a piece.
@@ -49,10 +50,22 @@ class Plan {
   const Roles& roles() const { return roles_; }
   Order order() const { return order_; }
   index_t slices() const { return sample_steps_ * channel_steps_; }
+  /// Neighbouring slices that are best done by one task: the parts of rows of channels.
+  index_t slices_together() const { return lanes_lie_along_channels() && sample_steps_ >= threads_ ? channel_steps_ : 1; }
   /// Of the largest slice.
   index_t sets_per_slice() const { return sets_of(samples_, channels_); }
 
   index_t channels_per_slice() const { return channels_; }
+  /// Elements of a cell, chunks of these where they are chained, and cells of the largest slice.
+  index_t cell_size() const {
+    index_t size = 1;
+    for (int a = 0; a < extents_.size(); ++a) size *= roles_.keeps(a) || roles_.merges(a) ? 1 : extents_[a];
+    return size;
+  }
+  index_t chunks() const { return (cell_size() + block_length - 1) / block_length; }
+  index_t cells_per_slice() const { return samples_ * channels_ * plane_ / cell_size(); }
+  /// Whether tasks are to share out the elements of cells, for there are fewer slices.
+  bool shares_elements() const { return may_share_elements() && slices() < threads_; }
 
   Slice slice(index_t i) const {
     const index_t n = i / channel_steps_ * samples_, c = i % channel_steps_ * channels_;
@@ -72,9 +85,9 @@ class Plan {
   }
 
   /// As many slices as stay near, for hooks that see the whole call between them.
-  Plan kept_near(int threads) const {
+  Plan kept_near() const {
     Plan plan = *this;
-    plan.choose_slices(Span::sets, extents_.product(), threads);
+    plan.choose_slices(Span::sets, extents_.product());
     return plan;
   }
   /// The same slices of more operands.
@@ -92,10 +105,12 @@ class Plan {
   /// Whether every cell is a set, so that cells of one slice may be folded at once.
   bool cells_are_sets() const { return roles_.merged == 0; }
 
-  /// Fewer elements are not worth a task of their own.
-  static constexpr index_t worth_a_task = 8192;
+  static constexpr index_t worth_a_task = norma::worth_a_task;
   /// Smaller planes than this are not worth a fold of their own.
   static constexpr index_t least_plane = 16;
+  /// Channels of a row that are worth a task of their own. What fetches ahead in one part of a row takes lines of the next away from
+  /// another processor that writes there: measured, two threads are slower than one on parts of 2 KB.
+  static constexpr index_t wide_part = 1024;
 
  private:
   static constexpr std::initializer_list<Stream> parameters = {stream_weight, stream_bias, stream_weight_grad, stream_bias_grad};
@@ -119,7 +134,11 @@ class Plan {
     return result;
   }
   bool may_chain() const { return !vary(parameters, roles_.averaged & ~roles_.merged) && chains(); }
-  bool lanes_lie_along_channels() const { return extents_[1] > 1 && (*operands_)[stream_x].strides[1] == 1; }
+  bool lanes_lie_along_channels() const {
+    const Operand& dy = (*operands_)[stream_dy];
+    return extents_[1] > 1 && (*operands_)[stream_x].strides[1] == 1 && (!dy.present() || dy.strides[1] == 1);
+  }
+  bool may_share_elements() const { return shares_ && threads_ > 1 && order_ == Order::chain && lanes_lie_along_channels(); }
 
   /// Whether cells lie beside their neighbours in everything that is folded. A sample that is normalized by itself must not notice its
   /// neighbours: what counts are its own strides, though samples side by side may lie between those of channels.
@@ -139,7 +158,7 @@ class Plan {
     return result;
   }
 
-  void choose_slices(Span span, index_t most_sets, int threads) {
+  void choose_slices(Span span, index_t most_sets) {
     // Of x; with y, or dy and dx, about 1.1 MB, which a second-level cache of 2 MB keeps. Measured: twice as much costs a backward up
     // to 1.5 times the time, half as much a forward a tenth.
     const index_t kept_bytes = (*operands_)[stream_dy].present() ? index_t{384} << 10 : index_t{512} << 10;
@@ -160,10 +179,12 @@ class Plan {
     }
     if (span == Span::sample) samples_ = 1, channels_ = extents_[1];
     if (span == Span::call) samples_ = extents_[0], channels_ = extents_[1];
-    const index_t enough = lanes_lie_along_channels() ? threads : 2 * threads;
-    while (span != Span::call && span != Span::sample && threads > 1 && steps() < enough && elements() / slices() >= 2 * worth_a_task) {
+    const index_t enough = lanes_lie_along_channels() ? threads_ : 2 * threads_;
+    while (span != Span::call && span != Span::sample && threads_ > 1 && steps() < enough && elements() / slices() >= 2 * worth_a_task) {
       if (!all_samples && samples_ > 1) {
         samples_ /= 2;
+      } else if (may_share_elements() && (chunks() > 1 || channels_ < 2 * wide_part)) {
+        break;
       } else if (channels_ >= 2 * per_group && (!lanes_lie_along_channels() || channels_ >= 32)) {
         channels_ = channels_ / 2 / per_group * per_group;
       } else {
@@ -182,6 +203,8 @@ class Plan {
   Extents extents_;
   Roles roles_;
   const Operands* operands_;
+  int threads_;
+  bool shares_;
   Order order_ = Order::lanes;
   bool in_slices_ = false;
   index_t plane_ = 1, samples_ = 1, channels_ = 1, sample_steps_ = 1, channel_steps_ = 1;

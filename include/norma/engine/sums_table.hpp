@@ -123,6 +123,16 @@ struct SumCells {
     for (A** const column : {&running[0], &running[1], &number[0], &number[1], &number[2], &number[3], &number[4], &number[5]})
       *column = std::exchange(number_at, number_at + n);
   }
+  /// Columns for the sums of one block alone.
+  static constexpr index_t block_bytes(index_t cells) {
+    return padded_sets(cells) * static_cast<index_t>(2 * sizeof(double) + 2 * sizeof(A));
+  }
+  static SumCells of_one_block(index_t cells, std::byte* memory) {
+    const index_t n = padded_sets(cells);
+    double* const sums = reinterpret_cast<double*>(memory);
+    A* const numbers = reinterpret_cast<A*>(sums + 2 * n);
+    return SumCells(cells, {sums, sums + n}, {numbers, numbers + n});
+  }
   /// Cells that are sets, from `set` on: sums in the columns of their table, which need no copies.
   SumCells(const SumsTable<A>& table, index_t set)
       : most(table.sets - set),
@@ -130,6 +140,10 @@ struct SumCells {
         of_block{table.of_block[0] + set, table.of_block[1] + set},
         running{table.scale + set, table.slope + set},
         number{} {}
+
+ private:
+  SumCells(index_t cells, const std::array<double*, 2>& block, const std::array<A*, 2>& chain)
+      : most(cells), sum{}, of_block{block[0], block[1]}, running{chain[0], chain[1]}, number{} {}
 };
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -12,6 +12,11 @@ inline constexpr index_t block_length = 1024;
 /// Elements that share one pivot; longer sets are merged from chunks.
 inline constexpr index_t chunk_length = 8192;
 
+/// Elements [first, last) of cells.
+struct Elements {
+  index_t first, last;
+};
+
 /// The pivot of a chunk of n elements is the mean of so many leading ones: a power of two, so that the lanes and the tree only ever double
 /// equal numbers and the pivot of a constant set is that constant exactly. 64 keep an outlier among them harmless: cancellation loses at
 /// most the factor 1 + n / 64^2.
