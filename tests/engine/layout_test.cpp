@@ -72,4 +72,22 @@ TEST(Layout, AveragedAxesFollowTheMemoryOfX) {
   EXPECT_EQ(flipped.averaged.axis[1].stride[norma::stream_x], -1) << "the size of a stride orders, not its sign";
 }
 
+TEST(Layout, NeighboursAbreastAreCellsOfTheSameSets) {
+  const Extents extents{2, 3, 4, 10}, strides{120, 1, 30, 3};  // channels-last
+  norma::Roles roles = norma::Roles(0b1101).of_planes();
+  roles.abreast = 5;
+  const norma::Layout l(extents, roles, operands(extents, strides, strides));
+  EXPECT_EQ(l.sets, 15);
+  EXPECT_EQ(l.set_size, 16);
+  ASSERT_EQ(l.averaged.count, 1) << "samples and rows of five positions are one run";
+  EXPECT_EQ(l.averaged.axis[0].stride[norma::stream_x], 15);
+  norma::index_t place[15], set[15];
+  l.kept.offsets(norma::stream_x, 0, 15, place);
+  l.kept.offsets(norma::stream_stat, 0, 15, set);
+  for (int i = 0; i < 15; ++i) {
+    EXPECT_EQ(place[i], i);
+    EXPECT_EQ(set[i], i % 3);
+  }
+}
+
 }  // namespace

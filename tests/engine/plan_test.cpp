@@ -33,8 +33,8 @@ struct Norm {
 };
 
 norma::Plan plan_of(const Extents& extents, const norma::Roles& roles, const norma::Operands& operands, index_t most_sets = 1 << 20,
-                    int threads = 1, norma::Span span = norma::Span::none, bool shares = false) {
-  return norma::Plan(extents, roles, operands, span, most_sets, threads, shares);
+                    int threads = 1, norma::Span span = norma::Span::none, norma::Sums sums = norma::Sums::of_one_task) {
+  return norma::Plan(extents, roles, operands, span, most_sets, threads, sums);
 }
 
 norma::Operands only_x(const norma::TensorView<double>& x) {
@@ -104,7 +104,7 @@ TEST(Plan, SlicesCutXWithoutOverlapAndKnowTheirSets) {
           check(plan_of(extents, roles, operands, most_sets, threads), most_sets, false, false);
         }
         const index_t any = index_t{1} << 20;
-        check(plan_of(extents, roles, operands, any, threads, norma::Span::none, true), any, false, false);
+        check(plan_of(extents, roles, operands, any, threads, norma::Span::none, norma::Sums::shared), any, false, false);
         if (norm.kind != Kind::instance) continue;
         check(plan_of(extents, roles, operands, any, threads, norma::Span::channels), any, true, false);
         check(plan_of(extents, roles, operands, any, threads, norma::Span::sample), any, false, true);
@@ -148,10 +148,29 @@ TEST(Plan, ChannelsOfABatchAreOneChainWhereAllTheirRowsAreOneRun) {
   const auto plan = [&](const Extents& strides) {
     return plan_of({5, 8, 6, 7}, norma::batch_roles(4), only_x({memory.data(), {5, 8, 6, 7}, strides}));
   };
-  EXPECT_TRUE(plan({336, 1, 56, 8}).cells_are_sets()) << "NHWC";
-  EXPECT_FALSE(plan({384, 1, 56, 8}).cells_are_sets()) << "samples further apart";
+  EXPECT_EQ(plan({336, 1, 56, 8}).roles().merged, 0U) << "NHWC";
+  EXPECT_NE(plan({384, 1, 56, 8}).roles().merged, 0U) << "samples further apart";
   EXPECT_EQ(plan({384, 1, 56, 8}).order(), norma::Order::chain);
-  EXPECT_FALSE(plan({336, 42, 7, 1}).cells_are_sets()) << "NCHW";
+  EXPECT_NE(plan({336, 42, 7, 1}).roles().merged, 0U) << "NCHW";
+}
+
+TEST(Plan, FewChannelsLieAbreastWhereTheirRowsAreRuns) {
+  std::vector<double> memory(4 * 40 * 60 * 64);
+  const auto abreast = [&](const Extents& extents, const Extents& strides, bool mixed = false) {
+    norma::Operands operands = only_x({memory.data(), extents, strides});
+    if (mixed) operands[norma::stream_dy] = norma::Operand(norma::TensorView<double>(memory.data(), extents));
+    const norma::Plan plan = plan_of(extents, norma::batch_roles(4), operands);
+    EXPECT_EQ(plan.cells_per_slice() * plan.cell_size(), extents.product());
+    EXPECT_EQ(plan.cells_are_sets(), plan.roles().abreast == 1 && plan.roles().merged == 0);
+    return plan.roles().abreast;
+  };
+  EXPECT_EQ(abreast({2, 3, 60, 64}, {11520, 1, 192, 3}), 32) << "96 numbers of 3 channels";
+  EXPECT_EQ(abreast({2, 24, 60, 64}, {92160, 1, 1536, 24}), 4);
+  EXPECT_EQ(abreast({2, 32, 60, 64}, {122880, 1, 2048, 32}), 1) << "enough for whole registers";
+  EXPECT_EQ(abreast({2, 3, 60, 61}, {10980, 1, 183, 3}), 61) << "no other divisor";
+  EXPECT_EQ(abreast({2, 3, 60, 64}, {15360, 1, 256, 4}), 1) << "a fourth channel left out";
+  EXPECT_EQ(abreast({1, 3, 2, 64}, {384, 1, 192, 3}), 8) << "no fewer than 16 elements a cell";
+  EXPECT_EQ(abreast({2, 3, 60, 64}, {11520, 1, 192, 3}, true), 1) << "dy lies otherwise, and what is folded is no chain";
 }
 
 }  // namespace

@@ -34,7 +34,9 @@ NORMA_PROPERTY(Executors) {
     }
     if (subject.family.few_shapes[0].axes.empty()) {  // channels of so few samples that threads share their elements out
       for (const Extents& extents : {Extents{1, 24, 60, 50}, Extents{2, 40, 33, 47}}) {
-        const Setting s = varied(shape(extents), subject.variation(0));
+        Setting s = varied(shape(extents), subject.variation(0));
+        s.dim = subject.family.few_shapes[0].dim;
+        if (!subject.family.few_shapes[0].parts.empty()) s = dealt(s, 0, {extents[0], 0});
         cases.add(case_name(t, s) + "_shared", [=, &subject] { check_executors(subject, t, s, lying(lanes_layout(subject))); });
       }
     }

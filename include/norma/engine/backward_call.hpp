@@ -254,7 +254,7 @@ template <class A, class U>
 void normalize_operands_backward(const CallRef& executor, const Statistic& statistic, const Roles& roles, const Extents& x,
                                  const Operands& operands, A weight_offset, bool streaming, const StatisticArrays& statistics,
                                  Buffer<std::byte>& scratch, const Reshape& reshape, Result result, const BackwardHook<A>& hook) {
-  const Plan plan(x, roles, operands, hook.span, x.product(), executor.concurrency(), true);
+  const Plan plan(x, roles, operands, hook.span, x.product(), executor.concurrency(), Sums::shared);
   const Operand &weight_grad = operands[stream_weight_grad], &bias_grad = operands[stream_bias_grad];
   const bool gradients = weight_grad.present() || bias_grad.present();
   if (!gradients && !operands[stream_y].present() && !hook.present() && executor.fusion() == nullptr) return;

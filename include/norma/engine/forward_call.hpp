@@ -229,7 +229,8 @@ void normalize_operands(const CallRef& executor, const Statistic& statistic, con
                         A weight_offset, bool streaming, const StatisticArrays& statistics, Buffer<std::byte>* scratch,
                         const ForwardHook<A>& hook) {
   const auto plan_for = [&](bool memory) {
-    return Plan(x, roles, operands, hook.span, memory ? x.product() : sets_on_stack<A>, executor.concurrency(), memory);
+    return Plan(x, roles, operands, hook.span, memory ? x.product() : sets_on_stack<A>, executor.concurrency(),
+                memory ? Sums::shared : Sums::of_one_task);
   };
   Plan plan = plan_for(scratch != nullptr);
   if (scratch == nullptr && executor.concurrency() > 1) {  // then a call may allocate, rather than leave threads without work

@@ -145,9 +145,11 @@ struct Block {
   void each_column(Stream s, F&& f) const {
     const AxisList &kept = layout.kept, &averaged = layout.averaged;
     if (cells > 1 && averaged.count <= 1) {
-      const Axis& last = kept.axis[kept.count - 1];
       const index_t first = kept.offset(s, cell), along = averaged.count == 0 ? 0 : averaged.axis[0].stride[s];
-      if (cell % last.extent + cells <= last.extent) return f(index_t{0}, cells, first, last.stride[s], along);
+      const index_t step = kept.axis[kept.count - 1].stride[s];
+      index_t row = 1;
+      for (int a = kept.count; a-- > 0 && kept.axis[a].stride[s] == step * row;) row *= kept.axis[a].extent;
+      if (cell % row + cells <= row) return f(index_t{0}, cells, first, step, along);
     }
     index_t offset[tile_lanes<A>];
     kept.offsets(s, cell, cells, offset);

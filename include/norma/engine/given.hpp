@@ -29,7 +29,9 @@ struct GivenStatistics {
 template <class A, class U>
 void apply_statistics_to_operands(const CallRef& executor, const Roles& roles, const Extents& x, const Operands& operands, A weight_offset,
                                   bool streaming, const GivenStatistics& given) {
-  const auto plan_for = [&](index_t most_sets) { return Plan(x, roles, operands, Span::none, most_sets, executor.concurrency(), true); };
+  const auto plan_for = [&](index_t most_sets) {
+    return Plan(x, roles, operands, Span::none, most_sets, executor.concurrency(), Sums::none);
+  };
   Plan plan = plan_for(coefficients_on_stack<A>);
   const bool per_cell = plan.parameters_vary_in_sets();  // then statistics are wanted beside the coefficients
   if (per_cell) plan = plan_for(sets_on_stack<A>);

@@ -83,9 +83,10 @@ struct CellSums {
   AxisList axes;
   Extents strides;
   index_t cells = 1;
+  bool several = false;  ///< of each of them: cells abreast share a place
 
   CellSums() = default;
-  CellSums(const Extents& x, const Roles& roles, const Operands& operands) : strides(x) {
+  CellSums(const Extents& x, const Roles& roles, const Operands& operands) : strides(x), several(roles.abreast > 1) {
     for (int a = x.size(); a-- > 0;) {
       const bool differs = roles.keeps(a) || roles.merges(a);
       strides[a] = differs ? cells : 0;
@@ -103,6 +104,7 @@ struct CellSums {
   void use(double* memory) {
     dy = memory;
     dy_x_hat = memory + cells;
+    for (index_t i = 0; several && i < 2 * cells; ++i) memory[i] = 0;
   }
   /// The table as a stream of x's.
   Operand operand() const {
@@ -113,8 +115,8 @@ struct CellSums {
     return result;
   }
   NORMA_INLINE void put(index_t cell, double sum_dy, double sum_dy_x_hat) const {
-    dy[cell] = sum_dy;
-    dy_x_hat[cell] = sum_dy_x_hat;
+    dy[cell] = several ? dy[cell] + sum_dy : sum_dy;
+    dy_x_hat[cell] = several ? dy_x_hat[cell] + sum_dy_x_hat : sum_dy_x_hat;
   }
 };
 

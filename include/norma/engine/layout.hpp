@@ -14,8 +14,8 @@ struct Axis {
   index_t stride[stream_count];
 };
 
-/// A norm may split one axis of x in two.
-inline constexpr int max_axes = max_rank + 1;
+/// A norm may split two axes of x in two.
+inline constexpr int max_axes = max_rank + 2;
 
 /// A list of axes, outermost first, with an extent and a stride per stream.
 struct AxisList {
@@ -113,14 +113,19 @@ struct AxisList {
 /// One bit per axis of x.
 using AxisSet = unsigned;
 
+/// Whether the channels of neighbours along the last axis lie one behind the other.
+inline bool lies_in_rows(const Operand& tensor, const Extents& x) { return tensor.strides[1] == 1 && tensor.strides[x.size() - 1] == x[1]; }
+
 /// What the axes of x are to a norm. With groups > 0, axis 1 stands for two: `groups` kept ones of neighbouring channels each, whose inside
 /// is averaged (its bit is then set).
 ///
-/// `merged` axes are averaged ones along which a set is not folded in one piece: it consists of cells, and their moments are merged.
+/// `merged` axes are averaged ones along which a set is not folded in one piece: it consists of cells, and their moments are merged. So
+/// are `abreast` neighbours along the last axis, which then is an averaged one and stands for two.
 struct Roles {
   AxisSet averaged = 0;
   index_t groups = 0;
   AxisSet merged = 0;
+  index_t abreast = 1;
   bool shared = false;  // sets span processes
   bool planes = false;  // a norm of (N, C, spatial...): it may be done over cells, whose order of summation is another
 
@@ -212,15 +217,17 @@ struct Layout {
   static int split(const Extents& extents, const Roles& roles, Part* part) {
     int count = 0;
     index_t statistics = 1;
-    const auto put = [&](int a, index_t extent, index_t step, bool averages) {
-      if (extent != 1) part[count++] = {a, extent, step, averages ? 0 : statistics, averages && !roles.merges(a)};
+    const auto put = [&](int a, index_t extent, index_t step, bool averages, bool folds) {
+      if (extent != 1) part[count++] = {a, extent, step, averages ? 0 : statistics, folds};
       if (!averages) statistics *= extent;
     };
     for (int a = extents.size(); a-- > 0;) {
       const index_t inside = roles.splits(a) ? extents[a] / roles.groups : extents[a];
-      if (!roles.keeps(a)) put(a, inside, 1, true);
-      if (roles.splits(a)) put(a, roles.groups, inside, false);
-      if (roles.keeps(a)) put(a, inside, 1, false);
+      const index_t abreast = a == extents.size() - 1 ? roles.abreast : 1;
+      put(a, abreast, 1, true, false);
+      if (!roles.keeps(a)) put(a, inside / abreast, abreast, true, !roles.merges(a));
+      if (roles.splits(a)) put(a, roles.groups, inside, false, false);
+      if (roles.keeps(a)) put(a, inside, 1, false, false);
     }
     for (int p = 0; p < count / 2; ++p) std::swap(part[p], part[count - 1 - p]);
     return count;

@@ -16,15 +16,17 @@ struct Slice {
   Piece piece;
 };
 
+/// Whether a call folds x, and has memory for tasks that share the elements of cells out.
+enum class Sums : unsigned char { none, of_one_task, shared };
+
 /// Cells of the norms of (N, C, spatial...) are the planes of a sample and channel, where parameters do not vary within these; where planes
 /// are tiny and the batch is averaged, they are the batch at each position instead. Elsewhere cells are sets. What is a cell, and the
 /// order of its sum, follow from shape, strides and norm alone; how many make a slice from memory and threads, too.
 class Plan {
  public:
-  /// most_sets: for how many there is memory. `shares`: tasks may share out the elements of cells, for there is memory for that, too. The
-  /// operands must outlive this.
-  Plan(const Extents& extents, const Roles& roles, const Operands& operands, Span span, index_t most_sets, int threads, bool shares)
-      : extents_(extents), roles_(roles), operands_(&operands), threads_(elements() < worth_a_team ? 1 : threads), shares_(shares) {
+  /// most_sets: for how many there is memory. The operands must outlive this.
+  Plan(const Extents& extents, const Roles& roles, const Operands& operands, Span span, index_t most_sets, int threads, Sums sums)
+      : extents_(extents), roles_(roles), operands_(&operands), threads_(elements() < worth_a_team ? 1 : threads), sums_(sums) {
     const int rank = extents.size();
     if (!roles.planes || rank < 2) return;
     const AxisSet spatial = spatial_axes(rank);
@@ -41,6 +43,7 @@ class Plan {
     }
     // A group that is one cell has gradients along its elements, which chains do not.
     order_ = may_chain() && (roles_.groups == 0 || roles_.merged != 0) ? Order::chain : Order::lanes;
+    if (order_ == Order::chain) roles_.abreast = abreast();
     in_slices_ = roles_.merged != 0 || span != Span::none || order_ == Order::chain;
     if (in_slices_) choose_slices(span, most_sets);
   }
@@ -60,7 +63,7 @@ class Plan {
   index_t cell_size() const {
     index_t size = 1;
     for (int a = 0; a < extents_.size(); ++a) size *= roles_.keeps(a) || roles_.merges(a) ? 1 : extents_[a];
-    return size;
+    return size / roles_.abreast;
   }
   index_t chunks() const { return (cell_size() + block_length - 1) / block_length; }
   index_t cells_per_slice() const { return samples_ * channels_ * plane_ / cell_size(); }
@@ -103,7 +106,7 @@ class Plan {
 
   index_t elements() const { return extents_.product(); }
   /// Whether every cell is a set, so that cells of one slice may be folded at once.
-  bool cells_are_sets() const { return roles_.merged == 0; }
+  bool cells_are_sets() const { return roles_.merged == 0 && roles_.abreast == 1; }
 
   static constexpr index_t worth_a_task = norma::worth_a_task;
   /// Smaller planes than this are not worth a fold of their own.
@@ -138,7 +141,9 @@ class Plan {
     const Operand& dy = (*operands_)[stream_dy];
     return extents_[1] > 1 && (*operands_)[stream_x].strides[1] == 1 && (!dy.present() || dy.strides[1] == 1);
   }
-  bool may_share_elements() const { return shares_ && threads_ > 1 && order_ == Order::chain && lanes_lie_along_channels(); }
+  bool may_share_elements() const {
+    return sums_ != Sums::of_one_task && threads_ > 1 && order_ == Order::chain && lanes_lie_along_channels();
+  }
 
   /// Whether cells lie beside their neighbours in everything that is folded. A sample that is normalized by itself must not notice its
   /// neighbours: what counts are its own strides, though samples side by side may lie between those of channels.
@@ -157,6 +162,32 @@ class Plan {
     }
     return result;
   }
+
+  /// How many neighbours along the last axis are cells beside each other, where channels are too few to fill registers: the tensors that
+  /// are folded lie there as one run, which is as wide as so many times the channels. Follows from extents and strides alone.
+  index_t abreast() const {
+    const int last = extents_.size() - 1;
+    const index_t channels = extents_[1];
+    if (last < 2 || channels >= enough_abreast || roles_.keeps(last) || roles_.merges(last)) return 1;
+    for (const Stream s : {stream_x, stream_dy, stream_y}) {
+      if (s == stream_y && sums_ != Sums::none) break;  // the order of a sum must not depend on how y lies
+      if ((*operands_)[s].present() && !lies_in_rows((*operands_)[s], extents_)) return 1;
+    }
+    index_t best = 1;
+    double least = cost_of_row(channels) / 1.5;  // less is not worth it: tensors that lie otherwise are slower to map to
+    for (index_t k = 2; k <= extents_[last] && k * channels <= 16 * enough_abreast; ++k) {
+      if (extents_[last] % k != 0 || cell_size() < k * least_plane ||
+          (best * channels >= enough_abreast && k * channels > 2 * enough_abreast)) {
+        continue;
+      }
+      const double cost = cost_of_row(k * channels) / static_cast<double>(k);
+      if (cost < least) least = cost, best = k;
+    }
+    return best;
+  }
+  /// Registers that a row of so many cells takes, and as much as one for the row itself.
+  static double cost_of_row(index_t cells) { return static_cast<double>((cells + 15) / 16 + 1); }
+  static constexpr index_t enough_abreast = 64;
 
   void choose_slices(Span span, index_t most_sets) {
     // Of x; with y, or dy and dx, about 1.1 MB, which a second-level cache of 2 MB keeps. Measured: twice as much costs a backward up
@@ -204,7 +235,7 @@ class Plan {
   Roles roles_;
   const Operands* operands_;
   int threads_;
-  bool shares_;
+  Sums sums_;
   Order order_ = Order::lanes;
   bool in_slices_ = false;
   index_t plane_ = 1, samples_ = 1, channels_ = 1, sample_steps_ = 1, channel_steps_ = 1;
