@@ -63,4 +63,29 @@ TYPED_TEST(Merge, NeighboursInWholeRegistersAndARest) { check_merge<TypeParam>({
 TYPED_TEST(Merge, NeighboursOfUnequalSets) { check_merge<TypeParam>({from_to(0, 9), {3, 5}, from_to(0, 9), from_to(0, 9)}, 9); }
 TYPED_TEST(Merge, AnyOrder) { check_merge<TypeParam>({{2, 0, 1, 2}, {1, 1, 0, 2}, {0, 2, 1, 0}}, 3); }
 
+/// The first of many cells has a pivot far from all others: what each merge rounds away is as large as that pivot says.
+TYPED_TEST(Merge, MeansKeepWhatIsLostBesideAFarPivot) {
+  constexpr index_t cells = 400;
+  alignas(64) std::byte memory[static_cast<std::size_t>(norma::SetTable<TypeParam>::bytes(1))];
+  norma::SetTable<TypeParam> table(1, memory);
+  table.start(1);
+  table.clear();
+  long double sum = 0;
+  for (index_t c = 0; c < cells; ++c) {
+    alignas(64) std::byte memory_of_cell[static_cast<std::size_t>(norma::CellTable<TypeParam>::bytes(1))];
+    const norma::CellTable<TypeParam> cell(1, memory_of_cell);
+    const double mean = c == 0 ? 1e4 : 0.1 / static_cast<double>(c + 1);
+    cell.pivot[0] = c == 0 ? 1e6 : 0;
+    cell.mean[0] = c == 0 ? mean - 1e6 : mean;
+    cell.m2[0] = 1;
+    sum += static_cast<long double>(mean);
+    const index_t set = 0;
+    norma::merge_cells(cell, 0, 8, &set, 1, table);
+  }
+  ASSERT_TRUE(table.finish({norma::Statistic::Kind::deviation, 0}, 8 * cells, true));
+  const long double exact = sum / cells;
+  EXPECT_NEAR(static_cast<double>((static_cast<long double>(table.high[0]) + static_cast<long double>(table.low[0]) - exact) / exact), 0,
+              1e-13);
+}
+
 }}  // namespace norma_test

@@ -88,7 +88,7 @@ class Forward {
     });
   }
   void finish(const Piece& piece, SetTable<A>& table) const {
-    if (!table.finish(call_.statistic, set_size(piece))) rescale(piece, table);
+    if (!table.finish(call_.statistic, set_size(piece), merges(piece))) rescale(piece, table);
   }
   /// Once more, at another scale, those sets whose squares left the range of A.
   void rescale(const Piece& piece, SetTable<A>& table) const {
@@ -122,12 +122,13 @@ class Forward {
     for (index_t s = 0; s < table.sets; ++s) {
       if (table.scale[s] != 1) table.scale[s] = static_cast<double>(scale_to_one(static_cast<A>(largest[s])));
       table.merged[s] = 0;
+      if (merges(piece) && table.scale[s] != 1) table.lost()[s] = 0;
     }
     each_cell([&](index_t set) {
       tile.scale = static_cast<A>(table.scale[set]);
       fold_tile(piece, table, tile, one, {});
     });
-    table.finish_scaled(call_.statistic, set_size(piece));
+    table.finish_scaled(call_.statistic, set_size(piece), merges(piece));
   }
 
   /// y of a piece.
@@ -166,6 +167,9 @@ class Forward {
   index_t set_size(const Piece& piece) const { return layout_.set_size * piece.cells_per_set(); }
 
  private:
+  /// Whether sets are made of cells, one by one.
+  static bool merges(const Piece& piece) { return piece.cells_per_set() != 1; }
+
   using MapSweep = Sweep<A, U, 2, 1>;
 
   void fold_tile(const Piece& piece, SetTable<A>& table, const FoldedTile<A, U>& tile, const CellTable<A>& cells,

@@ -5,19 +5,25 @@
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
-/// Merges the moments of cells [first, first + count) of a tile, n elements each, into the sets that they belong to.
+/// Merges the moments of cells [first, first + count) of a tile, n elements each, into the sets that they belong to. Means relative to the
+/// set's pivot stay small, so merging loses nothing when |mean| >> sigma; and what rounding takes from them is kept, for the pivot, which
+/// is the first cell's, may be far from all others.
 template <class A>
 inline void merge_cells(const CellTable<A>& cells, index_t first, double n, const index_t* set, index_t count, SetTable<A>& table) {
   const auto merge_at = [&]<class V>(index_t i, V, auto&& get, auto&& put) NORMA_INLINE_LAMBDA {
     const index_t s = set[i];
     const double before = table.merged[s] * n;
+    const V pivot = get(cells.pivot + first + i);
     Moments<V> cell{n, get(cells.mean + first + i), get(cells.m2 + first + i)};
     if (before == 0) {
-      put(table.high + s, get(cells.pivot + first + i));
+      put(table.high + s, pivot);
     } else {
-      // Means relative to the set's pivot stay small, so merging loses nothing when |mean| >> sigma.
-      cell.mean = cell.mean + (get(cells.pivot + first + i) - get(table.high + s));
-      cell = merge(Moments<V>{before, get(table.low + s), get(table.second + s)}, cell);
+      const V mean = get(table.low + s), lost = get(table.lost() + s);
+      cell.mean = ((pivot - get(table.high + s)) - mean) + (cell.mean - lost);
+      cell = merge(Moments<V>{before, V(0.0), get(table.second + s)}, cell);
+      const SplitSum<V> moved = two_sum(mean, cell.mean);
+      cell.mean = moved.high;
+      put(table.lost() + s, lost + moved.low);
     }
     put(table.low + s, cell.mean);
     put(table.second + s, cell.m2);

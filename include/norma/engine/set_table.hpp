@@ -40,9 +40,11 @@ struct SetTable {
     sets = count;
     scale = gain = shift = nullptr;
   }
+  /// While cells are merged: what rounding has taken from the mean.
+  double* lost() { return rstd; }
   /// Nothing has been folded yet: wanted where cells are merged.
   void clear() {
-    for (double* const column : {high, low, second, merged}) {
+    for (double* const column : {high, low, second, merged, lost()}) {
       for (index_t s = 0; s < padded_sets(sets); ++s) column[s] = 0;
     }
   }
@@ -68,15 +70,16 @@ struct SetTable {
     shift[set] = shift_of_set;
   }
 
-  /// From moments to statistics of sets of n elements. False if some are not ordinary.
-  bool finish(const Statistic& statistic, index_t n) {
+  /// From moments to statistics of sets of n elements, `from_cells` if these were merged. False if some are not ordinary.
+  bool finish(const Statistic& statistic, index_t n, bool from_cells = false) {
     const double size = static_cast<double>(n);
     const Pack<double> inverse(1.0 / size);
     for (index_t s = sets; s % pack_size<double> != 0; ++s) second[s] = size;  // what no set fills must look ordinary
     bool ordinary = true;
     for (index_t s = 0; s < sets; s += pack_size<double>) {
       const Pack<double> second_of_set = mul(load(second + s), inverse), rstd_of_set = statistic.rstd(second_of_set, size);
-      const SplitSum<Pack<double>> mean_of_set = two_sum(load(high + s), load(low + s));
+      SplitSum<Pack<double>> mean_of_set = two_sum(load(high + s), load(low + s));
+      if (from_cells) mean_of_set.low = mean_of_set.low + load(lost() + s);
       store(second + s, second_of_set);
       store(rstd + s, rstd_of_set);
       store(high + s, mean_of_set.high);
@@ -92,11 +95,12 @@ struct SetTable {
     for (index_t s = 0; s < sets; ++s) scale[s] = is_ordinary<A>(second[s], rstd[s]) ? 1 : 0;
   }
   /// finish() for the sets that were folded again at a scale: statistics are those of x * scale.
-  void finish_scaled(const Statistic& statistic, index_t n) {
+  void finish_scaled(const Statistic& statistic, index_t n, bool from_cells) {
     const double size = static_cast<double>(n);
     for (index_t s = 0; s < sets; ++s) {
       if (scale[s] != 1) {
-        const SplitSum<> mean_of_set = two_sum(high[s], low[s]);
+        SplitSum<> mean_of_set = two_sum(high[s], low[s]);
+        if (from_cells) mean_of_set.low += lost()[s];
         const double second_of_set = mul(second[s], 1.0 / size);
         put(s, {mean_of_set, statistic.scaled(scale[s]).rstd(second_of_set, size), second_of_set});
       }
