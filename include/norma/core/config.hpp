@@ -65,7 +65,9 @@
 // Two translation units with different -m flags may meet in one program. Everything that could hold vector code therefore
 // lives in an inline namespace named after the instruction set, so that the linker never merges an AVX body into an SSE2 half.
 // What must be one type across such units (TensorView, ShapeError, executors) stays outside and is force-inlined.
-#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__) && defined(__AVX512BF16__)
+#define NORMA_ISA avx512_bf16
+#elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 #define NORMA_ISA avx512
 #elif defined(__AVX512F__)
 #define NORMA_ISA avx512f

@@ -26,6 +26,11 @@
 #else
 #define NORMA_AVX512 0
 #endif
+#if NORMA_AVX512 && defined(__AVX512BF16__)
+#define NORMA_AVX512_BF16 1
+#else
+#define NORMA_AVX512_BF16 0
+#endif
 #if NORMA_AVX && (defined(__FMA__) || (defined(_MSC_VER) && NORMA_AVX2))
 #define NORMA_FMA 1
 #else
