@@ -29,8 +29,9 @@ class Backward {
         fold_(chain_layout_ ? *chain_layout_ : layout_, operands, {stream_dy, stream_x},
               set_of({weighted_ ? stream_weight : stream_weight_grad, stream_weight_grad, stream_bias_grad}), false,
               call.order == Order::chain, false, fused_.in(Pass::fold)),
+        copies_rows_(fused_.template copies_rows<U>()),
         map_(layout_, operands, {stream_dy, stream_x, stream_y}, set_of({weighted_ ? stream_weight : stream_weight_grad}), false, false,
-             call.adds, fused_.in(Pass::map)) {}
+             call.adds, copies_rows_ ? nullptr : fused_.in(Pass::map)) {}
   Backward(const Backward&) = delete;
   Backward& operator=(const Backward&) = delete;
 
@@ -205,6 +206,7 @@ class Backward {
   void run_map(index_t first, index_t count, const Coefficients<A>& c, const DxCoefficients<A>& d, const Coefficients<A>& x_hat,
                const Stretches& stretches) const {
     typename MapSweep::Tile tile;
+    if (copies_rows_) fused_.template copy_rows<U>(first, count);
     map_.start(first, count, tile);
     tile.streams = call_.streaming;
     tile.x_hat = x_hat;
@@ -213,7 +215,7 @@ class Backward {
     const bool together = map_.together(tile, size, 2);
     stretches.each(size, count, [&](Elements elements) {
       weight_.template each<MapSweep::length>(
-          map_.way(), first, count, elements, map_.step(count, size, weight_.stage()),
+          map_.way(), first, count, elements, map_.step(tile, size, weight_.stage()),
           [&](index_t begin, index_t end, index_t i, index_t n, const ElementWeight<A>(&weight)[1]) {
             map_.each_cells(tile, begin, end, i, n, A(1), together, [&](const auto& cells, auto& tensor, index_t cell) NORMA_INLINE_LAMBDA {
               const auto run = [&](auto weighted, auto is_far, auto adds) NORMA_INLINE_LAMBDA {
@@ -221,7 +223,7 @@ class Backward {
                                                                              d.from(cell), weight[0], far_memory);
               };
               with_bool(weighted_, [&](auto weighted) {
-                if (call_.adds) return run(weighted, std::false_type(), std::true_type());
+                if (call_.adds || copies_rows_) return run(weighted, std::false_type(), std::true_type());
                 with_bool(far_memory.present(), [&](auto is_far) { run(weighted, is_far, std::false_type()); });
               });
             });
@@ -240,6 +242,7 @@ class Backward {
   bool weighted_;  // there is a number per element
   SetNumbers<A> numbers_;
   Sweep<A, U, 2> fold_;
+  bool copies_rows_;  // of sum_grad to dx, to which the map adds
   MapSweep map_;
 };
 

@@ -32,8 +32,9 @@ class Forward {
         operands_(operands),
         chain_layout_(call.order == Order::chain ? std::optional<Layout>(std::in_place, x, roles, operands.only({stream_x}))
                                                  : std::nullopt),
-        fold_(chain_layout_ ? *chain_layout_ : layout_, operands, {stream_x}, 0, false, call.order == Order::chain, false,
-              fused_.in(Pass::fold)),
+        adds_rows_(!chain_layout_ && fused_.template adds_rows<U>()),
+        fold_(chain_layout_ ? *chain_layout_ : layout_, operands, {adds_rows_ ? stream_sum : stream_x}, 0, false,
+              call.order == Order::chain, false, adds_rows_ ? nullptr : fused_.in(Pass::fold)),
         writes_(operands[stream_y].present()),
         affine_(operands, layout_, {stream_weight, stream_bias}, static_cast<A>(call.weight_offset)),
         coefficients_(layout_, affine_, call.weight_offset),
@@ -82,6 +83,7 @@ class Forward {
       return piece.are_columns(layout_, first, count, column) ? count : cells.most;
     };
     fold_.each_tile(first_cell, last_cell, most, [&](index_t first, index_t count) {
+      if (adds_rows_) fused_.template add_rows<U>(first, count);
       FoldedTile<A, U> tile(fold_, call_.order);
       fold_.start(first, count, tile.tile);
       fold_tile(piece, table, tile, cells, stretches);
@@ -224,7 +226,7 @@ class Forward {
                                    : affine_.constant(1) ? PerElement::weight
                                                          : PerElement::weight_and_bias;
     stretches.each(size, count, [&](Elements elements) {
-      affine_.template each<MapSweep::length>(sweep.way(), tile.first, tile.count, elements, sweep.step(tile.count, size, affine_.stage()),
+      affine_.template each<MapSweep::length>(sweep.way(), tile.first, tile.count, elements, sweep.step(tile, size, affine_.stage()),
                                               [&](index_t begin, index_t end, index_t i, index_t n, const ElementWeight<A>(&numbers)[2]) {
                                                 sweep.each_cells(tile, begin, end, i, n, scale, together,
                                                                  [&](const auto& cells, auto& tensor, index_t cell) NORMA_INLINE_LAMBDA {
@@ -246,6 +248,7 @@ class Forward {
   Layout layout_;
   const Operands& operands_;
   std::optional<Layout> chain_layout_;  // of x alone: the order of a sum must not depend on how y lies
+  bool adds_rows_;                      // x + residual, before they are folded
   Sweep<A, U, 1> fold_;
   bool writes_;
   ElementParameters<A, 2> affine_;

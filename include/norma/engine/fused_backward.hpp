@@ -20,6 +20,11 @@ class BackwardFusion : public Fusion<A> {
   BackwardFusion(const Options& options, const O& op) : options_(options), op_(op) {}
 
   bool stores_sum(const Operands&, bool) const override { return false; }
+  bool adds_sum_grad_alone(const Operands& operands) const override {
+    const void* const dx = operands[stream_y].data;
+    const bool alone = options_.sum_grad && !options_.gate && !has_op && !options_.add_grad && !options_.accumulate;
+    return alone && dx != nullptr && !lies_under_dx(operands) && dx != operands[stream_dy].data && dx != operands[stream_x].data;
+  }
   /// dx += ..., also where what is added to dx is what lies there.
   bool adds(const Operands& operands) const override { return !gates_input() && (options_.accumulate || lies_under_dx(operands)); }
   typename Fusion<A>::Changes changes(Pass pass, const Operands& operands, bool) const override {

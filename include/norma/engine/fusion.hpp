@@ -2,11 +2,14 @@
 // activation, roundings. The engine knows when, doors know what.
 #pragma once
 
+#include <cstring>
+
 #include <norma/core/execution.hpp>
 #include <norma/engine/fused_tensors.hpp>
 #include <norma/engine/piece.hpp>
 #include <norma/engine/set_stream.hpp>
 #include <norma/kernels/coefficients.hpp>
+#include <norma/kernels/elementwise.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
@@ -52,7 +55,7 @@ struct Block {
   A* of_cells;            ///< a number of each cell that outlives the block
 
   /// What is done at once: as much as copies of other streams hold.
-  static constexpr index_t most = 1024 / static_cast<index_t>(sizeof(A));
+  static constexpr index_t most = 2048 / static_cast<index_t>(sizeof(A));
   struct Memory {
     alignas(64) A number[most];
   };
@@ -185,6 +188,10 @@ class Fusion : public AnyFusion {
   virtual Changes changes(Pass pass, const Operands& operands, bool folded) const = 0;
   /// Whether a fold leaves in stream_sum what a map then takes for x.
   virtual bool stores_sum(const Operands& operands, bool folded) const = 0;
+  /// Whether that is x + residual.
+  virtual bool stores_plain_sum() const { return false; }
+  /// Whether stream_sum_grad is all there is in the map of a backward, and dx is none of its inputs.
+  virtual bool adds_sum_grad_alone(const Operands&) const { return false; }
   /// From what is there to what kernels see of the inputs that enter.
   virtual void enter(const Block<A>& block, const Numbers<const A>* from, const Numbers<A>* to) const = 0;
   /// Kernels have made the outputs of a map; none is stored.
@@ -257,6 +264,26 @@ class FusedStreams {
   const Fusion<A>& fusion() const { return *fusion_; }
   /// What a map reads.
   Stream input() const { return stores_sum_ ? stream_sum : stream_x; }
+  /// Whether rows of x + residual may be made before kernels see them, in the sum itself: all three are rows of elements U.
+  template <class U>
+  bool adds_rows() const {
+    return stores_sum_ && fusion_->stores_plain_sum() && are_rows<U>({stream_x, stream_residual, stream_sum});
+  }
+  template <class U>
+  void add_rows(index_t first, index_t count) const {
+    for (index_t cell = first; cell < first + count; ++cell)
+      add_elements<A>(row<U>(stream_sum, cell), all_->layout.set_size, row<U>(stream_x, cell), row<U>(stream_residual, cell));
+  }
+  /// Whether rows of sum_grad may be copied to dx, for kernels to add to.
+  template <class U>
+  bool copies_rows() const {
+    return present() && fusion_->adds_sum_grad_alone(all_->operands) && are_rows<U>({stream_dy, stream_x, stream_y, stream_sum_grad});
+  }
+  template <class U>
+  void copy_rows(index_t first, index_t count) const {
+    for (index_t cell = first; cell < first + count; ++cell)
+      std::memcpy(row<U>(stream_y, cell), row<U>(stream_sum_grad, cell), static_cast<std::size_t>(all_->layout.set_size) * sizeof(U));
+  }
   const Changes& changes(Pass pass) const { return changes_[static_cast<int>(pass)]; }
   bool any(Pass pass) const { return (changes(pass).enters | changes(pass).leaves) != 0; }
   /// For a sweep: this, if it has to know of it.
@@ -268,6 +295,19 @@ class FusedStreams {
   NORMA_NOINLINE void leave(const Swept<A>& swept, const Numbers<A>* made) const { fusion_->leave(block(swept), made); }
 
  private:
+  template <class U>
+  bool are_rows(std::initializer_list<Stream> streams) const {
+    bool result = true;
+    for (const Stream s : streams) {
+      const SetStream<A, U> stream(all_->operands, all_->layout, s);
+      result = result && stream.direct() && !stream.constant();
+    }
+    return result;
+  }
+  template <class U>
+  U* row(Stream s, index_t cell) const {
+    return static_cast<U*>(all_->operands[s].data) + all_->layout.kept.offset(s, cell);
+  }
   Block<A> block(const Swept<A>& s) const {
     return {all_->layout,
             all_->operands,

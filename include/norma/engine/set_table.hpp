@@ -79,7 +79,7 @@ struct SetTable {
     for (index_t s = 0; s < sets; s += pack_size<double>) {
       const Pack<double> second_of_set = mul(load(second + s), inverse), rstd_of_set = statistic.rstd(second_of_set, size);
       SplitSum<Pack<double>> mean_of_set = two_sum(load(high + s), load(low + s));
-      if (from_cells) mean_of_set.low = mean_of_set.low + load(lost() + s);
+      if (from_cells) mean_of_set = two_sum(mean_of_set.high, mean_of_set.low + load(lost() + s));
       store(second + s, second_of_set);
       store(rstd + s, rstd_of_set);
       store(high + s, mean_of_set.high);
@@ -100,7 +100,7 @@ struct SetTable {
     for (index_t s = 0; s < sets; ++s) {
       if (scale[s] != 1) {
         SplitSum<> mean_of_set = two_sum(high[s], low[s]);
-        if (from_cells) mean_of_set.low += lost()[s];
+        if (from_cells) mean_of_set = two_sum(mean_of_set.high, mean_of_set.low + lost()[s]);
         const double second_of_set = mul(second[s], 1.0 / size);
         put(s, {mean_of_set, statistic.scaled(scale[s]).rstd(second_of_set, size), second_of_set});
       }

@@ -45,8 +45,9 @@ class Sweep {
                magnitude(lane_stride(0)) >= page_bytes / static_cast<index_t>(sizeof(U));
     if (way_ == Way::lanes) return;
     way_ = rows && !staged && fused == nullptr ? Way::rows : Way::staged;
-    const index_t fit = (fused == nullptr ? near_bytes : near_bytes / 2) / static_cast<index_t>(sizeof(A)) / layout.set_size / 4 * 4;
-    most_ = fit < 4 ? 4 : fit < tile_rows ? fit : tile_rows;
+    const index_t fit = (fused == nullptr ? near_bytes : fused_bytes) / static_cast<index_t>(sizeof(A)) / layout.set_size;
+    const index_t least = fused == nullptr ? 4 : 1, most = fused == nullptr ? fit / 4 * 4 : fit;
+    most_ = most < least ? least : most < tile_rows ? most : tile_rows;
   }
   Way way() const { return way_; }
   /// Cells of a tile.
@@ -112,11 +113,12 @@ class Sweep {
     if (layout_.sets * layout_.set_size < far_bytes / static_cast<index_t>(sizeof(U))) return 0;
     return layout_.kept.axis[0].stride[stream_[s].stream()] * most_ * tiles * static_cast<index_t>(sizeof(U));
   }
-  /// Elements that are swept at once.
-  index_t step(index_t cells, index_t size, bool stages) const {
-    if (way_ == Way::lanes && converts_) return Length / padded_sets(at_once(cells));
-    if (way_ == Way::lanes) return length;
-    return way_ == Way::staged || stages ? length : size;
+  /// Elements that are swept at once; `stages`: so are others, which are read for them.
+  index_t step(const Tile& tile, index_t size, bool stages) const {
+    if (way_ == Way::lanes && converts_) return run_of(tile, A(1)) / padded_sets(at_once(tile.count));
+    if (way_ == Way::lanes || stages) return length;
+    if (way_ == Way::staged) return run_of(tile, A(1));
+    return size;
   }
 
   /// f(cells, tensors of these cells, first of them in the tile) for elements [i, i + n), n <= length, of the tile's cells [begin, end).
@@ -140,7 +142,7 @@ class Sweep {
   /// cell).
   template <class F>
   NORMA_INLINE void each_chain_step(const Tile& tile, index_t i, index_t n, A scale, F&& f) const {
-    const index_t most = step(tile.count, n, false);
+    const index_t most = step(tile, n, false);
     for (index_t e = 0, elements; e < n; e += elements) {
       elements = n - e < most ? n - e : most;
       each_cells(tile, 0, tile.count, i + e, elements, scale, false,
@@ -154,7 +156,8 @@ class Sweep {
   /// As many rows at once as the buffers hold. Out of line, for only who stages should pay for the memory.
   template <class F>
   NORMA_NOINLINE void each_staged(const Tile& tile, index_t begin, index_t end, index_t i, index_t n, A scale, F& f) const {
-    const index_t pitch = (n + pack_size<A> - 1) / pack_size<A> * pack_size<A>, most = Length / pitch;
+    const index_t pitch = (n + pack_size<A> - 1) / pack_size<A> * pack_size<A>;
+    const index_t run = run_of(tile, scale), most = run > pitch ? run / pitch : 1;
     index_t place[tile_rows];
     for (index_t r = 0; r < tile_rows; ++r) place[r] = r * pitch;
     typename RowCells<A>::template Of<A> tensor[S];
@@ -194,7 +197,7 @@ class Sweep {
   template <class F>
   NORMA_NOINLINE void each_converted(const Tile& tile, index_t begin, index_t end, index_t i, index_t n, A scale, F& f) const {
     constexpr index_t W = pack_size<A>;
-    const index_t all = padded_sets(at_once(end - begin)), fit = Length / n / W * W, pitch = all < fit ? all : fit;
+    const index_t all = padded_sets(at_once(end - begin)), fit = run_of(tile, scale) / n / W * W, pitch = all < fit ? all : fit;
     typename LaneCells<A>::template Of<A> tensor[S];
     alignas(64) A buffer[S][Length];
     for (index_t cell = begin, cells; cell < end; cell += cells) {
@@ -239,6 +242,16 @@ class Sweep {
   struct Copy {
     bool lies, changes;
   };
+  /// Elements that are shown to a fusion at once: as many as the buffers hold, or more where it needs no copies of them.
+  index_t run_of(const Tile& tile, A scale) const {
+    bool copies = fused_ == nullptr;
+    for (std::size_t s = 0; s < S; ++s) {
+      const Copy copy = copy_of(s, way_ == Way::lanes ? !converted_[s] : stream_[s].direct(), scale, tile);
+      copies = copies || (stream_[s].present() && (!copy.lies || copy.changes));
+    }
+    return copies ? Length : fused_run;
+  }
+  static constexpr index_t fused_run = 4096;
   Copy copy_of(std::size_t s, bool lies, A scale, const Tile& tile) const {
     Copy copy{std::is_same_v<A, U> && lies && stream_[s].present() && (s > 0 || scale == A(1)), false};
     if (fused_ == nullptr) return copy;

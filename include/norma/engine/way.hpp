@@ -23,6 +23,8 @@ enum class Way : unsigned char {
 
 /// What rows of one tensor take in a tile at most, unless there are four. Measured: a quarter of that costs a tenth of the time.
 inline constexpr index_t near_bytes = index_t{128} << 10;
+/// The same of a fused call, which goes through all rows of a tile block by block: few rows, for each is a stream in several tensors.
+inline constexpr index_t fused_bytes = index_t{32} << 10;
 
 /// Cells across lanes are swept several elements at once where their tensors are no larger than this, or rows of them reach over pages:
 /// several rows of one page confuse what fetches ahead. Measured: in a second-level cache up to twice as fast, beyond it up to three times

@@ -6,13 +6,32 @@
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
-/// y[i] = f(in[i]...) for i in [0, n); f takes and gives registers. Inputs may be exactly y.
+/// y[i] = f(in[i]...) for i in [0, n); f takes and gives registers. Inputs may be exactly y. What lies a page ahead is asked for: the
+/// streams of a fused call come in turns, so that none lasts for what fetches ahead by itself.
 template <class T, class F, class... In>
 NORMA_INLINE void combine(T* y, index_t n, const F& f, const In*... in) {
+  constexpr index_t page = 4096;
   index_t i = 0;
-  for (; i + pack_size<T> <= n; i += pack_size<T>) store(y + i, f(load(in + i)...));
+  for (; i + pack_size<T> <= n; i += pack_size<T>) {
+    (prefetch(in + i, page), ...);
+    prefetch(y + i, page);
+    store(y + i, f(load(in + i)...));
+  }
   const Part rest{n - i};
   if (i < n) store<T>(rest, 0, y + i, f(load<T>(rest, 0, in + i)...));
+}
+
+/// to[i] = a[i] + b[i], in arithmetic in T, rounded to E.
+template <class T, class E>
+NORMA_NOINLINE void add_elements(E* to, index_t n, const E* a, const E* b) {
+  constexpr index_t page = 4096;
+  index_t i = 0;
+  for (; i + pack_size<T> <= n; i += pack_size<T>) {
+    for (const E* const p : {a, b, static_cast<const E*>(to)}) prefetch(p + i, page);
+    store(to + i, load<T>(Full(), 0, a + i) + load<T>(Full(), 0, b + i));
+  }
+  const Part rest{n - i};
+  if (i < n) store<T>(rest, 0, to + i, load<T>(rest, 0, a + i) + load<T>(rest, 0, b + i));
 }
 
 /// The largest of |y[i]| and `largest`, which is not negative; NaN if one of them is.
