@@ -92,8 +92,6 @@ class Plan {
   /// Whether every cell is a set, so that cells of one slice may be folded at once.
   bool cells_are_sets() const { return roles_.merged == 0; }
 
-  /// Fewer elements are not worth a task of their own.
-  static constexpr index_t worth_a_task = 8192;
   /// Smaller planes than this are not worth a fold of their own.
   static constexpr index_t least_plane = 16;
 

@@ -1,0 +1,59 @@
+// RowOp: an activation over numbers in a row, behind plain pointers: what is fused with a norm is compiled once, and not once for each op.
+#pragma once
+
+#include <norma/kernels/elementwise.hpp>
+#include <norma/kernels/ops.hpp>
+
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
+
+/// Of n numbers each; `to` may be exactly z or factor.
+template <class A>
+struct RowOp {
+  void (*value)(const void* op, const A* z, A* to, index_t n);                              ///< to = op(z)
+  void (*value_times)(const void* op, const A* z, const A* factor, A* to, index_t n);       ///< to = factor * op(z)
+  void (*derivative_times)(const void* op, const A* z, const A* factor, A* to, index_t n);  ///< to = factor * op'(z)
+};
+
+template <class A, class O>
+inline void op_value(const void* op, const A* z, A* to, index_t n) {
+  combine(
+      to, n, [f = *static_cast<const O*>(op)](const Pack<A>& v) { return f(v); }, z);
+}
+template <class A, class O>
+inline void op_value_times(const void* op, const A* z, const A* factor, A* to, index_t n) {
+  combine(
+      to, n, [f = *static_cast<const O*>(op)](const Pack<A>& a, const Pack<A>& v) { return mul(a, f(v)); }, factor, z);
+}
+template <class A, class O>
+inline void op_derivative_times(const void* op, const A* z, const A* factor, A* to, index_t n) {
+  combine(
+      to, n, [f = *static_cast<const O*>(op)](const Pack<A>& a, const Pack<A>& v) { return mul(a, f.derivative(v)); }, factor, z);
+}
+template <class A, class O>
+inline constexpr RowOp<A> row_op_of{&op_value<A, O>, &op_value_times<A, O>, &op_derivative_times<A, O>};
+
+/// Places of norma's own ops among those that norma::compiled has; -1: a user's, which is compiled where it is used.
+template <class O>
+inline constexpr int place_of_op = std::is_same_v<O, Identity>     ? 0
+                                   : std::is_same_v<O, Relu>       ? 1
+                                   : std::is_same_v<O, leaky_relu> ? 2
+                                   : std::is_same_v<O, clip>       ? 3
+                                   : std::is_same_v<O, Sigmoid>    ? 4
+                                   : std::is_same_v<O, Tanh>       ? 5
+                                   : std::is_same_v<O, Silu>       ? 6
+                                   : std::is_same_v<O, Gelu>       ? 7
+                                   : std::is_same_v<O, GeluTanh>   ? 8
+                                                                   : -1;
+
+/// That of an op: of norma's own, an entry of the engine.
+template <class A, class O>
+inline const RowOp<A>& row_op() {
+  return row_op_of<A, O>;
+}
+#if !NORMA_ENGINE_HERE
+template <class A, class O>
+  requires(place_of_op<O> >= 0)
+const RowOp<A>& row_op();
+#endif
+
+}}  // namespace norma::NORMA_ISA_NAMESPACE
