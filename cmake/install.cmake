@@ -8,12 +8,17 @@ set(norma_pc_dir "${CMAKE_INSTALL_DATADIR}/pkgconfig")
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/norma" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING PATTERN "*.hpp")
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DATADIR}/licenses/norma")
 install(TARGETS norma EXPORT norma-targets INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+set(norma_any_architecture ARCH_INDEPENDENT)
+if(NORMA_BUILD_COMPILED)
+  install(TARGETS norma_compiled EXPORT norma-targets ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+  set(norma_any_architecture "")
+endif()
 install(EXPORT norma-targets NAMESPACE norma:: DESTINATION "${norma_package_dir}")
 
 configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/norma-config.cmake.in" "${PROJECT_BINARY_DIR}/norma-config.cmake"
                               INSTALL_DESTINATION "${norma_package_dir}")
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/norma-config-version.cmake" COMPATIBILITY SameMinorVersion
-                                 ARCH_INDEPENDENT)
+                                 ${norma_any_architecture})
 install(FILES "${PROJECT_BINARY_DIR}/norma-config.cmake" "${PROJECT_BINARY_DIR}/norma-config-version.cmake"
               "${PROJECT_SOURCE_DIR}/cmake/norma-dependencies.cmake" DESTINATION "${norma_package_dir}")
 

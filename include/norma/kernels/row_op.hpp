@@ -32,6 +32,9 @@ inline void op_derivative_times(const void* op, const A* z, const A* factor, A* 
 template <class A, class O>
 inline constexpr RowOp<A> row_op_of{&op_value<A, O>, &op_value_times<A, O>, &op_derivative_times<A, O>};
 
+/// How many ops are norma's own.
+inline constexpr int own_ops = 9;
+
 /// Places of norma's own ops among those that norma::compiled has; -1: a user's, which is compiled where it is used.
 template <class O>
 inline constexpr int place_of_op = std::is_same_v<O, Identity>     ? 0
@@ -45,15 +48,17 @@ inline constexpr int place_of_op = std::is_same_v<O, Identity>     ? 0
                                    : std::is_same_v<O, GeluTanh>   ? 8
                                                                    : -1;
 
-/// That of an op: of norma's own, an entry of the engine.
+/// Of one of norma's own, by its place: of the engine, see engine/entries.hpp. Where the engine is compiled, nobody asks.
+template <class A>
+const RowOp<A>& own_row_op(int place);
+
 template <class A, class O>
 inline const RowOp<A>& row_op() {
-  return row_op_of<A, O>;
+  if constexpr (place_of_op<O> >= 0 && !NORMA_ENGINE_HERE) {
+    return own_row_op<A>(place_of_op<O>);
+  } else {
+    return row_op_of<A, O>;
+  }
 }
-#if !NORMA_ENGINE_HERE
-template <class A, class O>
-  requires(place_of_op<O> >= 0)
-const RowOp<A>& row_op();
-#endif
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -123,19 +123,20 @@ inline void gather_elements(const void* source, index_t stride, const index_t* p
   gather(static_cast<const E*>(source), stride, place, n, column);
 }
 
-template <ElementType Type>
+template <class E>
+inline constexpr ElementAccess access_of{element_type_of<E>,
+                                         static_cast<index_t>(sizeof(E)),
+                                         &gather_elements<E>,
+                                         {&stage_rows<float, E>, &unstage_rows<float, E>},
+                                         {&stage_rows<double, E>, &unstage_rows<double, E>}};
+
+template <ElementType E>
 inline const ElementAccess& element_access() {
-  using E =
-      std::conditional_t<Type == ElementType::f32, float,
-                         std::conditional_t<Type == ElementType::f64, double,
-                                            std::conditional_t<Type == ElementType::f16, float16,
-                                                               std::conditional_t<Type == ElementType::bf16, bfloat16, std::int8_t>>>>;
-  static constexpr ElementAccess access{Type,
-                                        static_cast<index_t>(sizeof(E)),
-                                        &gather_elements<E>,
-                                        {&stage_rows<float, E>, &unstage_rows<float, E>},
-                                        {&stage_rows<double, E>, &unstage_rows<double, E>}};
-  return access;
+  return access_of<std::conditional_t<
+      E == ElementType::f32, float,
+      std::conditional_t<E == ElementType::f64, double,
+                         std::conditional_t<E == ElementType::f16, float16,
+                                            std::conditional_t<E == ElementType::bf16, bfloat16, std::int8_t>>>>>;
 }
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE
