@@ -44,7 +44,8 @@ foreach(set IN LISTS NORMA_COMPILED_SETS)
   add_library(norma_engine_${set} OBJECT "${PROJECT_SOURCE_DIR}/src/engine.cpp")
   target_link_libraries(norma_engine_${set} PRIVATE norma)
   target_compile_definitions(norma_engine_${set} PRIVATE NORMA_COMPILED NORMA_COMPILED_ENGINE NORMA_TABLE=${set})
-  target_compile_options(norma_engine_${set} PRIVATE ${norma_flags_${set}})
+  # What is unique in a program cannot be hidden.
+  target_compile_options(norma_engine_${set} PRIVATE ${norma_flags_${set}} $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)
   set_target_properties(
     norma_engine_${set}
     PROPERTIES POSITION_INDEPENDENT_CODE ON
