@@ -21,18 +21,22 @@ set(norma_flags_generic -DNORMA_PORTABLE)
 # program may not run on, and a linker keeps one of all that have a name. So each set's object is made to show its table and nothing else,
 # which the GNU tools can.
 set(norma_hides OFF)
-if(CMAKE_LINKER AND CMAKE_OBJCOPY AND NOT APPLE AND NOT WIN32)
-  execute_process(COMMAND "${CMAKE_LINKER}" --help OUTPUT_VARIABLE norma_linker_help ERROR_QUIET)
-  if(norma_linker_help MATCHES "--force-group-allocation")
-    set(norma_hides ON)
-  endif()
+list(LENGTH norma_sets norma_several)
+if(norma_several GREATER 1 AND CMAKE_OBJCOPY AND NOT APPLE AND NOT WIN32)
+  find_program(NORMA_GNU_LD ld.bfd) # where CMAKE_LINKER is another, as with clang
+  mark_as_advanced(NORMA_GNU_LD)
+  foreach(linker IN ITEMS "${CMAKE_LINKER}" "${NORMA_GNU_LD}")
+    if(linker AND NOT norma_hides)
+      execute_process(COMMAND "${linker}" --help OUTPUT_VARIABLE linker_help ERROR_QUIET)
+      if(linker_help MATCHES "--force-group-allocation")
+        set(norma_hides "${linker}")
+      endif()
+    endif()
+  endforeach()
 endif()
-if(NOT norma_hides)
-  list(LENGTH norma_sets norma_several)
+if(norma_several GREATER 1 AND NOT norma_hides)
   list(GET norma_sets 0 norma_sets)
-  if(norma_several GREATER 1)
-    message(STATUS "norma: norma::compiled will have ${norma_sets} alone: for more, CMAKE_LINKER and CMAKE_OBJCOPY must be GNU's (binutils)")
-  endif()
+  message(STATUS "norma: norma::compiled will have ${norma_sets} alone: for more, ld and objcopy of the GNU binutils are needed")
 endif()
 set(NORMA_COMPILED_SETS ${norma_sets} CACHE STRING "Instruction sets of norma::compiled: some of ${norma_sets}")
 
@@ -45,7 +49,7 @@ foreach(set IN LISTS NORMA_COMPILED_SETS)
   target_link_libraries(norma_engine_${set} PRIVATE norma)
   target_compile_definitions(norma_engine_${set} PRIVATE NORMA_COMPILED NORMA_COMPILED_ENGINE NORMA_TABLE=${set})
   # What is unique in a program cannot be hidden.
-  target_compile_options(norma_engine_${set} PRIVATE ${norma_flags_${set}} $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)
+  target_compile_options(norma_engine_${set} PRIVATE ${norma_flags_${set}} $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique> $<$<NOT:$<CXX_COMPILER_ID:MSVC>>:-fno-lto>)
   set_target_properties(
     norma_engine_${set}
     PROPERTIES POSITION_INDEPENDENT_CODE ON
@@ -59,7 +63,7 @@ foreach(set IN LISTS NORMA_COMPILED_SETS)
   set(object "${CMAKE_CURRENT_BINARY_DIR}/norma_engine_${set}.o")
   add_custom_command(
     OUTPUT "${object}"
-    COMMAND "${CMAKE_LINKER}" -r --force-group-allocation -o "${object}" $<TARGET_OBJECTS:norma_engine_${set}>
+    COMMAND "${norma_hides}" -r --force-group-allocation -o "${object}" $<TARGET_OBJECTS:norma_engine_${set}>
     COMMAND "${CMAKE_OBJCOPY}" --keep-global-symbol=norma_table_${set} "${object}"
     DEPENDS $<TARGET_OBJECTS:norma_engine_${set}>
     COMMENT "Hiding all of the engine for ${set} but its table" COMMAND_EXPAND_LISTS VERBATIM)

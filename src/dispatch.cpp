@@ -14,24 +14,19 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 namespace {
 
+#if NORMA_HAS_AVX2 || NORMA_HAS_AVX512
 bool processor_has_avx2() {
-#if NORMA_HAS_AVX2
   unsigned a = 0, b = 0, c = 0, d = 0;  // clang 14 knows no __builtin_cpu_supports("f16c")
   __builtin_cpu_init();
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
-#else
-  return false;
-#endif
 }
-bool processor_has_avx512() {
+#endif
 #if NORMA_HAS_AVX512
-  __builtin_cpu_init();
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-         __builtin_cpu_supports("avx512vl") && processor_has_avx2();
-#else
-  return false;
-#endif
+bool processor_has_avx512() {
+  return processor_has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
+#endif
 
 /// Those of the library that this processor has, the best first, and their names.
 struct Tables {

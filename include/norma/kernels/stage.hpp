@@ -132,11 +132,11 @@ inline constexpr ElementAccess access_of{element_type_of<E>,
 
 template <ElementType E>
 inline const ElementAccess& element_access() {
-  return access_of<std::conditional_t<
-      E == ElementType::f32, float,
-      std::conditional_t<E == ElementType::f64, double,
-                         std::conditional_t<E == ElementType::f16, float16,
-                                            std::conditional_t<E == ElementType::bf16, bfloat16, std::int8_t>>>>>;
+  return access_of<
+      std::conditional_t<E == ElementType::f32, float,
+                         std::conditional_t<E == ElementType::f64, double,
+                                            std::conditional_t<E == ElementType::f16, float16,
+                                                               std::conditional_t<E == ElementType::bf16, bfloat16, std::int8_t>>>>>;
 }
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE
