@@ -2,7 +2,7 @@
 #pragma once
 
 #include <norma/engine/block.hpp>
-#include <norma/kernels/row_op.hpp>
+#include <norma/engine/entries.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
