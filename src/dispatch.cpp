@@ -96,14 +96,20 @@ std::string_view select_instruction_set(std::string_view name) {
   return {};
 }
 
-template <ElementType E>
-const ElementAccess& element_access() {
-  return *table().element_access[static_cast<int>(E)];
-}
-
 template <class A>
 const RowOp<A>& own_row_op(int place) {
   return *table().in<A>().row_op[place];
+}
+
+template const RowOp<float>& own_row_op<float>(int);
+template const RowOp<double>& own_row_op<double>(int);
+
+// Where the library has one set, and nothing of it is hidden, its own functions have these names.
+#if !NORMA_ONE_SET
+
+template <ElementType E>
+const ElementAccess& element_access() {
+  return *table().element_access[static_cast<int>(E)];
 }
 
 template <class A, class U>
@@ -159,37 +165,10 @@ void leave_backward(const BackwardFusion<A>& fusion, const Block<A>& block, cons
   table().in<A>().leave_backward(fusion, block, made);
 }
 
-// All of them, for whoever links this.
-template const ElementAccess& element_access<ElementType::f32>();
-template const ElementAccess& element_access<ElementType::f64>();
-template const ElementAccess& element_access<ElementType::f16>();
-template const ElementAccess& element_access<ElementType::bf16>();
-template const ElementAccess& element_access<ElementType::i8>();
-
-#define NORMA_ENTRIES_OF(A, U)                                                                                                        \
-  template void normalize_operands<A, U>(const CallRef&, const Statistic&, const Roles&, const Extents&, const Operands&, A, bool,    \
-                                         const StatisticArrays&, Buffer<std::byte>*, const ForwardHook<A>&);                          \
-  template void normalize_operands_backward<A, U>(const CallRef&, const Statistic&, const Roles&, const Extents&, const Operands&, A, \
-                                                  bool, const StatisticArrays&, Buffer<std::byte>&, const Reshape&, Result,           \
-                                                  const BackwardHook<A>&);                                                            \
-  template void apply_statistics_to_operands<A, U>(const CallRef&, const Roles&, const Extents&, const Operands&, A, bool,            \
-                                                   const GivenStatistics&);                                                           \
-  template index_t normalize_rows<A, U>(const DenseRows<A, U, 2>&, const Statistic&, const StatisticArrays&);                         \
-  template void differentiate_rows<A, U>(const DenseRows<A, U, 3>&, const Statistic&, const StatisticArrays&, Buffer<std::byte>&, A*, A*);
-NORMA_ENTRIES_OF(float, float)
-NORMA_ENTRIES_OF(double, double)
-NORMA_ENTRIES_OF(float, bfloat16)
-NORMA_ENTRIES_OF(float, float16)
-
-#define NORMA_ENTRIES_IN(A)                                                                                               \
-  template void scale_operand<A>(const ExecutorRef&, const Extents&, const Operand&, A, const Operand&, bool, bool);      \
-  template void read_pairs<A>(const Extents&, const Operand&, const Operand&, const PairReader<A>&);                      \
-  template void enter_forward<A>(const ForwardFusion<A>&, const Block<A>&, const Numbers<const A>*, const Numbers<A>*);   \
-  template void leave_forward<A>(const ForwardFusion<A>&, const Block<A>&, const Numbers<A>*);                            \
-  template void enter_backward<A>(const BackwardFusion<A>&, const Block<A>&, const Numbers<const A>*, const Numbers<A>*); \
-  template void leave_backward<A>(const BackwardFusion<A>&, const Block<A>&, const Numbers<A>*);                          \
-  template const RowOp<A>& own_row_op<A>(int);
-NORMA_ENTRIES_IN(float)
-NORMA_ENTRIES_IN(double)
+#endif
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE
+
+#if !NORMA_ONE_SET
+#include "instantiate.hpp"
+#endif

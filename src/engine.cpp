@@ -2,6 +2,9 @@
 #include <string_view>
 
 #include "table.hpp"
+#if NORMA_ONE_SET
+#include "instantiate.hpp"
+#endif
 
 namespace {
 
