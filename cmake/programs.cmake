@@ -32,13 +32,26 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
   list(APPEND norma_warnings -Wno-maybe-uninitialized -Wno-uninitialized)
 endif()
 
+if(NORMA_BUILD_COMPILED)
+  foreach(set IN LISTS NORMA_COMPILED_SETS)
+    target_compile_options(norma_engine_${set} PRIVATE ${norma_warnings})
+  endforeach()
+  target_compile_options(norma_compiled PRIVATE ${norma_warnings})
+endif()
+
 find_package(OpenMP QUIET COMPONENTS CXX)
 include("${CMAKE_CURRENT_LIST_DIR}/find-mpi.cmake")
+
+# Whether these programs are linked to norma::compiled and do not compile the engine.
+option(NORMA_TEST_COMPILED "Link norma's own tests, benchmarks and examples to norma::compiled" OFF)
+if(NORMA_TEST_COMPILED AND NOT NORMA_BUILD_COMPILED)
+  message(FATAL_ERROR "norma: NORMA_TEST_COMPILED wants NORMA_BUILD_COMPILED")
+endif()
 
 # Warnings, and the instruction set: NORMA_ARCH, or the flags that follow ARCH (which may be none).
 function(norma_program_settings target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" ARCH)
-  target_link_libraries(${target} PRIVATE norma::norma)
+  target_link_libraries(${target} PRIVATE norma::norma $<$<BOOL:${NORMA_TEST_COMPILED}>:norma::compiled>)
   target_compile_options(${target} PRIVATE ${norma_warnings})
   if("ARCH" IN_LIST ARGN)
     target_compile_options(${target} PRIVATE ${arg_ARCH})

@@ -4,9 +4,9 @@ mark_as_advanced(NORMA_DOXYGEN)
 
 # What users name is in these headers, the engine's own names are in others.
 set(norma_documented)
-foreach(header IN ITEMS core/communicator core/config core/error core/execution core/extents core/half_precision core/scalar core/tensor_view core/view
+foreach(header IN ITEMS core/communicator core/config core/error core/execution core/extents core/half_precision core/instruction_set core/scalar core/tensor_view core/view
         doors/batch_layer doors/calls doors/fused doors/load doors/parameters doors/plain_layer doors/plane_layer doors/query_key_calls
-        doors/row_norm doors/running_statistics doors/saved doors/shared_layer doors/view_norm doors/visits engine/fused kernels/ops
+        doors/row_norm doors/running_statistics doors/saved doors/shared_layer doors/view_norm doors/visits engine/fusion kernels/ops
         stats/running weights/reparameterised weights/spectral_norm weights/weight_norm)
   list(APPEND norma_documented "${PROJECT_SOURCE_DIR}/include/norma/${header}.hpp")
 endforeach()
@@ -21,10 +21,11 @@ set(norma_docs_internal
     ExecutorRef CommunicatorRef view_of_arrays is_std_array extents_of takes_dense dlpack_view with_dlpack_view parameter_operand with_planes
     view_axes view_operands grouped_weight checked_normalized_shape checked_trailing_axes
     # passes
-    FusedForward FusedDerivative check_stream join_stream fused_forward fused_backward round_to round_part combine Sum normalize_shared
+    FusedForward FusedDerivative check_stream join_stream fused_forward fused_backward normalize_shared
     normalize_shared_backward normalize_views normalize_views_backward RunningStep update_running update_running_of
+    Pass AnyFusion Fusion CallRef Numbers Block
     # messages
-    IntegerList append_part current_error_handler rounded_to_odd
+    select_instruction_set IntegerList append_part current_error_handler rounded_to_odd
     # loading
     look_up for_each_name Kept keep with_found for_each_tensor check_found copy_found found_count
     # specialisations for std

@@ -74,7 +74,7 @@ TEST(WeightNorm, RowsOfZeros) {
 // Rows whose squares leave the type's range are ordinary rows.
 TEST(WeightNorm, RowsOfAnySize) {
   const auto check = [](const auto& sizes) {
-    for (const std::size_t length : {1, 3, 40, 500}) {
+    for (const std::size_t length : {1u, 3u, 40u, 500u}) {
       auto w0 = random_values<std::decay_t<decltype(sizes[0])>>(4 * length, 41);
       for (std::size_t i = 0; i < w0.size(); ++i) w0[i] *= sizes[i / length];
       expect_function_kept(weight_shape({4, static_cast<std::ptrdiff_t>(length)}, 0), Layout::contiguous, w0);

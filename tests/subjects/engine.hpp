@@ -1,9 +1,12 @@
 // The library, with the engine's entry points declared as instantiated elsewhere: engine_*.cpp compile them, once for all tests. Users of
-// this header must not include <norma/norma.hpp> first and use a norm before it.
+// this header must not include <norma/norma.hpp> first and use a norm before it. With norma::compiled they are that library's.
 #pragma once
 
 #include <norma/norma.hpp>
 
+#ifdef NORMA_COMPILED
+#define NORMA_TEST_INSTANTIATE(prefix, A, U)
+#else
 /// All of the engine for an arithmetic A and elements U where they lie; prefix: extern, or nothing.
 #define NORMA_TEST_INSTANTIATE(prefix, A, U)                                                                                          \
   prefix template void norma::normalize_operands<A, U>(                                                                               \
@@ -18,6 +21,7 @@
                                                              const norma::StatisticArrays&);                                          \
   prefix template void norma::differentiate_rows<A, U>(const norma::DenseRows<A, U, 3>&, const norma::Statistic&,                     \
                                                        const norma::StatisticArrays&, norma::Buffer<std::byte>&, A*, A*);
+#endif
 
 #ifndef NORMA_TEST_ENGINE_HERE
 NORMA_TEST_INSTANTIATE(extern, float, float)

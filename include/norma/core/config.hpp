@@ -55,6 +55,17 @@
 #define NORMA_NOINLINE
 #endif
 
+// Where NORMA_COMPILED is defined, which linking norma::compiled does, the engine is that library's and not compiled here; what is left of
+// norma needs no intrinsics. The library itself defines NORMA_COMPILED_ENGINE, too.
+#if defined(NORMA_COMPILED) && !defined(NORMA_COMPILED_ENGINE)
+#define NORMA_ENGINE_HERE 0
+#ifndef NORMA_PORTABLE
+#define NORMA_PORTABLE
+#endif
+#else
+#define NORMA_ENGINE_HERE 1
+#endif
+
 // Kernels are written for x86 with SSE2 and what came after it, and for 64-bit ARM. Everywhere else, and where NORMA_PORTABLE is defined,
 // they are compiled for the register in standard C++ (simd/portable_pack.hpp). By processor: emscripten's -msse2 defines __SSE2__, too.
 #if !defined(NORMA_PORTABLE) && !((defined(__x86_64__) || defined(__i386__)) && defined(__SSE2__)) && !defined(_M_X64) && \
@@ -65,28 +76,40 @@
 // Two translation units with different -m flags may meet in one program. Everything that could hold vector code therefore
 // lives in an inline namespace named after the instruction set, so that the linker never merges an AVX body into an SSE2 half.
 // What must be one type across such units (TensorView, ShapeError, executors) stays outside and is force-inlined.
+// NORMA_KERNELS: what kernels are made of, whichever of these it is; the bits of one name are one.
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__) && defined(__AVX512BF16__)
 #define NORMA_ISA avx512_bf16
+#define NORMA_KERNELS avx512
 #elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 #define NORMA_ISA avx512
+#define NORMA_KERNELS avx512
 #elif defined(__AVX512F__)
 #define NORMA_ISA avx512f
+#define NORMA_KERNELS avx512
 #elif defined(__AVX2__) && (defined(__FMA__) || defined(_MSC_VER))  // of which Microsoft's /arch:AVX2 stands for both
-#define NORMA_ISA avx2_fma
-#elif defined(__AVX2__)
 #define NORMA_ISA avx2
+#define NORMA_KERNELS avx2
+#elif defined(__AVX2__)
+#define NORMA_ISA avx2_without_fma
+#define NORMA_KERNELS avx
 #elif defined(__AVX__)
 #define NORMA_ISA avx
+#define NORMA_KERNELS avx
 #elif defined(__SSE4_2__)
 #define NORMA_ISA sse4_2
+#define NORMA_KERNELS sse2
 #elif defined(__SSE4_1__)
 #define NORMA_ISA sse4_1
+#define NORMA_KERNELS sse2
 #elif defined(__SSE2__) || defined(_M_X64)
 #define NORMA_ISA sse2
+#define NORMA_KERNELS sse2
 #elif defined(__aarch64__)
-#define NORMA_ISA neon64
+#define NORMA_ISA neon
+#define NORMA_KERNELS neon
 #else
 #define NORMA_ISA standard
+#define NORMA_KERNELS generic
 #endif
 
 #define NORMA_JOIN_TOKENS(a, b) a##b
@@ -96,13 +119,16 @@
 
 // The portable register is compiled to whatever instructions there are: its namespace says both.
 #if defined(NORMA_PORTABLE)
-#define NORMA_REGISTER generic
+#undef NORMA_KERNELS
+#define NORMA_KERNELS generic
 #define NORMA_REGISTER_NAMESPACE NORMA_JOIN(generic_on_, NORMA_ISA)
 #else
-#define NORMA_REGISTER NORMA_ISA
 #define NORMA_REGISTER_NAMESPACE NORMA_ISA
 #endif
-#if NORMA_EXCEPTIONS
+// norma::compiled and those who link it name the same types; what it has compiled for one instruction set or another it keeps to itself.
+#if defined(NORMA_COMPILED)
+#define NORMA_ISA_NAMESPACE compiled
+#elif NORMA_EXCEPTIONS
 #define NORMA_ISA_NAMESPACE NORMA_REGISTER_NAMESPACE
 #else
 #define NORMA_ISA_NAMESPACE NORMA_JOIN(NORMA_REGISTER_NAMESPACE, _no_exceptions)
@@ -111,9 +137,4 @@
 /// Normalization layers on strided tensors, forward and backward. What could hold vector code is in an inline namespace named after the
 /// instruction set.
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
-
-/// Name of the instruction set this translation unit's kernels are written for ("sse2", "avx2_fma", "avx512", ...); "generic" for the
-/// portable register.
-constexpr const char* instruction_set() noexcept { return NORMA_TEXT(NORMA_REGISTER); }
-
-}}  // namespace norma::NORMA_ISA_NAMESPACE
+}}

@@ -6,6 +6,7 @@
 
 #include <norma/core/communicator.hpp>
 #include <norma/core/extents.hpp>
+#include <norma/core/instruction_set.hpp>
 #include <norma/core/view.hpp>
 
 namespace norma {

@@ -101,6 +101,14 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 inline void append_part(std::string& text, const Extents& list) { append_part(text, IntegerList{list.begin(), list.size()}); }
 
+/// Whether these are n numbers one behind the other.
+inline bool consecutive(const index_t* number, index_t n) {
+  for (index_t i = 1; i < n; ++i) {
+    if (number[i] != number[0] + i) return false;
+  }
+  return true;
+}
+
 /// `axis` counted from the front; ShapeError naming `who` if it is not in [-rank, rank).
 NORMA_INLINE constexpr int checked_axis(const char* who, index_t axis, int rank) {
   if (axis < -rank || axis >= rank) raise_shape_error(who, ": axis ", axis, " is out of range for rank ", rank);

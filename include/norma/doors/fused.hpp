@@ -5,8 +5,6 @@
 
 #include <norma/core/view.hpp>
 #include <norma/doors/normalize.hpp>
-#include <norma/engine/fused_backward.hpp>
-#include <norma/engine/fused_forward.hpp>
 #include <norma/engine/roles.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
@@ -101,11 +99,11 @@ inline void join_stream(Operands& operands, Stream s, const InputStream& stream,
 }
 
 /// A fused forward into a y of type Y, arithmetic in A.
-template <class A, class Y, class O>
-class FusedForward final : public ForwardFusion<A, O> {
+template <class A, class Y>
+class FusedForward final : public ForwardFusion<A> {
  public:
-  FusedForward(const Fused& fused, const O& op, Rounding rounding)
-      : ForwardFusion<A, O>(options_of(fused, rounding), op), fused_(fused), rounding_(rounding) {}
+  FusedForward(const Fused& fused, const Activation<A>& op, Rounding rounding)
+      : ForwardFusion<A>(options_of(fused, rounding), op), fused_(fused), rounding_(rounding) {}
 
   void check(const char* layer, const Extents& x, const Roles& roles) const override {
     if (fused_.sum.has_value() && !fused_.residual.has_value()) raise_shape_error(layer, ": sum wants a residual");
@@ -130,7 +128,7 @@ class FusedForward final : public ForwardFusion<A, O> {
   }
 
  private:
-  static typename ForwardFusion<A, O>::Options options_of(const Fused& fused, Rounding rounding) {
+  static typename ForwardFusion<A>::Options options_of(const Fused& fused, Rounding rounding) {
     return {.gate_first = fused.gate_first,
             .residual_rounding = fused.residual_rounding,
             .rounding = rounding,
@@ -166,10 +164,10 @@ class FusedForward final : public ForwardFusion<A, O> {
 };
 
 /// Its backward.
-template <class A, class O>
-class FusedDerivative final : public BackwardFusion<A, O> {
+template <class A>
+class FusedDerivative final : public BackwardFusion<A> {
  public:
-  FusedDerivative(const FusedBackward& fused, const O& op) : BackwardFusion<A, O>(options_of(fused), op), fused_(fused) {}
+  FusedDerivative(const FusedBackward& fused, const Activation<A>& op) : BackwardFusion<A>(options_of(fused), op), fused_(fused) {}
 
   void check(const char* layer, const Extents& x, const Roles&) const override {
     if (!fused_.gate.has_value() && fused_.gate_grad.has_value()) raise_shape_error(layer, ": gate_grad wants a gate");
@@ -189,7 +187,7 @@ class FusedDerivative final : public BackwardFusion<A, O> {
   }
 
  private:
-  static typename BackwardFusion<A, O>::Options options_of(const FusedBackward& fused) {
+  static typename BackwardFusion<A>::Options options_of(const FusedBackward& fused) {
     return {.gate_first = fused.gate_first,
             .accumulate = fused.accumulate,
             .gate = fused.gate.has_value(),
@@ -206,7 +204,8 @@ class FusedDerivative final : public BackwardFusion<A, O> {
 template <class P, class X, class Y, class Run, class O>
 NORMA_NOINLINE void fused_forward(const CallRef& call, const TensorView<X>&, const TensorView<Y>&, Rounding rounding, const Run& run,
                                   const Fused& fused, const O& op) {
-  const FusedForward<Arithmetic<P, X, Y>, Y, O> fusion(fused, op, sizeof(X) == 2 || sizeof(Y) == 2 ? rounding : Rounding::once);
+  using A = Arithmetic<P, X, Y>;
+  const FusedForward<A, Y> fusion(fused, Activation<A>(op), sizeof(X) == 2 || sizeof(Y) == 2 ? rounding : Rounding::once);
   run(CallRef(call, fusion));
 }
 /// The same with nothing but another rounding, if that: numbers of 32 bits and more are rounded once, whatever `rounding` says.
@@ -222,7 +221,8 @@ inline void fused_forward(const CallRef& call, const TensorView<X>& x, const Ten
 template <class P, class DY, class X, class DX, class O, class Run>
 NORMA_NOINLINE void fused_backward(const CallRef& call, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx,
                                    const FusedBackward& fused, const O& op, const Run& run) {
-  const FusedDerivative<Arithmetic<P, X, DY, DX>, O> fusion(fused, op);
+  using A = Arithmetic<P, X, DY, DX>;
+  const FusedDerivative<A> fusion(fused, Activation<A>(op));
   run(CallRef(call, fusion), dy, x, dx);
 }
 

@@ -2,8 +2,7 @@
 #pragma once
 
 #include <norma/doors/parameters.hpp>
-#include <norma/engine/dense_rows.hpp>
-#include <norma/engine/given.hpp>
+#include <norma/engine/engine.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
@@ -12,7 +11,7 @@ template <class A>
 inline Operand constant_operand(const A& value, int rank) {
   Operand operand;
   operand.data = const_cast<A*>(&value);
-  operand.access = &element_access<element_type_of<A>>;
+  operand.access = &element_access<element_type_of<A>>();
   for (int a = 0; a < rank; ++a) operand.strides.push_back(0);
   return operand;
 }
@@ -120,7 +119,7 @@ inline bool differentiate_dense_rows(const CallRef& call, const Statistic& stati
   if (call.streaming() == Streaming::always) return false;
   const Extents& of_dx = dx.data() == nullptr ? x.strides() : dx.strides();
   if (!rows.find(x.extents(), roles, {&dy.strides(), &x.strides(), &of_dx}, {&affine.weight, &affine.weight_grad, &affine.bias_grad}) ||
-      rows.rows > SlotGrid::flush_interval) {
+      rows.rows > sets_per_flush) {
     return false;
   }
   rows.data[0] = elements_of<U>(dy);

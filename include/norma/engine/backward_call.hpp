@@ -6,12 +6,6 @@
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
-/// Whether a backward replaces dx or adds to it.
-enum class Result : unsigned char { replaced, added };
-
-template <class A>
-using BackwardHook = Hook<SumsTable<A>>;
-
 /// True if weight and bias gradients repeat along different kept axes, so that no one grouping of sets serves both.
 inline bool gradients_group_differently(const Operands& operands, const Extents& extents, const Roles& roles) {
   const Operand &weight_grad = operands[stream_weight_grad], &bias_grad = operands[stream_bias_grad];
@@ -226,11 +220,6 @@ class BackwardRun {
   index_t reserved_;
   Whole* whole_ = nullptr;
 };
-
-template <class A, class U>
-void normalize_operands_backward(const CallRef& executor, const Statistic& statistic, const Roles& roles, const Extents& x,
-                                 const Operands& operands, A weight_offset, bool streaming, const StatisticArrays& statistics,
-                                 Buffer<std::byte>& scratch, const Reshape& reshape, Result result, const BackwardHook<A>& hook);
 
 /// The gradients of weight and bias one after the other. Out of line, for its copies of operands.
 template <class A, class U>

@@ -1,28 +1,11 @@
 // A forward whose tensors are operands: pieces, tasks and memory. Compiled once for an arithmetic.
 #pragma once
 
-#include <norma/core/buffer.hpp>
-#include <norma/core/execution.hpp>
+#include <norma/engine/entries.hpp>
 #include <norma/engine/forward.hpp>
 #include <norma/engine/plan.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
-
-/// Outputs of so many bytes bypass the cache. Measured: 1.06 times as fast at 16 and 32 MB, 1.6 at 64 MB; below, a reader would miss them.
-inline constexpr index_t streaming_threshold = index_t{16} << 20;
-
-inline bool streams_output(Streaming policy, const Operand& output, index_t bytes, const Operand& x, const Operand& dy) {
-  if (policy == Streaming::never || output.data == x.data || output.data == dy.data) return false;
-  return policy == Streaming::always || bytes >= streaming_threshold;
-}
-
-/// The same for `output` as the stream that is written, y or dx; an absent one streams nothing.
-template <class T>
-inline bool streams_output(const ExecutorRef& executor, const Operands& operands, const TensorView<T>& output) {
-  const index_t bytes = output.size() * static_cast<index_t>(sizeof(T));
-  return output.data() != nullptr &&
-         streams_output(executor.streaming(), operands[stream_y], bytes, operands[stream_x], operands[stream_dy]);
-}
 
 /// Memory that every task has on its stack: for statistics of so many sets and a tile of cells on their way to them, or for more of these
 /// if there are fewer sets, or for many more sets that have coefficients alone.
@@ -39,9 +22,6 @@ NORMA_NOINLINE void with_cells_on_stack(const Work& work) {
   alignas(64) std::byte memory[static_cast<std::size_t>(CellTable<A>::bytes(tile_lanes<A>))];
   work(CellTable<A>(tile_lanes<A>, memory));
 }
-
-template <class A>
-using ForwardHook = Hook<SetTable<A>>;
 
 /// Tasks worth their start for so many elements of so many parts.
 inline index_t tasks_for(const ExecutorRef& executor, index_t parts, index_t elements) {
@@ -222,8 +202,6 @@ inline void normalize_whole(const ExecutorRef& executor, const ForwardCall& call
             });
 }
 
-/// A forward with the statistics of x, which are left in the arrays unless those are null. x has elements, of type U if kernels are to take
-/// them where they lie.
 template <class A, class U>
 void normalize_operands(const CallRef& executor, const Statistic& statistic, const Roles& roles, const Extents& x, const Operands& operands,
                         A weight_offset, bool streaming, const StatisticArrays& statistics, Buffer<std::byte>* scratch,
@@ -248,6 +226,21 @@ void normalize_operands(const CallRef& executor, const Statistic& statistic, con
                       }
                       forward.keep(piece, table, statistics);
                     });
+}
+
+template <class A, class U>
+void apply_statistics_to_operands(const CallRef& executor, const Roles& roles, const Extents& x, const Operands& operands, A weight_offset,
+                                  bool streaming, const GivenStatistics& given) {
+  const auto plan_for = [&](index_t most_sets) {
+    return Plan(x, roles, operands, Span::none, most_sets, executor.concurrency(), Sums::none);
+  };
+  Plan plan = plan_for(coefficients_on_stack<A>);
+  const bool per_cell = plan.parameters_vary_in_sets();  // then statistics are wanted beside the coefficients
+  if (per_cell) plan = plan_for(sets_on_stack<A>);
+  const ForwardCall call{given.statistic, static_cast<double>(weight_offset), plan.order(), streaming, executor.fusion(), false, per_cell};
+  run_forward<A, U>(
+      executor, call, plan, x, operands, nullptr,
+      [&](const Forward<A, U>& forward, const Piece& piece, SetTable<A>& table, const auto&) { forward.take(piece, given, table); });
 }
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -1,25 +1,10 @@
-// What fused calls do with the numbers of a block, and how they round. Arithmetic is that of separate calls: nothing is contracted across
-// them.
+// What fused calls do with the numbers of a block. Arithmetic is that of separate calls: nothing is contracted across them.
 #pragma once
 
-#include <norma/engine/fusion.hpp>
-#include <norma/kernels/elementwise.hpp>
-#include <norma/kernels/ops.hpp>
+#include <norma/engine/block.hpp>
+#include <norma/engine/entries.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
-
-/// How often a normalized number is rounded on its way to y.
-enum class Rounding : unsigned char {
-  once,             ///< x_hat * weight + bias is rounded to y's type
-  normalized_first  ///< x_hat is rounded to x's type, its product with the weight and the sum with the bias to y's
-};
-
-/// What x + residual is rounded to `sum`'s type for (x's, if there is no sum).
-enum class ResidualRounding : unsigned char {
-  rounded,          ///< statistics and y
-  exact,            ///< neither; only what is stored is rounded
-  statistics_exact  ///< y alone
-};
 
 /// Numbers become what they would be after a trip through memory of this type.
 template <class A>
@@ -41,9 +26,34 @@ inline void round_part(const Block<A>& part, Stream to, const Lines<A>& numbers)
   part.each_line([&](index_t line, index_t n) { round_to(*part.operands[to].access, numbers[line], n); });
 }
 
+/// What an op does with a part; `to` may be one of the inputs.
+template <class A>
+inline void apply_op(const Block<A>& part, const Activation<A>& op, const Lines<A>& y) {
+  part.each_line([&](index_t line, index_t n) { op.rows->value(op.op, y[line], y[line], n); });
+}
+template <class A>
+inline void apply_op_to_sum(const Block<A>& part, const Activation<A>& op, const Lines<A>& y,
+                            const std::type_identity_t<Lines<const A>>& addend) {
+  part.each_line([&](index_t line, index_t n) { op.rows->value_of_sum(op.op, y[line], addend[line], y[line], n); });
+}
+template <class A>
+inline void multiply_by_op(const Block<A>& part, const Activation<A>& op, const Lines<A>& to,
+                           const std::type_identity_t<Lines<const A>>& factor, const std::type_identity_t<Lines<const A>>& z) {
+  part.each_line([&](index_t line, index_t n) { op.rows->value_times(op.op, z[line], factor[line], to[line], n); });
+}
+template <class A>
+inline void multiply_by_derivative(const Block<A>& part, const Activation<A>& op, const Lines<A>& to,
+                                   const std::type_identity_t<Lines<const A>>& factor, const std::type_identity_t<Lines<const A>>& z) {
+  part.each_line([&](index_t line, index_t n) { op.rows->derivative_times(op.op, z[line], factor[line], to[line], n); });
+}
+
 template <class A>
 struct Sum {
   NORMA_INLINE Pack<A> operator()(const Pack<A>& a, const Pack<A>& b) const { return a + b; }
+};
+template <class A>
+struct Product {
+  NORMA_INLINE Pack<A> operator()(const Pack<A>& a, const Pack<A>& b) const { return mul(a, b); }
 };
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -1,16 +1,14 @@
 // ForwardFusion: what goes into a norm beside x, and what is made of its output.
 #pragma once
 
-#include <norma/engine/fused.hpp>
+#include <norma/engine/entries.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
-/// Forward: h = x + residual, v = h * op(gate) or h, n = norm(v), y = n * op(gate) + add or op(n + add). A is the arithmetic, O the op.
-template <class A, class O>
+/// Forward: h = x + residual, v = h * op(gate) or h, n = norm(v), y = n * op(gate) + add or op(n + add). A is the arithmetic.
+template <class A>
 class ForwardFusion : public Fusion<A> {
  public:
-  static constexpr bool has_op = !std::is_same_v<O, Identity>;
-
   struct Options {
     bool gate_first = false;
     ResidualRounding residual_rounding = ResidualRounding::rounded;
@@ -24,7 +22,10 @@ class ForwardFusion : public Fusion<A> {
     bool residual = false, gate = false, add = false;
   };
 
-  ForwardFusion(const Options& options, const O& op) : options_(options), op_(op) {}
+  ForwardFusion(const Options& options, const Activation<A>& op) : options_(options), op_(op) {}
+
+  const Options& options() const { return options_; }
+  const Activation<A>& op() const { return op_; }
 
   bool stores_sum(const Operands& operands, bool folded) const override {
     return folded && options_.residual && operands[stream_sum].present() && options_.residual_rounding == ResidualRounding::rounded;
@@ -37,7 +38,7 @@ class ForwardFusion : public Fusion<A> {
     const bool is_added = stores_sum(operands, folded) && pass > Pass::fold;
     if ((options_.residual && !is_added) || (options_.gate && options_.gate_first))
       result.enters = set_of({is_added ? stream_sum : stream_x});
-    const bool after = options_.gate || options_.add || has_op || options_.scales || options_.scales_of_sets != nullptr ||
+    const bool after = options_.gate || options_.add || op_.acts || options_.scales || options_.scales_of_sets != nullptr ||
                        options_.rounding == Rounding::normalized_first;
     if (pass < Pass::measure || !after) return result;
     result.leaves = set_of({stream_y});
@@ -45,48 +46,10 @@ class ForwardFusion : public Fusion<A> {
     if (pass == Pass::map && operands[stream_add].data != operands[stream_y].data) result.in_place = set_of({stream_y});
     return result;
   }
-
   void enter(const Block<A>& block, const Numbers<const A>* from, const Numbers<A>* to) const override {
-    const bool is_added = block.stores_sum && block.pass > Pass::fold, maps = block.pass >= Pass::measure;
-    block.each_part([&](const Block<A>& part, index_t r, index_t k) {
-      Lines<const A> x = part.lines(from[0], r, k);
-      const Lines<A> v = part.lines(to[0], r, k);
-      typename Block<A>::Memory memory;
-      if (options_.residual && !is_added) {
-        combine(part, v, Sum<A>(), x, part.read(stream_residual, memory));
-        const ResidualRounding when = options_.residual_rounding;
-        if (when == ResidualRounding::rounded || (when == ResidualRounding::statistics_exact && maps))
-          round_part(part, part.has(stream_sum) ? stream_sum : stream_x, v);
-        if (part.has(stream_sum) && part.pass == (part.stores_sum ? Pass::fold : Pass::map)) part.write(stream_sum, v);
-        x = v;
-      }
-      if (options_.gate && options_.gate_first) multiply_by_gate(part, v, x, memory);
-    });
+    enter_forward(*this, block, from, to);
   }
-
-  void leave(const Block<A>& block, const Numbers<A>* made) const override {
-    block.each_part([&](const Block<A>& part, index_t r, index_t k) {
-      const Lines<A> y = part.lines(made[1], r, k);
-      typename Block<A>::Memory memory;
-      if (options_.rounding == Rounding::normalized_first) finish_normalized(part, y, memory);
-      if (options_.gate && !options_.gate_first) multiply_by_gate(part, y, y, memory);
-      const bool active = has_op && !options_.gate;
-      if (options_.add && active) {
-        combine(
-            part, y, [&](const Pack<A>& v, const Pack<A>& added) { return op_(v + added); }, y, part.read(stream_add, memory));
-      } else if (options_.add) {
-        combine(part, y, Sum<A>(), y, part.read(stream_add, memory));
-      } else if (active) {
-        combine(
-            part, y, [&](const Pack<A>& v) { return op_(v); }, y);
-      }
-      if (options_.scales)
-        combine(
-            part, y, [&](const Pack<A>& v) { return divide(v, Pack<A>(options_.scale)); }, y);
-      if (options_.scales_of_sets != nullptr) scale_sets(part, y);
-    });
-  }
-
+  void leave(const Block<A>& block, const Numbers<A>* made) const override { leave_forward(*this, block, made); }
   A measured(index_t place, A largest) const override {
     const A t = largest / A(127);
     options_.scales_of_sets[place] = static_cast<float>(t);
@@ -95,39 +58,8 @@ class ForwardFusion : public Fusion<A> {
   }
 
  private:
-  void multiply_by_gate(const Block<A>& part, const Lines<A>& to, const Lines<const A>& from, typename Block<A>::Memory& memory) const {
-    combine(
-        part, to, [&](const Pack<A>& v, const Pack<A>& gate) { return mul(v, op_(gate)); }, from, part.read(stream_gate, memory));
-  }
-  void finish_normalized(const Block<A>& part, const Lines<A>& y, typename Block<A>::Memory& memory) const {
-    round_part(part, stream_x, y);
-    const Pack<A> offset(part.weight_offset);
-    combine(
-        part, y, [&](const Pack<A>& v, const Pack<A>& weight) { return mul(v, weight + offset); }, y,
-        part.read(stream_later_weight, memory));
-    round_part(part, stream_y, y);
-    combine(part, y, Sum<A>(), y, part.read(stream_later_bias, memory));
-    round_part(part, stream_y, y);
-  }
-  /// A cell is a set here.
-  void scale_sets(const Block<A>& part, const Lines<A>& y) const {
-    const Lines<A> of_cells{part.of_cells, 0};
-    if (part.pass == Pass::map && part.lanes) {
-      combine(
-          part, y, [](const Pack<A>& v, const Pack<A>& scale) { return divide(v, scale); }, y, of_cells);
-    } else if (part.pass == Pass::map) {
-      combine(
-          part, y, [&](const Pack<A>& v) { return divide(v, Pack<A>(*part.of_cells)); }, y);
-    } else if (part.lanes) {
-      combine(
-          part, of_cells, [](const Pack<A>& largest, const Pack<A>& v) { return (max)(largest, abs(v)); }, of_cells, y);
-    } else {
-      *part.of_cells = largest_magnitude(y.first, part.n, *part.of_cells);
-    }
-  }
-
   Options options_;
-  O op_;
+  Activation<A> op_;
 };
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

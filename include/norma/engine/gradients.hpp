@@ -1,7 +1,7 @@
 // Parameter gradients: slots of rows grown from the shape alone, and how their partial sums become grad += ...
 #pragma once
 
-#include <norma/engine/layout.hpp>
+#include <norma/engine/piece.hpp>
 #include <norma/kernels/fold.hpp>
 #include <norma/simd/convert.hpp>
 
@@ -20,8 +20,7 @@ struct SlotGrid {
     slots = sets == 0 ? 0 : (sets + sets_per_slot - 1) / sets_per_slot;
   }
 
-  /// After so many sets the sums in T are added to sums in double.
-  static constexpr index_t flush_interval = 64;
+  static constexpr index_t flush_interval = sets_per_flush;
 };
 
 /// Working memory of one slot, per element of a set: `width` running sums in A (1, or lanes<A> where sets lie across lanes) and one in
@@ -110,7 +109,7 @@ struct CellSums {
   Operand operand() const {
     Operand result;
     result.data = dy;
-    result.access = &element_access<ElementType::f64>;
+    result.access = &element_access<ElementType::f64>();
     result.strides = strides;
     return result;
   }

@@ -26,4 +26,17 @@ struct Hook {
   void operator()(Table& table, const Piece& piece) const { run(context, table, piece); }
 };
 
+/// What a norm changed between its statistics and its map, per set: y = (x_hat * gain + shift) * weight + bias. Null pointers: nothing.
+struct Reshape {
+  const double* gain = nullptr;
+  const double* shift = nullptr;
+  bool only_seen = false;  ///< the sums are a hook's; what is fused sees weight and bias in these, too
+
+  bool present() const { return gain != nullptr; }
+  bool changes_sums() const { return present() && !only_seen; }
+};
+
+/// Whether a backward replaces dx or adds to it.
+enum class Result : unsigned char { replaced, added };
+
 }}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -4,7 +4,10 @@
 #include <initializer_list>
 
 #include <norma/core/tensor_view.hpp>
+#include <norma/kernels/element_access.hpp>
+#if NORMA_ENGINE_HERE
 #include <norma/kernels/stage.hpp>
+#endif
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
@@ -46,13 +49,13 @@ inline constexpr StreamSet fused_streams =
 /// A tensor whose element type is known at run time only. `strides` has x's rank, 0 where it broadcasts; no data means absent.
 struct Operand {
   void* data = nullptr;
-  const ElementAccess* access = &element_access<ElementType::f32>;
+  const ElementAccess* access = &no_elements;
   Extents strides;
 
   Operand() = default;
   template <class T>
   explicit Operand(const TensorView<T>& v)
-      : data(const_cast<std::remove_const_t<T>*>(v.data())), access(&element_access<element_type_of<T>>), strides(v.strides()) {}
+      : data(const_cast<std::remove_const_t<T>*>(v.data())), access(&element_access<element_type_of<T>>()), strides(v.strides()) {}
 
   bool present() const { return data != nullptr; }
   /// Another tensor that lies the same.

@@ -5,7 +5,6 @@
 #include <cstddef>
 
 #include <norma/engine/layout.hpp>
-#include <norma/kernels/stage.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
@@ -13,6 +12,15 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 inline constexpr index_t tile_rows = 16;
 template <class A>
 inline constexpr index_t tile_lanes = 512 / static_cast<index_t>(sizeof(A));
+
+/// Fewer elements are not worth a task of their own.
+inline constexpr index_t worth_a_task = 8192;
+/// Fewer elements are not worth a team: waking one takes longer than it saves. Measured: 25,000 elements took up to twice as long on two
+/// threads as on one, 56,000 half.
+inline constexpr index_t worth_a_team = 4 * worth_a_task;
+
+/// Parameter gradients: after so many sets the sums in A are added to sums in double.
+inline constexpr index_t sets_per_flush = 64;
 
 /// Sets, or cells, whose numbers small arrays on the stack hold on their way.
 inline constexpr index_t some_sets = 64;

@@ -108,7 +108,6 @@ class Plan {
   /// Whether every cell is a set, so that cells of one slice may be folded at once.
   bool cells_are_sets() const { return roles_.merged == 0 && roles_.abreast == 1; }
 
-  static constexpr index_t worth_a_task = norma::worth_a_task;
   /// Smaller planes than this are not worth a fold of their own.
   static constexpr index_t least_plane = 16;
   /// Channels of a row that are worth a task of their own. What fetches ahead in one part of a row takes lines of the next away from

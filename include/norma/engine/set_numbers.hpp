@@ -5,19 +5,10 @@
 
 #include <norma/engine/element_parameters.hpp>
 #include <norma/engine/gradients.hpp>
+#include <norma/engine/hook.hpp>
 #include <norma/engine/sums_table.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
-
-/// What a norm changed between its statistics and its map, per set: y = (x_hat * gain + shift) * weight + bias. Null pointers: nothing.
-struct Reshape {
-  const double* gain = nullptr;
-  const double* shift = nullptr;
-  bool only_seen = false;  ///< the sums are a hook's; what is fused sees weight and bias in these, too
-
-  bool present() const { return gain != nullptr; }
-  bool changes_sums() const { return present() && !only_seen; }
-};
 
 /// What all pieces of a backward share.
 struct BackwardCall {

@@ -101,7 +101,7 @@ class SetStream {
   }
 
   void* data_ = nullptr;
-  const ElementAccess* access_ = &element_access<ElementType::f32>;
+  const ElementAccess* access_ = &no_elements;
   const AxisList* axes_ = nullptr;
   Stream stream_ = stream_x;
   bool constant_ = false;

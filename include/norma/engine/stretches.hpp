@@ -2,15 +2,10 @@
 #pragma once
 
 #include <norma/core/execution.hpp>
+#include <norma/engine/piece.hpp>
 #include <norma/kernels/grid.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
-
-/// Fewer elements are not worth a task of their own.
-inline constexpr index_t worth_a_task = 8192;
-/// Fewer elements are not worth a team: waking one takes longer than it saves. Measured: 25,000 elements took up to twice as long on two
-/// threads as on one, 56,000 half.
-inline constexpr index_t worth_a_team = 4 * worth_a_task;
 
 /// Without an executor, one task does all. With one, sums go by chunks of the fixed grid, each in columns of its own, which are merged in
 /// order: the bits are those of one task.

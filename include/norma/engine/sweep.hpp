@@ -1,7 +1,7 @@
 // Sweep: some cells of up to three tensors, block by block, as groups of registers: straight on memory as rows or lanes, or staged.
 #pragma once
 
-#include <norma/engine/fusion.hpp>
+#include <norma/engine/fused_streams.hpp>
 #include <norma/engine/piece.hpp>
 #include <norma/engine/set_stream.hpp>
 #include <norma/engine/way.hpp>

@@ -1,10 +1,9 @@
-// stage: copies runs of any element type to and from contiguous tiles of the arithmetic type, behind plain pointers: a program compiles the
-// copies of those types that its tensors have.
+// stage: copies runs of any element type to and from contiguous tiles of the arithmetic type.
 #pragma once
 
 #include <cstring>
 
-#include <norma/core/scalar.hpp>
+#include <norma/kernels/element_access.hpp>
 #include <norma/kernels/grid.hpp>
 #include <norma/simd/convert.hpp>
 #include <norma/simd/half.hpp>
@@ -90,14 +89,6 @@ inline void copy_past_cache(T* to, const T* from, index_t n) {
   for (; i < n; ++i) to[i] = from[i];
 }
 
-/// Whether these are n numbers one behind the other.
-inline bool consecutive(const index_t* number, index_t n) {
-  for (index_t i = 1; i < n; ++i) {
-    if (number[i] != number[0] + i) return false;
-  }
-  return true;
-}
-
 /// column[i] = source[place[i] * stride], widened; the column reaches to whole registers, which are filled.
 template <class E>
 inline void gather(const E* source, index_t stride, const index_t* place, index_t n, double* column) {
@@ -110,64 +101,42 @@ inline void gather(const E* source, index_t stride, const index_t* place, index_
   for (; i % W != 0; ++i) column[i] = 0;
 }
 
-/// Copies of `rows` runs of `count` elements, `stride` apart. One behind the other in memory, as neighbours are, and `pitch` apart in the
-/// tile; one run may lie anyhow.
-template <class T>
-struct TileCopies {
-  void (*stage)(T* tile, index_t pitch, const void* source, index_t stride, index_t rows, index_t count, T scale);
-  void (*unstage)(void* target, index_t stride, const T* tile, index_t pitch, index_t rows, index_t count);
-
-  template <class E>
-  static constexpr TileCopies of() {
-    return {[](T* tile, index_t pitch, const void* source, index_t stride, index_t rows, index_t count, T scale) {
-              const E* const from = static_cast<const E*>(source);
-              if (rows == 1) return stage_run(tile, from, stride, count, scale);
-              for (index_t i = 0; i < count; ++i) {
-                for (index_t r = 0; r < rows; ++r) tile[r * pitch + i] = number_at<T>(from + i * stride + r) * scale;
-              }
-            },
-            [](void* target, index_t stride, const T* tile, index_t pitch, index_t rows, index_t count) {
-              E* const to = static_cast<E*>(target);
-              if (rows == 1) return unstage_run(to, stride, tile, count);
-              for (index_t i = 0; i < count; ++i) {
-                for (index_t r = 0; r < rows; ++r) put_number(to + i * stride + r, tile[r * pitch + i]);
-              }
-            }};
+/// Copies of `rows` runs; one run may lie anyhow, several are neighbours.
+template <class T, class E>
+inline void stage_rows(T* tile, index_t pitch, const void* source, index_t stride, index_t rows, index_t count, T scale) {
+  const E* const from = static_cast<const E*>(source);
+  if (rows == 1) return stage_run(tile, from, stride, count, scale);
+  for (index_t i = 0; i < count; ++i) {
+    for (index_t r = 0; r < rows; ++r) tile[r * pitch + i] = number_at<T>(from + i * stride + r) * scale;
   }
-};
-
-/// How elements of one type are copied and read, also those of a user's own type with the same bits.
-struct ElementAccess {
-  ElementType type;
-  index_t bytes;
-  void (*gather)(const void* source, index_t stride, const index_t* place, index_t n, double* column);
-  TileCopies<float> in_float;
-  TileCopies<double> in_double;
-
-  template <class T>
-  NORMA_INLINE const TileCopies<T>& in() const {
-    if constexpr (sizeof(T) == sizeof(float)) {
-      return in_float;
-    } else {
-      return in_double;
-    }
+}
+template <class T, class E>
+inline void unstage_rows(void* target, index_t stride, const T* tile, index_t pitch, index_t rows, index_t count) {
+  E* const to = static_cast<E*>(target);
+  if (rows == 1) return unstage_run(to, stride, tile, count);
+  for (index_t i = 0; i < count; ++i) {
+    for (index_t r = 0; r < rows; ++r) put_number(to + i * stride + r, tile[r * pitch + i]);
   }
-  template <class E>
-  static constexpr ElementAccess of() {
-    return {element_type_of<E>, static_cast<index_t>(sizeof(E)),
-            [](const void* source, index_t stride, const index_t* place, index_t n, double* column) {
-              norma::gather(static_cast<const E*>(source), stride, place, n, column);
-            },
-            TileCopies<float>::of<E>(), TileCopies<double>::of<E>()};
-  }
-};
+}
+template <class E>
+inline void gather_elements(const void* source, index_t stride, const index_t* place, index_t n, double* column) {
+  gather(static_cast<const E*>(source), stride, place, n, column);
+}
 
-/// Those of one element type.
+template <class E>
+inline constexpr ElementAccess access_of{element_type_of<E>,
+                                         static_cast<index_t>(sizeof(E)),
+                                         &gather_elements<E>,
+                                         {&stage_rows<float, E>, &unstage_rows<float, E>},
+                                         {&stage_rows<double, E>, &unstage_rows<double, E>}};
+
 template <ElementType E>
-inline constexpr ElementAccess element_access = ElementAccess::of<
-    std::conditional_t<E == ElementType::f32, float,
-                       std::conditional_t<E == ElementType::f64, double,
-                                          std::conditional_t<E == ElementType::f16, float16,
-                                                             std::conditional_t<E == ElementType::bf16, bfloat16, std::int8_t>>>>>();
+inline const ElementAccess& element_access() {
+  return access_of<
+      std::conditional_t<E == ElementType::f32, float,
+                         std::conditional_t<E == ElementType::f64, double,
+                                            std::conditional_t<E == ElementType::f16, float16,
+                                                               std::conditional_t<E == ElementType::bf16, bfloat16, std::int8_t>>>>>;
+}
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

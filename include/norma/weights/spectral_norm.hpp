@@ -125,12 +125,11 @@ class SpectralNorm : public Reparameterised<SpectralNorm<T>, T>,
   template <class DW, class N>
   void add_gradient(const ExecutorRef& executor, const TensorView<DW>& dw, double sigma, const N* u, const N* v) {
     const double inverse_sigma = inverse(sigma);
-    const TensorPair<T> blocks(this->tensor(weight_), dw);
     double slope = 0;
-    for (index_t b = 0; b < blocks.count(); ++b) {
-      blocks.read(b,
-                  [&](const T* weight, const T* gradient, index_t n) { slope += PowerIteration<T>::inner_product(weight, gradient, n); });
-    }
+    read_pairs<T>(this->extents(), Operand(this->tensor(weight_)), Operand(dw),
+                  {&slope, [](void* sum, const T* weight, const T* gradient, index_t n) {
+                     *static_cast<double*>(sum) += PowerIteration<T>::inner_product(weight, gradient, n);
+                   }});
     scale(executor, dw, static_cast<T>(inverse_sigma), this->tensor(weight_grad_), Result::added);
     power_.subtract_outer_product(weight_grad_, slope * inverse_sigma * inverse_sigma, u, v);
   }

@@ -32,8 +32,20 @@ void rms_norm(const Arrays& a) {
   run_layer(layer, a);
 }
 
+void fused(const Arrays& a) {
+  norma::LayerNorm<float> layer({a.length});
+  const norma::TensorView<const float> x(a.x, {a.rows, a.length}), dy(a.dy, {a.rows, a.length});
+  const norma::TensorView<float> y(a.y, {a.rows, a.length}), dx(a.dx, {a.rows, a.length});
+  std::copy_n(a.weight, a.length, layer.weight().begin());
+  norma::Saved<float> saved;
+  layer.forward(x, y, saved, {.residual = dy}, norma::gelu);
+  layer.backward(dy, x, saved, dx, norma::silu);
+  std::copy_n(layer.weight_grad().begin(), a.length, a.weight_grad);
+  std::copy_n(layer.bias_grad().begin(), a.length, a.bias_grad);
+}
+
 }  // namespace
 
-const Half HALF = {[] { return norma::instruction_set(); }, layer_norm, rms_norm};
+const Half HALF = {[] { return norma::instruction_set(); }, layer_norm, rms_norm, fused};
 
 }  // namespace two_flags

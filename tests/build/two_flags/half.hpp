@@ -14,9 +14,10 @@ struct Half {
   const char* (*instruction_set)();
   void (*layer_norm)(const Arrays&);
   void (*rms_norm)(const Arrays&);
+  void (*fused)(const Arrays&);  ///< LayerNorm with a residual and an activation
 };
 
-// Defined by half.cpp, compiled for plain x86-64, for AVX2 and FMA, and for the portable register on plain x86-64.
-extern const Half sse2, avx2, portable;
+// Defined by half.cpp, compiled for plain x86-64, for AVX2 and FMA, for the portable register on plain x86-64, and with norma::compiled.
+extern const Half sse2, avx2, portable, compiled;
 
 }  // namespace two_flags

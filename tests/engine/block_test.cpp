@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include <norma/engine/fusion.hpp>
+#include <norma/engine/fused_streams.hpp>
 
 namespace {
 

@@ -1,0 +1,117 @@
+// FusedStreams: the streams of a fused call, as its sweeps see them.
+#pragma once
+
+#include <cstring>
+
+#include <norma/engine/block.hpp>
+#include <norma/kernels/elementwise.hpp>
+
+namespace norma { inline namespace NORMA_ISA_NAMESPACE {
+
+/// What a sweep is about: of the tile whose first cell is `first`, its cells [cell, cell + cells).
+template <class A>
+struct Swept {
+  Pass pass;
+  bool lanes;
+  index_t first, cell, cells, i, n;
+  const Coefficients<A>& x_hat;
+  A* of_cells;
+
+  void scale(const Numbers<A>& numbers, A factor) const {
+    for (index_t c = 0; c < cells; ++c) {
+      for (index_t e = 0; e < n; ++e) numbers.first[lanes ? e * numbers.pitch + c : numbers.offset[c] + e] *= factor;
+    }
+  }
+};
+
+/// The streams of a fused call, as its sweeps see them. Without a fusion: nothing.
+template <class A>
+class FusedStreams {
+ public:
+  using Changes = typename Fusion<A>::Changes;
+
+  FusedStreams(const AnyFusion* fusion, const Extents& x, const Roles& roles, const Operands& operands, double weight_offset, bool folded)
+      : fusion_(static_cast<const Fusion<A>*>(fusion)), weight_offset_(static_cast<A>(weight_offset)) {
+    if (fusion == nullptr) return;
+    all_ = fusion_->memory().take({operands, Layout(x, roles, operands)});
+    for (const Pass pass : {Pass::probe, Pass::fold, Pass::refold, Pass::measure, Pass::map})
+      changes_[static_cast<int>(pass)] = fusion_->changes(pass, operands, folded);
+    stores_sum_ = fusion_->stores_sum(operands, folded);
+  }
+  ~FusedStreams() {
+    if (all_ != nullptr) fusion_->memory().give_back(all_);
+  }
+  FusedStreams(const FusedStreams&) = delete;
+  FusedStreams& operator=(const FusedStreams&) = delete;
+
+  bool present() const { return fusion_ != nullptr; }
+  const Fusion<A>& fusion() const { return *fusion_; }
+  /// What a map reads.
+  Stream input() const { return stores_sum_ ? stream_sum : stream_x; }
+  /// Whether rows of x + residual may be made before kernels see them, in the sum itself: all three are rows of elements U.
+  template <class U>
+  bool adds_rows() const {
+    return stores_sum_ && fusion_->stores_plain_sum() && are_rows<U>({stream_x, stream_residual, stream_sum});
+  }
+  template <class U>
+  void add_rows(index_t first, index_t count) const {
+    for (index_t cell = first; cell < first + count; ++cell)
+      add_elements<A>(row<U>(stream_sum, cell), all_->layout.set_size, row<U>(stream_x, cell), row<U>(stream_residual, cell));
+  }
+  /// Whether rows of sum_grad may be copied to dx, for kernels to add to.
+  template <class U>
+  bool copies_rows() const {
+    return present() && fusion_->adds_sum_grad_alone(all_->operands) && are_rows<U>({stream_dy, stream_x, stream_y, stream_sum_grad});
+  }
+  template <class U>
+  void copy_rows(index_t first, index_t count) const {
+    for (index_t cell = first; cell < first + count; ++cell)
+      std::memcpy(row<U>(stream_y, cell), row<U>(stream_sum_grad, cell), static_cast<std::size_t>(all_->layout.set_size) * sizeof(U));
+  }
+  const Changes& changes(Pass pass) const { return changes_[static_cast<int>(pass)]; }
+  bool any(Pass pass) const { return (changes(pass).enters | changes(pass).leaves) != 0; }
+  /// For a sweep: this, if it has to know of it.
+  const FusedStreams* in(Pass pass) const { return any(pass) ? this : nullptr; }
+
+  NORMA_NOINLINE void enter(const Swept<A>& swept, const Numbers<const A>* from, const Numbers<A>* to) const {
+    fusion_->enter(block(swept), from, to);
+  }
+  NORMA_NOINLINE void leave(const Swept<A>& swept, const Numbers<A>* made) const { fusion_->leave(block(swept), made); }
+
+ private:
+  template <class U>
+  bool are_rows(std::initializer_list<Stream> streams) const {
+    bool result = true;
+    for (const Stream s : streams) {
+      const SetStream<A, U> stream(all_->operands, all_->layout, s);
+      result = result && stream.direct() && !stream.constant();
+    }
+    return result;
+  }
+  template <class U>
+  U* row(Stream s, index_t cell) const {
+    return static_cast<U*>(all_->operands[s].data) + all_->layout.kept.offset(s, cell);
+  }
+  Block<A> block(const Swept<A>& s) const {
+    return {all_->layout,
+            all_->operands,
+            s.pass,
+            stores_sum_,
+            s.lanes,
+            s.first + s.cell,
+            s.cells,
+            s.i,
+            s.n,
+            weight_offset_,
+            s.x_hat.mean == nullptr ? s.x_hat : s.x_hat.from(s.cell),
+            s.of_cells == nullptr ? nullptr : s.of_cells + s.cell};
+  }
+
+  const Fusion<A>* fusion_;
+  A weight_offset_;
+  Changes changes_[5] = {};
+  bool stores_sum_ = false;
+  FusedTensors* all_ = nullptr;
+};
+
+}}  // namespace norma::NORMA_ISA_NAMESPACE
