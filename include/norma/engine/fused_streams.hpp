@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include <norma/engine/block.hpp>
+#include <norma/kernels/cells.hpp>
 #include <norma/kernels/elementwise.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
@@ -73,12 +74,32 @@ class FusedStreams {
   /// For a sweep: this, if it has to know of it.
   const FusedStreams* in(Pass pass) const { return any(pass) ? this : nullptr; }
 
+  /// What the kernels do, between what a fusion does with their inputs and with their outputs. What is changed is scaled behind it; the
+  /// first tensor is that stream.
+  template <bool Maps, std::size_t S, class Of, class F>
+  NORMA_INLINE void around(const Swept<A>& swept, Stream first, const Numbers<const A> (&from)[S], const Of (&tensor)[S], A scale,
+                           const F& kernels) const {
+    const Changes& of_pass = changes(swept.pass);
+    Numbers<A> to[S];
+    for (std::size_t s = 0; s < S; ++s) {
+      if constexpr (std::is_same_v<Of, typename LaneCells<A>::template Of<A>>) {
+        to[s] = {tensor[s].first, nullptr, tensor[s].stride};
+      } else {
+        to[s] = {tensor[s].first, tensor[s].offset, 0};
+      }
+    }
+    if (of_pass.enters != 0) enter(swept, from, to);
+    if (scale != A(1) && (of_pass.enters >> first & 1u) != 0) swept.scale(to[0], scale);
+    kernels();
+    if (Maps && of_pass.leaves != 0) leave(swept, to);
+  }
+
+ private:
   NORMA_NOINLINE void enter(const Swept<A>& swept, const Numbers<const A>* from, const Numbers<A>* to) const {
     fusion_->enter(block(swept), from, to);
   }
   NORMA_NOINLINE void leave(const Swept<A>& swept, const Numbers<A>* made) const { fusion_->leave(block(swept), made); }
 
- private:
   template <class U>
   bool are_rows(std::initializer_list<Stream> streams) const {
     bool result = true;

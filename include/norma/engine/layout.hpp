@@ -64,6 +64,21 @@ struct AxisList {
     return true;
   }
 
+  /// How many index combinations, from the innermost axis on, lie side by side in all of these streams, with none of the `shared` ones
+  /// moving.
+  template <std::size_t S>
+  index_t neighbours(const Stream (&streams)[S], StreamSet shared) const {
+    index_t row = 1;
+    const auto lie_so = [&](int a, index_t stride) {
+      bool result = true;
+      for (const Stream s : streams) result = result && axis[a].stride[s] == stride;
+      for (int s = 0; s < stream_count; ++s) result = result && ((shared >> s & 1u) == 0 || axis[a].stride[s] == 0);
+      return result;
+    };
+    for (int a = count; a-- > 0 && lie_so(a, row);) row *= axis[a].extent;
+    return row;
+  }
+
   /// Stable sort, from axis `begin` on, by descending |stride| of x, so that walking the list walks x's memory. Axes x broadcasts along
   /// stay where they are.
   void order_by_memory(int begin = 0) {

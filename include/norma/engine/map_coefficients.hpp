@@ -90,6 +90,7 @@ class MapCoefficients {
     if (affine_.vary()) return make_coefficients<A>(n, of.high, of.low, of.gain, nullptr, nullptr, mean, factor, offset);
     Parameters p;
     index_t at_weight[some_sets], at_bias[some_sets];
+    at_weight[0] = at_bias[0] = 0;  // compilers believe that there may be no sets
     const bool cells = piece.numbering == Numbering::cells;
     const AxisList sets = cells ? AxisList() : layout_.statistics();
     const AxisList& axes = cells ? layout_.kept : sets;

@@ -35,7 +35,7 @@ class Sweep {
       way_ = Way::staged;
     } else if ((!converts_ || across_lanes || maps) && layout.averaged.count <= 1 &&
                (across_lanes || !rows || layout.averaged.count == 0)) {
-      find_neighbours(streams, shared);
+      row_ = layout.kept.neighbours(streams, shared);
       if (row_ > 1 || (across_lanes && layout.averaged.count == 1)) {
         way_ = Way::lanes;
         most_ = row_ > 1 ? tile_lanes<A> : 1;
@@ -268,39 +268,15 @@ class Sweep {
   A* elements(std::size_t s, index_t offset) const { return reinterpret_cast<A*>(stream_[s].data(offset)); }
   static A scale_of(std::size_t s, A scale) { return s > 0 ? A(1) : scale; }
 
-  /// What the kernels do, between what a fusion does with their inputs and with their outputs. What is changed is scaled behind it.
   template <class Of, class F>
   NORMA_INLINE void with_fusion(const Swept<A>& swept, const Numbers<const A> (&from)[S], const Of (&tensor)[S], A scale,
                                 F&& kernels) const {
     if (fused_ == nullptr) return kernels();
-    const auto& changes = fused_->changes(swept.pass);
-    Numbers<A> to[S];
-    for (std::size_t s = 0; s < S; ++s) {
-      if constexpr (std::is_same_v<Of, typename LaneCells<A>::template Of<A>>) {
-        to[s] = {tensor[s].first, nullptr, tensor[s].stride};
-      } else {
-        to[s] = {tensor[s].first, tensor[s].offset, 0};
-      }
-    }
-    if (changes.enters != 0) fused_->enter(swept, from, to);
-    if (scale != A(1) && (changes.enters >> stream_[0].stream() & 1u) != 0) swept.scale(to[0], scale);
-    kernels();
-    if (maps && changes.leaves != 0) fused_->leave(swept, to);
+    fused_->template around<maps>(swept, stream_[0].stream(), from, tensor, scale, kernels);
   }
   static index_t magnitude(index_t stride) { return stride < 0 ? -stride : stride; }
   index_t lane_stride(std::size_t s) const {
     return layout_.averaged.count == 0 ? 0 : layout_.averaged.axis[0].stride[stream_[s].stream()];
-  }
-
-  void find_neighbours(const Stream (&streams)[S], StreamSet shared) {
-    const AxisList& kept = layout_.kept;
-    const auto lie_so = [&](int a, index_t stride) {
-      bool result = true;
-      for (const Stream s : streams) result = result && kept.axis[a].stride[s] == stride;
-      for (int s = 0; s < stream_count; ++s) result = result && ((shared >> s & 1u) == 0 || kept.axis[a].stride[s] == 0);
-      return result;
-    };
-    for (int a = kept.count; a-- > 0 && lie_so(a, row_);) row_ *= kept.axis[a].extent;
   }
 
   const Layout& layout_;
