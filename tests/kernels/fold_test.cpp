@@ -175,5 +175,33 @@ TYPED_TEST(FoldGroups, SetsAcrossLanesAddTheirGradientsInTheLaneOfTheirNumber) {
   }
 }
 
+/// Sums of rows of the means of whose first elements the pivots are: those found apart, whatever the number of rows.
+template <class T>
+void check_leading(index_t count, index_t n) {
+  const auto x = random_values<T>(static_cast<std::size_t>(count * n), 7, 2);
+  index_t offset[16];
+  for (index_t r = 0; r < count; ++r) offset[r] = r * n;
+  const norma::RowCells<T> cells{count, true};
+  const typename norma::RowCells<T>::template Of<const T> of{x.data(), offset};
+  alignas(64) double sums[2][16] = {}, expected[2][16] = {}, of_pivots[16] = {};
+  alignas(64) T pivots[16] = {}, expected_pivots[16] = {};
+  const index_t leading = norma::pivot_length(n);
+  norma::sum_cells<norma::CentredTerm>(cells, n, of, pivots, {sums[0], sums[1]}, leading);
+  norma::sum_cells<norma::SumTerm>(cells, leading, of, expected_pivots, {of_pivots});
+  for (index_t r = 0; r < count; ++r) expected_pivots[r] = static_cast<T>(of_pivots[r] / static_cast<double>(leading));
+  norma::sum_cells<norma::CentredTerm>(cells, n, of, expected_pivots, {expected[0], expected[1]});
+  for (index_t r = 0; r < count; ++r) {
+    ASSERT_EQ(pivots[r], expected_pivots[r]) << "row " << r << " of " << count << ", " << n << " elements";
+    ASSERT_EQ(sums[0][r], expected[0][r]);
+    ASSERT_EQ(sums[1][r], expected[1][r]);
+  }
+}
+
+TYPED_TEST(FoldGroups, RowsFindTheirPivotsOnTheWay) {
+  for (index_t count = 1; count <= 9; ++count) {
+    for (index_t n = 1; n <= 150; n += 7) check_leading<TypeParam>(count, n);
+  }
+}
+
 }  // namespace
 }  // namespace norma_test

@@ -191,8 +191,8 @@ class Backward {
     tile.streams = call_.streaming;
     tile.x_hat = x_hat;
     const index_t size = layout_.set_size;
-    const FarMemory far_memory{call_.streaming && map_.lines_up(tile, 2), {map_.ahead(0, 1), map_.ahead(1, 1)}};
     const bool together = map_.together(tile, size, 2);
+    const FarMemory far_memory{call_.streaming && map_.can_stream(tile, 2, together), {map_.ahead(0, 1), map_.ahead(1, 1)}};
     weight_.template each<MapSweep::length>(
         map_.way(), first, count, size, map_.step(count, size, weight_.stage()),
         [&](index_t begin, index_t end, index_t i, index_t n, const ElementWeight<A>(&weight)[1]) {

@@ -51,12 +51,13 @@ struct DenseRows {
   template <class F>
   void each_tile(F&& f) const {
     Tile tile;
+    const index_t most = rows_of_tile(size * static_cast<index_t>(sizeof(A)), 1);
     for (std::size_t s = 0; s < S; ++s) {
-      for (index_t r = 0; r < tile_rows && r < rows; ++r) tile.offset[s][r] = r * stride[s];
+      for (index_t r = 0; r < most && r < rows; ++r) tile.offset[s][r] = r * stride[s];
     }
-    for (index_t first = 0; first < rows; first += tile_rows) {
+    for (index_t first = 0; first < rows; first += most) {
       for (std::size_t s = 0; s < S; ++s) tile.tensor[s] = {data[s] == nullptr ? nullptr : data[s] + first * stride[s], tile.offset[s]};
-      f(tile, first, rows - first < tile_rows ? rows - first : tile_rows);
+      f(tile, first, rows - first < most ? rows - first : most);
     }
   }
 
@@ -75,11 +76,14 @@ struct FoldedRows {
 
   index_t count() const { return rows; }
   static constexpr index_t chunk() { return chunk_length; }
+  /// Pivots are found on the way: where rows are few, one sweep is over sooner than two. Many rows hide each other's latencies in two.
+  bool leads() const { return rows < 8; }
   void find_pivots(index_t i, index_t n, const CellTable<A>& columns) const { find_pivots_by_tree(*this, i, pivot_length(n), columns); }
   template <class Term>
-  NORMA_INLINE void add(index_t i, index_t n, const CellTable<A>& columns, const std::array<double*, Term::sums>& sums) const {
+  NORMA_INLINE void add(index_t i, index_t n, const CellTable<A>& columns, const std::array<double*, Term::sums>& sums,
+                        index_t leading = 0) const {
     using X = typename RowCells<A>::template Of<U>;
-    sum_cells<Term>(RowCells<A>{rows, true}, n, X{x.first + i, x.offset}, columns.chunk_pivot, sums);
+    sum_cells<Term>(RowCells<A>{rows, true}, n, X{x.first + i, x.offset}, columns.chunk_pivot, sums, leading);
   }
 };
 
@@ -104,9 +108,11 @@ index_t normalize_rows(const DenseRows<A, U, 2>& rows, const Statistic& statisti
     table.start(count);
     fold_cells(statistic.centred(), FoldedRows<A, U>{tile.tensor[0], count}, rows.size, CellTable<A>(table, 0));
     if (!table.finish(statistic, rows.size)) return;
-    index_t place[tile_rows];
-    for (index_t r = 0; r < count; ++r) place[r] = first + r;
-    if (statistics.rstd != nullptr) table.keep(0, count, place, statistics);
+    if (statistics.rstd != nullptr) {
+      index_t place[tile_rows];
+      for (index_t r = 0; r < count; ++r) place[r] = first + r;
+      table.keep(0, count, place, statistics);
+    }
     make_coefficients<A>(count, table.high, table.low, table.rstd, nullptr, nullptr, table.mean, table.factor, table.offset);
     const RowCells<A> cells{count, rows_go_together<A, 1>(count, rows.size, tile.tensor, 1)};
     with_per_element(per_element, [&](auto kind) {

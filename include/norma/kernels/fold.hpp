@@ -100,15 +100,26 @@ NORMA_INLINE void backward_fold(const Group& group, index_t n, X dy, X x, const 
   });
 }
 
+/// Registers of R rows as running sums of each.
+template <int R, class T>
+NORMA_INLINE std::array<LaneSum<T>, static_cast<std::size_t>(R)> rows_of(
+    const Pack<T> (&registers)[static_cast<std::size_t>(R * lane_packs<T>)]) {
+  std::array<LaneSum<T>, static_cast<std::size_t>(R)> rows;
+  unroll<R * lane_packs<T>>([&](auto j) NORMA_INLINE_LAMBDA { rows[j / lane_packs<T>].packs[j % lane_packs<T>] = registers[j]; });
+  return rows;
+}
+
 /// to[s][r] += the sums of rows, each folded by the one tree of virtual lanes.
 template <std::size_t Sums, class T, int R>
 NORMA_INLINE void add_sums(const Rows<T, R>&, const GroupSums<Sums, R * lane_packs<T>, T>& sum, double* const (&to)[Sums]) {
   unroll<static_cast<int>(Sums)>([&](auto s) NORMA_INLINE_LAMBDA {
-    LaneSum<T> rows[R];
-    unroll<R * lane_packs<T>>([&](auto j) NORMA_INLINE_LAMBDA { rows[j / lane_packs<T>].packs[j % lane_packs<T>] = sum[s][j]; });
-    double folded[R < 4 ? 4 : R];
-    fold_trees(rows, folded);
-    for (int r = 0; r < R; ++r) to[s][r] += folded[r];
+    T folded[R < 4 ? 4 : R];
+    fold_trees(rows_of<R, T>(sum[s]), folded);
+    if constexpr (R == 4) {
+      add_piece(to[s], folded);
+    } else {
+      for (int r = 0; r < R; ++r) add_one(to[s] + r, static_cast<double>(folded[r]));
+    }
   });
 }
 /// The same of lanes; `to` reaches to whole registers.
@@ -153,9 +164,23 @@ NORMA_INLINE void fold_virtual_lanes(index_t n, GroupSums<Sums, K, T>& sum, cons
   }
 }
 
-/// sums[s][i] += the s-th sum of Term over the n elements of the i-th of some cells, about its pivot.
+/// The pivots of the sets of a group: the means of their first n elements, n a power of two.
+template <class T, int R, class X>
+NORMA_INLINE void find_pivots(const Rows<T, R>& group, index_t n, const X& x, T* pivots) {
+  GroupSums<1, R * lane_packs<T>, T> sum;
+  clear<1, R * lane_packs<T>, T>(sum);
+  fold<SumTerm>(group, n, x, pivots, sum);
+  T folded[R < 4 ? 4 : R];
+  fold_trees(rows_of<R, T>(sum[0]), folded);
+  const T share = T(1) / static_cast<T>(n);
+  for (int r = 0; r < R; ++r) pivots[r] = folded[r] * share;
+}
+
+/// sums[s][i] += the s-th sum of Term over the n elements of the i-th of some cells, about its pivot. With `leading`, cells are rows whose
+/// pivots are the means of so many elements from the first on, and are found first.
 template <class Term, class Cells, class X, class T>
-NORMA_NOINLINE void sum_cells(const Cells& cells, index_t n, X x, const T* pivots, const std::array<double*, Term::sums>& sums) {
+NORMA_NOINLINE void sum_cells(const Cells& cells, index_t n, X x, T* pivots, const std::array<double*, Term::sums>& sums,
+                              index_t leading = 0) {
   cells.each_group([&](auto group, index_t cell) NORMA_INLINE_LAMBDA {
     using Group = decltype(group);
     GroupSums<Term::sums, Group::registers, T> sum;
@@ -166,6 +191,7 @@ NORMA_NOINLINE void sum_cells(const Cells& cells, index_t n, X x, const T* pivot
         fold<Term>(group, (n - k + step - 1) / step, of_group.every(k, step), pivots + cell, of_lane);
       });
     } else {
+      if (Term::pivoted && leading > 0) find_pivots(group, leading, of_group, pivots + cell);
       fold<Term>(group, n, of_group, pivots + cell, sum);
     }
     double* to[Term::sums];
