@@ -56,11 +56,8 @@ class Backward {
       index_t column;
       return chains() && is_whole(piece, first, count, column) ? count : cells.most;
     };
-    fold_.each_tile(first_cell, last_cell, most, [&](index_t first, index_t count) {
-      index_t column;
-      if (chains() && is_whole(piece, first, count, column)) return fold_sets(piece, table, first, count, column);
-      fold_tile(piece, table, first, count, cells, gradient);
-    });
+    fold_.each_tile(first_cell, last_cell, most,
+                    [&](index_t first, index_t count) { fold_tile(piece, table, first, count, cells, gradient); });
   }
   /// dx of cells [first, last) of a piece, behind table.finish().
   void map(const Piece& piece, index_t first_cell, index_t last_cell, const SumsTable<A>& table, const SumCells<A>& cells) const {
@@ -83,24 +80,22 @@ class Backward {
     return !(fused_.present() && call_.reshape.present()) && piece.are_columns(layout_, first, count, column);
   }
 
-  void fold_sets(const Piece& piece, SumsTable<A>& table, index_t first, index_t count, index_t column) const {
-    typename FoldSweep::Tile tile;
-    fold_.start(first, count, tile);
-    tile.x_hat = {table.mean + column, table.factor + column, table.shift + column};
-    const SumCells<A> sums(table, column);
-    fold_chains(tile, tile.x_hat, sums);
-    add_to_sets(piece, table, first, count, sums);
-  }
-
   void fold_tile(const Piece& piece, SumsTable<A>& table, index_t first, index_t count, const SumCells<A>& cells,
                  const GradientRun<A>& gradient) const {
     typename FoldSweep::Tile tile;
     fold_.start(first, count, tile);
-    const auto of_set = numbers_.template of_cells<3>(piece, {table.mean, table.factor, table.shift}, table.sets, first, count, cells);
-    const Coefficients<A> c{of_set[0], of_set[1], of_set[2]};
-    tile.x_hat = numbers_.seen_norm(piece, first, count, c, cells.number[3], cells.number[4]);
-    const SumCells<A>& sums = cells;
-    for (double* const column : sums.sum) clear_columns(column, count);
+    index_t column;
+    const bool whole = is_whole(piece, first, count, column);  // then sums and coefficients are those of the table
+    const SumCells<A> sums = whole ? SumCells<A>(table, column) : cells;
+    Coefficients<A> c{table.mean, table.factor, table.shift};
+    if (whole) {
+      tile.x_hat = c = c.from(column);
+    } else {
+      const auto of_set = numbers_.template of_cells<3>(piece, {c.mean, c.rstd, c.shift}, table.sets, first, count, cells);
+      c = {of_set[0], of_set[1], of_set[2]};
+      tile.x_hat = numbers_.seen_norm(piece, first, count, c, cells.number[3], cells.number[4]);
+      for (double* const of_cells : sums.sum) clear_columns(of_cells, count);
+    }
     const index_t size = layout_.set_size;
     if (chains()) {  // parameters do not vary along chains
       fold_chains(tile, c, sums);
@@ -119,7 +114,7 @@ class Backward {
             });
           });
         });
-    add_to_sets(piece, table, first, count, sums);
+    if (!(whole && weighted_ && !call_.sums.present())) add_to_sets(piece, table, first, count, sums);
   }
 
   /// Short chains, then sums of these, then sums of blocks, as in a forward.

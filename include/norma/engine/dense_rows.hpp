@@ -51,7 +51,7 @@ struct DenseRows {
   template <class F>
   void each_tile(F&& f) const {
     Tile tile;
-    const index_t most = rows_of_tile(size * static_cast<index_t>(sizeof(A)), 1);
+    const index_t most = rows <= 4 ? 4 : rows_of_tile(size * static_cast<index_t>(sizeof(A)), 1);  // which divides: as long as a short row
     for (std::size_t s = 0; s < S; ++s) {
       for (index_t r = 0; r < most && r < rows; ++r) tile.offset[s][r] = r * stride[s];
     }

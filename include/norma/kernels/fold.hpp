@@ -66,11 +66,12 @@ NORMA_INLINE void backward_fold(const Group& group, index_t n, X dy, X x, const 
   });
   const Pack<T> offset(weights.offset);
   const T* const numbers = weights.numbers;  // copies: a store could change what is read through a reference
+  const index_t step = weights.step;
   T *const of_weight = gradient.weight, *const of_bias = gradient.bias;
   group.each_step(n, [&](index_t t, auto mask) NORMA_INLINE_LAMBDA {
     Pack<T> weight[E], weight_gradient[G], bias_gradient[G];
     if constexpr (Weighted) {
-      unroll<E>([&](auto e) NORMA_INLINE_LAMBDA { weight[e] = group.of_element(mask, numbers, weights.step, t, e) + offset; });
+      unroll<E>([&](auto e) NORMA_INLINE_LAMBDA { weight[e] = group.of_element(mask, numbers, step, t, e) + offset; });
     }
     if constexpr (Gradients) {
       unroll<G>([&](auto k) NORMA_INLINE_LAMBDA {
@@ -81,7 +82,7 @@ NORMA_INLINE void backward_fold(const Group& group, index_t n, X dy, X x, const 
     unroll<J>([&](auto j) NORMA_INLINE_LAMBDA {
       constexpr int part = Group::part(j);
       if (!has<T>(mask, part)) return;
-      const Pack<T> upstream = load<T>(mask, part, dy.at(j, t));
+      const Pack<T> upstream = held(load<T>(mask, part, dy.at(j, t)));
       const Pack<T> normalized = keep(mask, part, x_hat(load<T>(mask, part, x.at(j, t)), mean[j], rstd[j], shift[j]));
       const Pack<T> g = Weighted ? keep(mask, part, mul(upstream, weight[Group::element(j)])) : upstream;
       sum[0][j] = sum[0][j] + g;

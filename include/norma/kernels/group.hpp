@@ -162,6 +162,12 @@ struct Column {
     const index_t* offset;  ///< of each row
     NORMA_INLINE U* at(int j, index_t row) const { return first + offset[row] + j * pack_size<T>; }
   };
+  /// One row of them: a store could change offsets as far as a compiler knows, which would load them again for every register.
+  template <class U>
+  struct OfRow {
+    U* row;
+    NORMA_INLINE U* at(int j, index_t) const { return row + j * pack_size<T>; }
+  };
 
   NORMA_INLINE static Pack<T> of_set(const T* numbers, int) { return Pack<T>(*numbers); }
   /// Numbers per element are `step` apart: 1, or 0 for lanes<T> times the same.
@@ -179,6 +185,15 @@ template <class Group>
 inline constexpr bool steps_over_sets = false;
 template <class T, int E, class Mask>
 inline constexpr bool steps_over_sets<Column<T, E, Mask>> = true;
+/// What a step t of a group sees of one of its tensors.
+template <class Group, class X>
+NORMA_INLINE auto of_step(const X& x, index_t t) {
+  if constexpr (steps_over_sets<Group>) {
+    return typename Group::template OfRow<std::remove_pointer_t<decltype(x.at(0, t))>>{x.at(0, t)};
+  } else {
+    return x;
+  }
+}
 
 /// K registers of neighbouring sets, one element of each a step: a number per set is a lane, a number per element is the same in all. A
 /// single register may hold fewer sets: `positions`.

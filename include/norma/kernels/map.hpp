@@ -130,12 +130,13 @@ NORMA_INLINE void map(const Group& group, index_t n, X x, X y, const Coefficient
     } else {
       take_elements(t, mask);
     }
+    const auto from = of_step<Group>(x, t), to = of_step<Group>(y, t);
     unroll<J>([&](auto j) NORMA_INLINE_LAMBDA {
       constexpr int part = Group::part(j);
       if (!has<T>(mask, part)) return;
-      Pack<T> v = x_hat(load<T>(mask, part, x.at(j, t)), mean[j], rstd[j], shift[j]);
+      Pack<T> v = x_hat(load<T>(mask, part, from.at(j, t)), mean[j], rstd[j], shift[j]);
       if constexpr (weighted) v = fma(v, weight[Group::element(j)], bias[Group::element(j)]);
-      store_result<Far, T>(mask, part, y.at(j, t), v, far_memory);
+      store_result<Far, T>(mask, part, to.at(j, t), v, far_memory);
     });
   });
 }
@@ -191,15 +192,16 @@ NORMA_INLINE void backward_map(const Group& group, index_t n, X dy, X x, X dx, c
                            } else {
                              take_elements(t, mask);
                            }
+                           const auto from_dy = of_step<Group>(dy, t), from_x = of_step<Group>(x, t), to = of_step<Group>(dx, t);
                            unroll<J>([&](auto j) NORMA_INLINE_LAMBDA {
                              constexpr int part = Group::part(j);
                              if (!has<T>(mask, part)) return;
-                             const Pack<T> normalized = x_hat(load<T>(mask, part, x.at(j, t)), mean[j], rstd[j], shift[j]);
-                             const Pack<T> upstream = load<T>(mask, part, dy.at(j, t));
+                             const Pack<T> normalized = x_hat(load<T>(mask, part, from_x.at(j, t)), mean[j], rstd[j], shift[j]);
+                             const Pack<T> upstream = load<T>(mask, part, from_dy.at(j, t));
                              const Pack<T> g = Weighted ? mul(upstream, weight[Group::element(j)]) : upstream;
                              Pack<T> v = fma(g, scale[j], fma(normalized, slope[j], constant[j]));
-                             if constexpr (Adds) v = v + load<T>(mask, part, dx.at(j, t));
-                             store_result<Far, T>(mask, part, dx.at(j, t), v, far_memory);
+                             if constexpr (Adds) v = v + load<T>(mask, part, to.at(j, t));
+                             store_result<Far, T>(mask, part, to.at(j, t), v, far_memory);
                            });
                          });
 }

@@ -141,6 +141,16 @@ NORMA_INLINE Pack<T> mul(const Pack<T>& a, const Pack<T>& b) {
 #endif
 }
 
+/// v, in a register: of what is used more than once compilers make an operand in memory of each use, which costs a load each.
+template <class T>
+NORMA_INLINE Pack<T> held(const Pack<T>& v) {
+  Pack<T> result = v;
+#if defined(__GNUC__) && NORMA_AVX
+  __asm__("" : "+v"(result.data));
+#endif
+  return result;
+}
+
 /// a * b + c of scalars, in one rounding.
 NORMA_INLINE double fma(double a, double b, double c) { return std::fma(a, b, c); }
 
