@@ -21,6 +21,7 @@ class Backward {
             call.order == Order::chain
                 ? std::optional<Layout>(std::in_place, x, roles, operands.only({stream_x, stream_dy, stream_weight_grad, stream_bias_grad}))
                 : std::nullopt),
+        products_alone_(!call.statistic.centred() && !call.sums.present() && !operands[stream_bias_grad].present()),
         writes_(operands[stream_y].present() || operands[stream_gate_grad].present() || operands[stream_add_grad].present()),
         sums_base_(call.sums.present() ? static_cast<double*>(operands[stream_sums].data) - call.sums.dy : 0),
         weight_(operands, layout_, {stream_weight}, static_cast<A>(call.weight_offset)),
@@ -106,7 +107,7 @@ class Backward {
         [&](index_t begin, index_t end, index_t i, index_t n, const ElementWeight<A>(&weight)[1]) {
           fold_.each_cells(tile, begin, end, i, n, A(1), true, [&](const auto& of_group, auto& tensor, index_t cell) NORMA_INLINE_LAMBDA {
             with_bool(weighted_, [&](auto weighted) {
-              with_bool(gradient.weight != nullptr, [&](auto gradients) {
+              with_gradients(gradient.weight != nullptr, products_alone_, [&](auto gradients) {
                 backward_sum_cells<weighted.value, gradients.value>(of_group, n, tensor[0], tensor[1], c.from(cell), weight[0],
                                                                     gradient.from(i * of_group.sums_per_element), sums.sum[0] + cell,
                                                                     sums.sum[1] + cell);
@@ -208,6 +209,7 @@ class Backward {
   FusedStreams<A> fused_;
   Layout layout_;
   std::optional<Layout> chain_layout_;  // of dy and x alone, as in a forward; gradients order cells, too
+  bool products_alone_;                 // nobody asks for sums of g or dy
   bool writes_;
   index_t sums_base_;
   ElementParameters<A, 1> weight_;

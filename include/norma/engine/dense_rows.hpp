@@ -151,9 +151,9 @@ void differentiate_rows(const DenseRows<A, U, 3>& rows, const Statistic& statist
       const index_t n = rows.size - i < block_length ? rows.size - i : block_length;
       const Tensor dy{tile.tensor[0].first + i, tile.offset[0]}, x{tile.tensor[1].first + i, tile.offset[1]};
       with_bool(weighted, [&](auto has_weight) {
-        with_bool(gradients, [&](auto has_gradients) {
-          backward_sum_cells<has_weight.value, has_gradients.value>(RowCells<A>{count, true}, n, dy, x, c, weight.from(i), running.from(i),
-                                                                    table.g, table.g_x_hat);
+        with_gradients(gradients, !statistic.centred() && bias_grad == nullptr, [&](auto wanted) {
+          backward_sum_cells<has_weight.value, wanted.value>(RowCells<A>{count, true}, n, dy, x, c, weight.from(i), running.from(i),
+                                                             table.g, table.g_x_hat);
         });
       });
     }
