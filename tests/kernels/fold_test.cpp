@@ -75,7 +75,7 @@ void check_backward(const Group& group, index_t n, index_t first) {
   const auto begin = static_cast<std::size_t>(group.sums_of_element(first));
   const std::size_t room = begin + (static_cast<std::size_t>(n) + 32) * per_element;
   std::vector<T> weight_gradient(room, T(1)), bias_gradient(room, T(2));
-  constexpr bool gradients = Wanted != norma::Gradients::none, of_g = Wanted != norma::Gradients::weight;
+  constexpr bool gradients = Wanted != norma::Gradients::none, sums_g = Wanted != norma::Gradients::weight;
   constexpr std::size_t sums = norma::backward_sums<Wanted>;
   norma::GroupSums<sums, Group::registers, T> sum = {};
   const norma::GradientRun<T> gradient{gradients ? weight_gradient.data() : nullptr, gradients ? bias_gradient.data() : nullptr};
@@ -96,7 +96,7 @@ void check_backward(const Group& group, index_t n, index_t first) {
       expected_weight[static_cast<std::size_t>(i)] += dy.at(s, i) * x_hat;
       expected_bias[static_cast<std::size_t>(i)] += dy.at(s, i);
     }
-    ASSERT_EQ(g[s], of_g ? sum_g : 0.0) << "set " << s << " of length " << n;
+    ASSERT_EQ(g[s], sums_g ? sum_g : 0.0) << "set " << s << " of length " << n;
     ASSERT_EQ(g_x_hat[s], sum_gx) << "set " << s << " of length " << n;
   }
   for (std::size_t i = 0; gradients && i < static_cast<std::size_t>(n); ++i) {
@@ -106,7 +106,7 @@ void check_backward(const Group& group, index_t n, index_t first) {
       of_bias += bias_gradient[begin + i * per_element + l] - T(2);
     }
     ASSERT_EQ(of_weight, expected_weight[i]) << "element " << i << " of " << n;
-    ASSERT_EQ(of_bias, of_g ? expected_bias[i] : T(0)) << "element " << i << " of " << n;
+    ASSERT_EQ(of_bias, sums_g ? expected_bias[i] : T(0)) << "element " << i << " of " << n;
   }
   for (std::size_t i = 0; i < begin; ++i) ASSERT_EQ(weight_gradient[i], T(1)) << "before the first element";
 }
@@ -204,7 +204,7 @@ void check_leading(index_t count, index_t n) {
 }
 
 TYPED_TEST(FoldGroups, RowsFindTheirPivotsOnTheWay) {
-  for (index_t count = 1; count <= 9; ++count) {
+  for (index_t count = 1; count <= 3; ++count) {
     for (index_t n = 1; n <= 150; n += 7) check_leading<TypeParam>(count, n);
   }
 }

@@ -71,13 +71,13 @@ struct DenseRows {
 /// Rows of x as fold_cells wants them.
 template <class A, class U>
 struct FoldedRows {
-  typename RowCells<A>::template Of<U> x;
+  const typename RowCells<A>::template Of<U>& x;  // a copy would wait for its stores
   index_t rows;
 
   index_t count() const { return rows; }
   static constexpr index_t chunk() { return chunk_length; }
   /// Pivots are found on the way: where rows are few, one sweep is over sooner than two. Many rows hide each other's latencies in two.
-  bool leads() const { return rows < 8; }
+  bool leads() const { return rows < 4; }
   void find_pivots(index_t i, index_t n, const CellTable<A>& columns) const { find_pivots_by_tree(*this, i, pivot_length(n), columns); }
   template <class Term>
   NORMA_INLINE void add(index_t i, index_t n, const CellTable<A>& columns, const std::array<double*, Term::sums>& sums,

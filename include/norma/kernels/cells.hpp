@@ -66,7 +66,6 @@ struct RowCells {
     index_t t = 0;
     if constexpr (interleaved_rows < T >> 1) {
       t = columns_of<4 * lane_packs<T>>(first, rows, t, n, f);
-      t = columns_of<2 * lane_packs<T>>(first, rows, t, n, f);
     }
     t = columns_of<lane_packs<T>>(first, rows, t, n, f);
     for (; t + W <= n; t += W) f(Column<T, 1, One>{rows, {}}, first, t, W);

@@ -180,20 +180,18 @@ NORMA_INLINE void fold_virtual_lanes(index_t n, GroupSums<Sums, K, T>& sum, cons
   }
 }
 
-/// The pivots of the sets of a group: the means of their first n elements, n a power of two.
-template <class T, int R, class X>
-NORMA_INLINE void find_pivots(const Rows<T, R>& group, index_t n, const X& x, T* pivots) {
-  GroupSums<1, R * lane_packs<T>, T> sum;
-  clear<1, R * lane_packs<T>, T>(sum);
-  fold<SumTerm>(group, n, x, pivots, sum);
-  T folded[R < 4 ? 4 : R];
-  fold_trees(rows_of<R, T>(sum[0]), folded);
-  const T share = T(1) / static_cast<T>(n);
-  for (int r = 0; r < R; ++r) pivots[r] = folded[r] * share;
+/// The pivot of a row: the mean of its first n elements, n a power of two.
+template <class T, class X>
+NORMA_INLINE T pivot_of(const Rows<T, 1>& group, index_t n, const X& x) {
+  GroupSums<1, lane_packs<T>, T> sum;
+  clear<1, lane_packs<T>, T>(sum);
+  const T about = T(0);
+  fold<SumTerm>(group, n, x, &about, sum);
+  return fold_tree(rows_of<1, T>(sum[0])[0]) * (T(1) / static_cast<T>(n));
 }
 
-/// sums[s][i] += the s-th sum of Term over the n elements of the i-th of some cells, about its pivot. With `leading`, cells are rows whose
-/// pivots are the means of so many elements from the first on, and are found first.
+/// sums[s][i] += the s-th sum of Term over the n elements of the i-th of some cells, about its pivot. With `leading`, cells are rows, fewer
+/// than go side by side, whose pivots are the means of so many elements from the first on, and are found first.
 template <class Term, class Cells, class X, class T>
 NORMA_NOINLINE void sum_cells(const Cells& cells, index_t n, X x, T* pivots, const std::array<double*, Term::sums>& sums,
                               index_t leading = 0) {
@@ -207,7 +205,9 @@ NORMA_NOINLINE void sum_cells(const Cells& cells, index_t n, X x, T* pivots, con
         fold<Term>(group, (n - k + step - 1) / step, of_group.every(k, step), pivots + cell, of_lane);
       });
     } else {
-      if (Term::pivoted && leading > 0) find_pivots(group, leading, of_group, pivots + cell);
+      if constexpr (Term::pivoted && Group::sets == 1) {
+        if (leading > 0) pivots[cell] = pivot_of(group, leading, of_group);
+      }
       fold<Term>(group, n, of_group, pivots + cell, sum);
     }
     double* to[Term::sums];
