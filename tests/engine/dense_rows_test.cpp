@@ -112,8 +112,18 @@ struct Call {
 };
 
 TYPED_TEST(RowsAndPlans, HaveTheSameBits) {
-  for (const auto& [rows, size, gap] : std::vector<std::array<index_t, 3>>{
-           {1, 2, 0}, {1, 16, 0}, {3, 5, 2}, {2, 31, 0}, {5, 33, 3}, {16, 64, 0}, {17, 100, 1}, {64, 40, 0}, {2, 1500, 0}, {1, 9000, 0}}) {
+  for (const auto& [rows, size, gap] : std::vector<std::array<index_t, 3>>{{1, 2, 0},
+                                                                           {1, 16, 0},
+                                                                           {3, 5, 2},
+                                                                           {2, 31, 0},
+                                                                           {5, 33, 3},
+                                                                           {16, 64, 0},
+                                                                           {17, 100, 1},
+                                                                           {64, 40, 0},
+                                                                           {64, 96, 0},
+                                                                           {4, 300, 4},
+                                                                           {2, 1500, 0},
+                                                                           {1, 9000, 0}}) {
     SCOPED_TRACE(testing::Message() << rows << " x " << size << ", " << gap << " apart");
     Call<TypeParam> of_rows{rows, size, size + gap}, of_plan{rows, size, size + gap};
     EXPECT_EQ(of_rows.forward_of_rows(), rows);
@@ -130,9 +140,10 @@ TYPED_TEST(RowsAndPlans, HaveTheSameBits) {
 }
 
 TYPED_TEST(RowsAndPlans, ATileWithARowThatLeavesTheRangeIsLeftToAPlan) {
-  Call<TypeParam> call{40, 50, 50};
-  call.x[20 * 50 + 3] = std::numeric_limits<TypeParam>::max() / 2;
-  EXPECT_EQ(call.forward_of_rows(), norma::tile_rows);
+  const index_t tile = norma::rows_of_tile(50 * sizeof(TypeParam));
+  Call<TypeParam> call{tile + 9, 50, 50};
+  call.x[static_cast<std::size_t>((tile + 5) * 50 + 3)] = std::numeric_limits<TypeParam>::max() / 2;
+  EXPECT_EQ(call.forward_of_rows(), tile);
 }
 
 }}  // namespace norma_test

@@ -66,7 +66,7 @@ TYPED_TEST(FoldGroups, SumsComeInThePromisedOrder) {
   });
 }
 
-template <bool Weighted, bool Gradients, class T, class Group>
+template <bool Weighted, norma::Gradients Wanted, class T, class Group>
 void check_backward(const Group& group, index_t n, index_t first) {
   const Sets<T, Group> dy(group, n, 10, small_integers<T>), x(group, n, 20, small_integers<T>);
   const PerElement<T> weight(n, true, 30);
@@ -75,12 +75,17 @@ void check_backward(const Group& group, index_t n, index_t first) {
   const auto begin = static_cast<std::size_t>(group.sums_of_element(first));
   const std::size_t room = begin + (static_cast<std::size_t>(n) + 32) * per_element;
   std::vector<T> weight_gradient(room, T(1)), bias_gradient(room, T(2));
-  norma::GroupSums<2, Group::registers, T> sum = {};
-  const norma::GradientRun<T> gradient{Gradients ? weight_gradient.data() : nullptr, Gradients ? bias_gradient.data() : nullptr};
-  norma::backward_fold<Weighted, Gradients>(group, n, dy.tensor(), x.tensor(), c.forward(), weight.plus(T(5)),
-                                            gradient.from(group.sums_of_element(first)), sum);
+  constexpr bool gradients = Wanted != norma::Gradients::none, sums_g = Wanted != norma::Gradients::weight;
+  constexpr std::size_t sums = norma::backward_sums<Wanted>;
+  norma::GroupSums<sums, Group::registers, T> sum = {};
+  const norma::GradientRun<T> gradient{gradients ? weight_gradient.data() : nullptr, gradients ? bias_gradient.data() : nullptr};
+  norma::backward_fold<Weighted, Wanted>(group, n, dy.tensor(), x.tensor(), c.forward(), weight.plus(T(5)),
+                                         gradient.from(group.sums_of_element(first)), sum);
   alignas(64) double g[64] = {}, g_x_hat[64] = {};
-  norma::add_sums<2>(group, sum, {g, g_x_hat});
+  double* to[sums];
+  to[0] = g;
+  to[sums - 1] = g_x_hat;
+  norma::add_sums<sums>(group, sum, to);
   std::vector<T> expected_weight(static_cast<std::size_t>(n), T(0)), expected_bias = expected_weight;
   for (index_t s = 0; s < x.count; ++s) {
     double sum_g = 0, sum_gx = 0;
@@ -91,17 +96,17 @@ void check_backward(const Group& group, index_t n, index_t first) {
       expected_weight[static_cast<std::size_t>(i)] += dy.at(s, i) * x_hat;
       expected_bias[static_cast<std::size_t>(i)] += dy.at(s, i);
     }
-    ASSERT_EQ(g[s], sum_g) << "set " << s << " of length " << n;
+    ASSERT_EQ(g[s], sums_g ? sum_g : 0.0) << "set " << s << " of length " << n;
     ASSERT_EQ(g_x_hat[s], sum_gx) << "set " << s << " of length " << n;
   }
-  for (std::size_t i = 0; Gradients && i < static_cast<std::size_t>(n); ++i) {
+  for (std::size_t i = 0; gradients && i < static_cast<std::size_t>(n); ++i) {
     T of_weight(0), of_bias(0);
     for (std::size_t l = 0; l < per_element; ++l) {
       of_weight += weight_gradient[begin + i * per_element + l] - T(1);
       of_bias += bias_gradient[begin + i * per_element + l] - T(2);
     }
     ASSERT_EQ(of_weight, expected_weight[i]) << "element " << i << " of " << n;
-    ASSERT_EQ(of_bias, expected_bias[i]) << "element " << i << " of " << n;
+    ASSERT_EQ(of_bias, sums_g ? expected_bias[i] : T(0)) << "element " << i << " of " << n;
   }
   for (std::size_t i = 0; i < begin; ++i) ASSERT_EQ(weight_gradient[i], T(1)) << "before the first element";
 }
@@ -109,10 +114,11 @@ void check_backward(const Group& group, index_t n, index_t first) {
 TYPED_TEST(FoldGroups, BackwardSumsAndGradientsAreExactOnIntegers) {
   for_each_group<TypeParam>([](const auto& group) {
     for (index_t n = 0; n <= 4 * norma::lanes<TypeParam> + 3; n += n < 40 ? 1 : 7) {
-      check_backward<true, true, TypeParam>(group, n, 0);
-      check_backward<false, true, TypeParam>(group, n, 3);
-      check_backward<true, false, TypeParam>(group, n, 0);
-      check_backward<false, false, TypeParam>(group, n, 0);
+      check_backward<true, norma::Gradients::both, TypeParam>(group, n, 0);
+      check_backward<false, norma::Gradients::both, TypeParam>(group, n, 3);
+      check_backward<true, norma::Gradients::weight, TypeParam>(group, n, 0);
+      check_backward<true, norma::Gradients::none, TypeParam>(group, n, 0);
+      check_backward<false, norma::Gradients::none, TypeParam>(group, n, 0);
     }
   });
 }
@@ -164,14 +170,42 @@ TYPED_TEST(FoldGroups, SetsAcrossLanesAddTheirGradientsInTheLaneOfTheirNumber) {
     const norma::Coefficients<T> c{zeros.data(), zeros.data(), zeros.data()};
     const typename norma::LaneCells<T>::template Of<const T> tensor{dy.data(), count};
     const norma::GradientRun<T> gradient{weight_gradient.data(), bias_gradient.data()};
-    norma::backward_sum_cells<false, true>(norma::LaneCells<T>{count}, n, tensor, tensor, c, norma::ElementWeight<T>{zeros.data(), 0, T(0)},
-                                           gradient, g, g_x_hat);
+    norma::backward_sum_cells<false, norma::Gradients::both>(norma::LaneCells<T>{count}, n, tensor, tensor, c,
+                                                             norma::ElementWeight<T>{zeros.data(), 0, T(0)}, gradient, g, g_x_hat);
     std::vector<T> expected(bias_gradient.size(), T(0));
     for (index_t t = 0; t < n; ++t) {
       for (index_t p = 0; p < count; ++p)
         expected[static_cast<std::size_t>(t * lanes + p % lanes)] += dy[static_cast<std::size_t>(t * count + p)];
     }
     ASSERT_EQ(bias_gradient, expected) << count << " sets";
+  }
+}
+
+/// Sums of rows of the means of whose first elements the pivots are: those found apart, whatever the number of rows.
+template <class T>
+void check_leading(index_t count, index_t n) {
+  const auto x = random_values<T>(static_cast<std::size_t>(count * n), 7, 2);
+  index_t offset[16];
+  for (index_t r = 0; r < count; ++r) offset[r] = r * n;
+  const norma::RowCells<T> cells{count, true};
+  const typename norma::RowCells<T>::template Of<const T> of{x.data(), offset};
+  alignas(64) double sums[2][16] = {}, expected[2][16] = {}, of_pivots[16] = {};
+  alignas(64) T pivots[16] = {}, expected_pivots[16] = {};
+  const index_t leading = norma::pivot_length(n);
+  norma::sum_cells<norma::CentredTerm>(cells, n, of, pivots, {sums[0], sums[1]}, leading);
+  norma::sum_cells<norma::SumTerm>(cells, leading, of, expected_pivots, {of_pivots});
+  for (index_t r = 0; r < count; ++r) expected_pivots[r] = static_cast<T>(of_pivots[r] / static_cast<double>(leading));
+  norma::sum_cells<norma::CentredTerm>(cells, n, of, expected_pivots, {expected[0], expected[1]});
+  for (index_t r = 0; r < count; ++r) {
+    ASSERT_EQ(pivots[r], expected_pivots[r]) << "row " << r << " of " << count << ", " << n << " elements";
+    ASSERT_EQ(sums[0][r], expected[0][r]);
+    ASSERT_EQ(sums[1][r], expected[1][r]);
+  }
+}
+
+TYPED_TEST(FoldGroups, RowsFindTheirPivotsOnTheWay) {
+  for (index_t count = 1; count <= 3; ++count) {
+    for (index_t n = 1; n <= 150; n += 7) check_leading<TypeParam>(count, n);
   }
 }
 

@@ -88,33 +88,62 @@ TYPED_TEST(MapGroups, StreamingStoresTheSame) {
   for (index_t i = 0; i < n; ++i) ASSERT_EQ(streamed[i], y[i]);
 }
 
-/// Cells across lanes in rows of them, one or several at a time, with numbers per cell and per element, and nothing written beside them.
-template <class T>
-void check_cells_across_lanes(index_t count, index_t n, bool several) {
-  const norma::LaneCells<T> cells{count, several};
-  using Of = typename norma::LaneCells<T>::template Of<T>;
+/// The maps of cells, whose i-th element of the s-th is number place(s, i) of the memory that of(data) spreads over them.
+template <class T, class Cells, class Of, class Place>
+void check_cells(const Cells& cells, index_t count, index_t n, bool weight_advances, const Of& of, const Place& place) {
   const auto size = static_cast<std::size_t>(count * n);
   const Guarded<T> x(small_integers<T>(size, 10)), dy(small_integers<T>(size, 20)), y(small_integers<T>(size, 30));
-  const PerElement<T> weight(n, true, 40), bias(n, true, 50);
+  const PerElement<T> weight(n, weight_advances, 40), bias(n, weight_advances, 50);
   const Coefficients<T> c;
-  norma::map_cells<both, false>(cells, n, Of{x.data(), count}, Of{y.data(), count}, c.forward(), weight.plus(T(1)), bias.plus(T(0)), {});
-  for (std::size_t at = 0; at < size; ++at) {
-    const auto s = static_cast<index_t>(at) % count, i = static_cast<index_t>(at) / count;
-    ASSERT_EQ(y.data()[at], c.x_hat(x.values[at], s) * (weight.at(i) + T(1)) + bias.at(i)) << "cell " << s << " at " << i;
+  norma::map_cells<both, false>(cells, n, of(x.data()), of(y.data()), c.forward(), weight.plus(T(1)), bias.plus(T(0)), {});
+  for (index_t s = 0; s < count; ++s) {
+    for (index_t i = 0; i < n; ++i) {
+      const auto at = static_cast<std::size_t>(place(s, i));
+      ASSERT_EQ(y.data()[at], c.x_hat(x.values[at], s) * (weight.at(i) + T(1)) + bias.at(i)) << "cell " << s << " at " << i << " of " << n;
+    }
   }
-  norma::backward_map_cells<true, false, false>(cells, n, Of{dy.data(), count}, Of{x.data(), count}, Of{y.data(), count}, c.forward(),
-                                                c.backward(), weight.plus(T(1)), {});
-  for (std::size_t at = 0; at < size; ++at) {
-    const auto s = static_cast<index_t>(at) % count, i = static_cast<index_t>(at) / count;
-    const T g = dy.values[at] * (weight.at(i) + T(1));
-    ASSERT_EQ(y.data()[at], g * c.scale[s] + (c.x_hat(x.values[at], s) * c.slope[s] + c.offset[s])) << "cell " << s << " at " << i;
+  norma::backward_map_cells<true, false, false>(cells, n, of(dy.data()), of(x.data()), of(y.data()), c.forward(), c.backward(),
+                                                weight.plus(T(1)), {});
+  for (index_t s = 0; s < count; ++s) {
+    for (index_t i = 0; i < n; ++i) {
+      const auto at = static_cast<std::size_t>(place(s, i));
+      const T g = dy.values[at] * (weight.at(i) + T(1));
+      ASSERT_EQ(y.data()[at], g * c.scale[s] + (c.x_hat(x.values[at], s) * c.slope[s] + c.offset[s])) << "cell " << s << " at " << i;
+    }
   }
 }
 
 TYPED_TEST(MapGroups, CellsAcrossLanesInRowsOfThem) {
+  using Cells = norma::LaneCells<TypeParam>;
   for (const bool several : {false, true}) {
     for (index_t count = 1; count <= 2 * norma::pack_size<TypeParam> + 1; ++count) {
-      for (index_t n = 0; n <= 9; ++n) check_cells_across_lanes<TypeParam>(count, n, several);
+      for (index_t n = 0; n <= 9; ++n) {
+        check_cells<TypeParam>(
+            Cells{count, several}, count, n, true,
+            [&](TypeParam* p) {
+              return typename Cells::template Of<TypeParam>{p, count};
+            },
+            [&](index_t s, index_t i) { return i * count + s; });
+      }
+    }
+  }
+}
+
+/// Last row first in memory, so that nothing behind a row may be touched.
+TYPED_TEST(MapGroups, RowsAloneAndInColumnsOfThem) {
+  using Cells = norma::RowCells<TypeParam>;
+  for (const bool together : {false, true}) {
+    for (const index_t count : {1, 2, 5, 11}) {
+      for (index_t n = 0; n <= norma::short_row<TypeParam> + 2 * norma::lanes<TypeParam>; n += n < 40 ? 1 : 13) {
+        index_t offset[11];
+        for (index_t s = 0; s < count; ++s) offset[s] = (count - 1 - s) * n;
+        check_cells<TypeParam>(
+            Cells{count, together}, count, n, n % 3 > 0,
+            [&](TypeParam* p) {
+              return typename Cells::template Of<TypeParam>{p, offset};
+            },
+            [&](index_t s, index_t i) { return offset[s] + i; });
+      }
     }
   }
 }

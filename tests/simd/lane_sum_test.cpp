@@ -1,6 +1,7 @@
 // The fixed lanes and their fold tree: exactly lane l + lane (l + H), whatever the register width.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -50,8 +51,8 @@ TYPED_TEST(LaneSumTest, ThereAre32FloatsOr16DoublesAndAllStartAtZero) {
 
 template <std::size_t R, class T>
 void check_trees() {
-  LaneSum<T> sums[R];
-  double out[R];
+  std::array<LaneSum<T>, R> sums;
+  T out[R < 4 ? 4 : R];
   for (std::uint64_t seed = 0; seed < 50; ++seed) {
     std::vector<T> expected;
     for (std::size_t r = 0; r < R; ++r) {
@@ -64,7 +65,7 @@ void check_trees() {
       EXPECT_EQ(norma::fold_tree(sums[r]), expected[r]) << "seed " << seed;
     }
     norma::fold_trees(sums, out);
-    for (std::size_t r = 0; r < R; ++r) EXPECT_EQ(out[r], static_cast<double>(expected[r])) << r << " of " << R;
+    for (std::size_t r = 0; r < R; ++r) EXPECT_EQ(out[r], expected[r]) << r << " of " << R;
   }
 }
 
@@ -82,11 +83,11 @@ TYPED_TEST(LaneSumTest, NotANumberInAnyLaneReachesTheRoot) {
     std::vector<T> lane = ones;
     lane[l] = std::numeric_limits<T>::quiet_NaN();
     EXPECT_TRUE(std::isnan(norma::fold_tree(sum_of(lane)))) << "lane " << l;
-    const LaneSum<T> sums[4] = {sum_of(ones), sum_of(lane), sum_of(lane), sum_of(twos)};
-    double out[4];
+    const std::array<LaneSum<T>, 4> sums = {sum_of(ones), sum_of(lane), sum_of(lane), sum_of(twos)};
+    T out[4];
     norma::fold_trees(sums, out);
-    EXPECT_EQ(out[0], static_cast<double>(L<T>));
-    EXPECT_EQ(out[3], 2.0 * static_cast<double>(L<T>));
+    EXPECT_EQ(out[0], static_cast<T>(L<T>));
+    EXPECT_EQ(out[3], T(2) * static_cast<T>(L<T>));
     EXPECT_TRUE(std::isnan(out[1]) && std::isnan(out[2])) << "lane " << l;
   }
 }

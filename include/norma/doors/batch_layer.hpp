@@ -96,7 +96,7 @@ class BatchLayer : public AffineParameters<T>, public RunningStatistics<T>, publ
   void infer(const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y) const {
     const Roles roles = checked_roles(x.extents());
     check_forward(F::layer, call, x, y, roles);
-    const AffineOperands affine = this->operands(F::layer, x.extents(), channel_axis);
+    const AffineOperands affine = this->operands(x.extents(), channel_axis);
     if (this->tracks()) {
       apply_statistics<T>(call, batch_roles(x.rank()), x, y, affine, running());
     } else {
@@ -107,7 +107,7 @@ class BatchLayer : public AffineParameters<T>, public RunningStatistics<T>, publ
   template <class DY, class X, class DX>
   void infer_backward(const CallRef& call, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx) {
     check_frozen(call, dy, x, dx);
-    apply_statistics_backward<T>(call, batch_roles(x.rank()), dy, x, dx, this->operands_with_gradients(F::layer, x.extents(), channel_axis),
+    apply_statistics_backward<T>(call, batch_roles(x.rank()), dy, x, dx, this->operands_with_gradients(x.extents(), channel_axis),
                                  running(), x.extent(1));
   }
 
@@ -183,7 +183,7 @@ class TrackingNorm : public BatchLayer<TrackingNorm<F, T>, F, T> {
   template <class X, class Y>
   void train(const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
     const Roles roles = this->checked_training(call, x, y);
-    normalize<T>(call, this->statistic(), roles, x, y, this->operands(F::layer, x.extents(), channel_axis), &saved);
+    normalize<T>(call, this->statistic(), roles, x, y, this->operands(x.extents(), channel_axis), &saved);
     this->learn(saved, x.extents(), roles);
     saved.commit(F::layer, x.extents(), roles.signature(), this->statistic());
   }
@@ -191,8 +191,7 @@ class TrackingNorm : public BatchLayer<TrackingNorm<F, T>, F, T> {
   void train_backward(const CallRef& call, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx) {
     const Roles roles = this->checked_roles(x.extents());
     check_backward(F::layer, call, dy, x, saved, dx, roles);
-    normalize_backward<T>(call, this->statistic(), roles, dy, x, saved, dx,
-                          this->operands_with_gradients(F::layer, x.extents(), channel_axis));
+    normalize_backward<T>(call, this->statistic(), roles, dy, x, saved, dx, this->operands_with_gradients(x.extents(), channel_axis));
   }
 };
 

@@ -157,20 +157,17 @@ class AffineParameters : public VisitedParameters<AffineParameters<T>> {
   const Extents& parameter_shape() const { return shape_; }
 
   /// The parameters along `axes` of x, whose extents there are the layer's.
-  AffineOperands operands(const char* layer, const Extents& x, AxisSet axes) const {
+  AffineOperands operands(const Extents& x, AxisSet axes) const {
     AffineOperands result;
     result.unit_offset = unit_offset_;
-    const T* const any = weight_.data() != nullptr ? weight_.data() : bias_.data();
-    if (any == nullptr) return result;
-    const Operand one = parameter_operand(layer, "parameter", TensorView<const T>(any, shape_), x, axes);
-    result.weight = one.over(weight_.data());
-    result.bias = one.over(bias_.data());
+    spread(weight_, x, axes, result.weight);
+    spread(bias_, x, axes, result.bias);
     return result;
   }
-  AffineOperands operands_with_gradients(const char* layer, const Extents& x, AxisSet axes) {
-    AffineOperands result = operands(layer, x, axes);
-    result.weight_grad = result.weight.over(weight_grad_.data());
-    result.bias_grad = result.bias.over(bias_grad_.data());
+  AffineOperands operands_with_gradients(const Extents& x, AxisSet axes) {
+    AffineOperands result = operands(x, axes);
+    spread(weight_grad_, x, axes, result.weight_grad);
+    spread(bias_grad_, x, axes, result.bias_grad);
     return result;
   }
 
@@ -186,6 +183,20 @@ class AffineParameters : public VisitedParameters<AffineParameters<T>> {
   }
 
  private:
+  /// One parameter, row-major over the extents of x along `axes`. In place: whoever copies strides just stored one by one waits for them.
+  static void spread(const Buffer<T>& parameter, const Extents& x, AxisSet axes, Operand& operand) {
+    if (parameter.data() == nullptr) return;
+    operand.data = const_cast<T*>(parameter.data());
+    operand.access = &element_access<element_type_of<T>>();
+    index_t stride[max_rank], next = 1;
+    for (int a = x.size(); a-- > 0;) {
+      const bool extends = (axes >> a & 1u) != 0;
+      stride[a] = extends ? next : 0;
+      if (extends) next *= x[a];
+    }
+    for (int a = 0; a < x.size(); ++a) operand.strides.push_back(stride[a]);
+  }
+
   Extents shape_;
   bool unit_offset_;
   Buffer<T> weight_, bias_, weight_grad_, bias_grad_;

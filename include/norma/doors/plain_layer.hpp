@@ -45,15 +45,14 @@ class PlainLayer : public AffineParameters<T>, public LayerCalls<Layer, T> {
   Roles run(const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>* saved) const {
     const NormAxes axes = static_cast<const Layer&>(*this).axes_of(x.extents());
     check_forward(F::layer, call, x, y, axes.roles);
-    normalize<T>(call, statistic_, axes.roles, x, y, this->operands(F::layer, x.extents(), axes.parameters), saved);
+    normalize<T>(call, statistic_, axes.roles, x, y, this->operands(x.extents(), axes.parameters), saved);
     return axes.roles;
   }
   template <class DY, class X, class DX>
   void train_backward(const CallRef& call, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx) {
     const NormAxes axes = static_cast<const Layer&>(*this).axes_of(x.extents());
     check_backward(F::layer, call, dy, x, saved, dx, axes.roles);
-    normalize_backward<T>(call, statistic_, axes.roles, dy, x, saved, dx,
-                          this->operands_with_gradients(F::layer, x.extents(), axes.parameters));
+    normalize_backward<T>(call, statistic_, axes.roles, dy, x, saved, dx, this->operands_with_gradients(x.extents(), axes.parameters));
   }
 
   Statistic statistic_;

@@ -69,7 +69,7 @@ class RowNorm : public PlainLayer<RowNorm<F, T>, F, T>, public SharedCalls<RowNo
       axes = checked_trailing_axes(F::layer, x.extents(), this->parameter_shape());
       check_forward(F::layer, call, x, y, axes);
       if (saved != nullptr) saved->check_room(set_count(x.extents(), axes), this->statistic().centred());
-      affine = this->operands(F::layer, x.extents(), axes);
+      affine = this->operands(x.extents(), axes);
     });
     normalize_shards<T>(call, ranks, F::layer, error, this->statistic(), axes, x, y, affine, saved);
     return axes;
@@ -82,7 +82,7 @@ class RowNorm : public PlainLayer<RowNorm<F, T>, F, T>, public SharedCalls<RowNo
     const std::string error = error_of([&] {
       axes = checked_trailing_axes(F::layer, x.extents(), this->parameter_shape());
       check_backward(F::layer, call, dy, x, saved, dx, Roles(axes).spanning_processes());
-      affine = this->operands_with_gradients(F::layer, x.extents(), axes);
+      affine = this->operands_with_gradients(x.extents(), axes);
     });
     normalize_shards_backward<T>(call, ranks, F::layer, error, this->statistic(), axes, dy, x, saved, dx, affine);
   }

@@ -80,7 +80,7 @@ class SharedBatchLayer : public BatchLayer<Layer, F, T>, public SharedCalls<Laye
       check_forward(F::layer, call, x, y, this->checked_roles(x.extents()));
       if constexpr (requires { self().check_options(); }) self().check_options();
       saved.check_room(this->channels(), true);
-      affine = this->operands(F::layer, x.extents(), channel_axis);
+      affine = this->operands(x.extents(), channel_axis);
     });
     double* table = nullptr;
     const auto between = [&](auto& pass, const Piece& piece) {
@@ -100,7 +100,7 @@ class SharedBatchLayer : public BatchLayer<Layer, F, T>, public SharedCalls<Laye
     AffineOperands affine;
     const std::string error = error_of([&] {
       check_backward(F::layer, call, dy, x, saved, dx, this->checked_roles(x.extents()).spanning_processes());
-      affine = this->operands_with_gradients(F::layer, x.extents(), channel_axis);
+      affine = this->operands_with_gradients(x.extents(), channel_axis);
     });
     const SharedSums sums(F::layer, ranks, this->channels(), error.empty() ? saved.table().back() : 0);
     if (!error.empty()) sums.take_part(error);

@@ -21,6 +21,7 @@ class Backward {
             call.order == Order::chain
                 ? std::optional<Layout>(std::in_place, x, roles, operands.only({stream_x, stream_dy, stream_weight_grad, stream_bias_grad}))
                 : std::nullopt),
+        products_alone_(!call.statistic.centred() && !call.sums.present() && !operands[stream_bias_grad].present()),
         writes_(operands[stream_y].present() || operands[stream_gate_grad].present() || operands[stream_add_grad].present()),
         sums_base_(call.sums.present() ? static_cast<double*>(operands[stream_sums].data) - call.sums.dy : 0),
         weight_(operands, layout_, {stream_weight}, static_cast<A>(call.weight_offset)),
@@ -59,11 +60,8 @@ class Backward {
       index_t column;
       return chains() && is_whole(piece, first, count, column) ? count : cells.most;
     };
-    fold_.each_tile(first_cell, last_cell, most, [&](index_t first, index_t count) {
-      index_t column;
-      if (chains() && is_whole(piece, first, count, column)) return fold_sets(piece, table, first, count, column, stretches);
-      fold_tile(piece, table, first, count, cells, gradient, stretches);
-    });
+    fold_.each_tile(first_cell, last_cell, most,
+                    [&](index_t first, index_t count) { fold_tile(piece, table, first, count, cells, gradient, stretches); });
   }
   /// dx of cells [first, last) of a piece, behind table.finish().
   void map(const Piece& piece, index_t first_cell, index_t last_cell, const SumsTable<A>& table, const SumCells<A>& cells,
@@ -88,24 +86,22 @@ class Backward {
     return !(fused_.present() && call_.reshape.present()) && piece.are_columns(layout_, first, count, column);
   }
 
-  void fold_sets(const Piece& piece, SumsTable<A>& table, index_t first, index_t count, index_t column, const Stretches& stretches) const {
-    typename FoldSweep::Tile tile;
-    fold_.start(first, count, tile);
-    tile.x_hat = {table.mean + column, table.factor + column, table.shift + column};
-    const SumCells<A> sums(table, column);
-    fold_chains(tile, tile.x_hat, sums, stretches);
-    add_to_sets(piece, table, first, count, sums);
-  }
-
   void fold_tile(const Piece& piece, SumsTable<A>& table, index_t first, index_t count, const SumCells<A>& cells,
                  const GradientRun<A>& gradient, const Stretches& stretches) const {
     typename FoldSweep::Tile tile;
     fold_.start(first, count, tile);
-    const auto of_set = numbers_.template of_cells<3>(piece, {table.mean, table.factor, table.shift}, table.sets, first, count, cells);
-    const Coefficients<A> c{of_set[0], of_set[1], of_set[2]};
-    tile.x_hat = numbers_.seen_norm(piece, first, count, c, cells.number[3], cells.number[4]);
-    const SumCells<A>& sums = cells;
-    for (double* const column : sums.sum) clear_columns(column, count);
+    index_t column;
+    const bool whole = is_whole(piece, first, count, column);  // then sums and coefficients are those of the table
+    const SumCells<A> sums = whole ? SumCells<A>(table, column) : cells;
+    Coefficients<A> c{table.mean, table.factor, table.shift};
+    if (whole) {
+      tile.x_hat = c = c.from(column);
+    } else {
+      const auto of_set = numbers_.template of_cells<3>(piece, {c.mean, c.rstd, c.shift}, table.sets, first, count, cells);
+      c = {of_set[0], of_set[1], of_set[2]};
+      tile.x_hat = numbers_.seen_norm(piece, first, count, c, cells.number[3], cells.number[4]);
+      for (double* const of_cells : sums.sum) clear_columns(of_cells, count);
+    }
     const index_t size = layout_.set_size;
     if (chains()) {  // parameters do not vary along chains
       fold_chains(tile, c, sums, stretches);
@@ -116,7 +112,7 @@ class Backward {
         [&](index_t begin, index_t end, index_t i, index_t n, const ElementWeight<A>(&weight)[1]) {
           fold_.each_cells(tile, begin, end, i, n, A(1), true, [&](const auto& of_group, auto& tensor, index_t cell) NORMA_INLINE_LAMBDA {
             with_bool(weighted_, [&](auto weighted) {
-              with_bool(gradient.weight != nullptr, [&](auto gradients) {
+              with_gradients(gradient.weight != nullptr, products_alone_, [&](auto gradients) {
                 backward_sum_cells<weighted.value, gradients.value>(of_group, n, tensor[0], tensor[1], c.from(cell), weight[0],
                                                                     gradient.from(i * of_group.sums_per_element), sums.sum[0] + cell,
                                                                     sums.sum[1] + cell);
@@ -124,7 +120,7 @@ class Backward {
             });
           });
         });
-    add_to_sets(piece, table, first, count, sums);
+    if (!(whole && weighted_ && !call_.sums.present())) add_to_sets(piece, table, first, count, sums);
   }
 
   /// Short chains, then sums of these, then sums of blocks, as in a forward.
@@ -211,8 +207,8 @@ class Backward {
     tile.streams = call_.streaming;
     tile.x_hat = x_hat;
     const index_t size = layout_.set_size;
-    const FarMemory far_memory{call_.streaming && map_.lines_up(tile, 2), {map_.ahead(0, 1), map_.ahead(1, 1)}};
     const bool together = map_.together(tile, size, 2);
+    const FarMemory far_memory{call_.streaming && map_.can_stream(tile, 2, together), {map_.ahead(0, 1), map_.ahead(1, 1)}};
     stretches.each(size, count, [&](Elements elements) {
       weight_.template each<MapSweep::length>(
           map_.way(), first, count, elements, map_.step(tile, size, weight_.stage()),
@@ -236,6 +232,7 @@ class Backward {
   FusedStreams<A> fused_;
   Layout layout_;
   std::optional<Layout> chain_layout_;  // of dy and x alone, as in a forward; gradients order cells, too
+  bool products_alone_;                 // nobody asks for sums of g or dy
   bool writes_;
   index_t sums_base_;
   ElementParameters<A, 1> weight_;

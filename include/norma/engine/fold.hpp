@@ -120,6 +120,8 @@ struct FoldedTile {
   index_t count() const { return tile.count; }
   /// Elements that share a pivot.
   index_t chunk() const { return chains() ? block_length : chunk_length; }
+  /// Whether add() finds the pivots of a chunk on its way.
+  static constexpr bool leads() { return false; }
 
   /// Of a chunk of elements [i, i + n).
   void find_pivots(index_t i, index_t n, const CellTable<A>& columns) const {
@@ -131,14 +133,15 @@ struct FoldedTile {
     }
     tile.pass = pass;
   }
-  /// sums[s][r] += the s-th sum of Term over elements [i, i + n) of each cell, n <= block_length, about its pivot.
+  /// sums[s][r] += the s-th sum of Term over elements [i, i + n) of each cell, n <= block_length, about its pivot: see sum_cells.
   template <class Term>
-  NORMA_INLINE void add(index_t i, index_t n, const CellTable<A>& columns, const std::array<double*, Term::sums>& sums) const {
+  NORMA_INLINE void add(index_t i, index_t n, const CellTable<A>& columns, const std::array<double*, Term::sums>& sums,
+                        index_t leading = 0) const {
     if (chains()) return add_chains<Term>(i, n, columns, sums);
     sweep.each_cells(tile, 0, tile.count, i, n, scale, true, [&](const auto& cells, auto& tensor, index_t first) NORMA_INLINE_LAMBDA {
       std::array<double*, Term::sums> to;
       for (std::size_t s = 0; s < Term::sums; ++s) to[s] = sums[s] + first;
-      sum_cells<Term>(cells, n, tensor[0], columns.chunk_pivot + first, to);
+      sum_cells<Term>(cells, n, tensor[0], columns.chunk_pivot + first, to, leading);
     });
   }
 
@@ -179,12 +182,14 @@ struct FoldedTile {
 
 template <class Term, class Tile, class A>
 NORMA_INLINE void fold_chunk_of(const Tile& tile, index_t chunk, index_t length, const CellTable<A>& columns) {
-  if constexpr (std::is_same_v<Term, CentredTerm>) tile.find_pivots(chunk, length, columns);
+  if constexpr (Term::pivoted) {
+    if (!tile.leads()) tile.find_pivots(chunk, length, columns);
+  }
   for (double* const sum : columns.sum) clear_columns(sum, tile.count());
   for (index_t i = 0; i < length; i += block_length) {
     const index_t n = length - i < block_length ? length - i : block_length;
     if constexpr (Term::sums == 2) {
-      tile.template add<Term>(chunk + i, n, columns, {columns.sum[0], columns.sum[1]});
+      tile.template add<Term>(chunk + i, n, columns, {columns.sum[0], columns.sum[1]}, i == 0 && tile.leads() ? pivot_length(length) : 0);
     } else {
       tile.template add<Term>(chunk + i, n, columns, {columns.sum[1]});
     }

@@ -220,8 +220,9 @@ class Forward {
     tile.pass = pass;
     tile.of_cells = of_cells;
     const index_t size = layout_.set_size;
-    const FarMemory far_memory{call_.streaming && sweep.lines_up(tile, 1), {sweep.ahead(0, 2)}};  // the next tile has been folded already
     const bool together = sweep.together(tile, size, 1);
+    const FarMemory far_memory{call_.streaming && sweep.can_stream(tile, 1, together),
+                               {sweep.ahead(0, 2)}};  // the next tile has been folded already
     const PerElement per_element = !affine_.vary()       ? PerElement::nothing
                                    : affine_.constant(1) ? PerElement::weight
                                                          : PerElement::weight_and_bias;

@@ -17,29 +17,34 @@ struct TileOfRows {
 template <class A, class U, std::size_t S, class F>
 inline void each_tile_of_rows(const DenseRows<A, U, S>& all, F&& f) {
   TileOfRows<A, U, S> tile;
+  const index_t most =
+      all.rows <= 4 ? 4 : rows_of_tile(all.size * static_cast<index_t>(sizeof(A)));  // which divides: as long as a short row
   for (std::size_t s = 0; s < S; ++s) {
-    for (index_t r = 0; r < tile_rows && r < all.rows; ++r) tile.offset[s][r] = r * all.stride[s];
+    for (index_t r = 0; r < most && r < all.rows; ++r) tile.offset[s][r] = r * all.stride[s];
   }
-  for (index_t first = 0; first < all.rows; first += tile_rows) {
+  for (index_t first = 0; first < all.rows; first += most) {
     for (std::size_t s = 0; s < S; ++s)
       tile.tensor[s] = {all.data[s] == nullptr ? nullptr : all.data[s] + first * all.stride[s], tile.offset[s]};
-    f(tile, first, all.rows - first < tile_rows ? all.rows - first : tile_rows);
+    f(tile, first, all.rows - first < most ? all.rows - first : most);
   }
 }
 
 /// Rows of x as fold_cells wants them.
 template <class A, class U>
 struct FoldedRows {
-  typename RowCells<A>::template Of<U> x;
+  const typename RowCells<A>::template Of<U>& x;  // a copy would wait for its stores
   index_t rows;
 
   index_t count() const { return rows; }
   static constexpr index_t chunk() { return chunk_length; }
+  /// Pivots are found on the way: where rows are few, one sweep is over sooner than two. Many rows hide each other's latencies in two.
+  bool leads() const { return rows < 4; }
   void find_pivots(index_t i, index_t n, const CellTable<A>& columns) const { find_pivots_by_tree(*this, i, pivot_length(n), columns); }
   template <class Term>
-  NORMA_INLINE void add(index_t i, index_t n, const CellTable<A>& columns, const std::array<double*, Term::sums>& sums) const {
+  NORMA_INLINE void add(index_t i, index_t n, const CellTable<A>& columns, const std::array<double*, Term::sums>& sums,
+                        index_t leading = 0) const {
     using X = typename RowCells<A>::template Of<U>;
-    sum_cells<Term>(RowCells<A>{rows, true}, n, X{x.first + i, x.offset}, columns.chunk_pivot, sums);
+    sum_cells<Term>(RowCells<A>{rows, true}, n, X{x.first + i, x.offset}, columns.chunk_pivot, sums, leading);
   }
 };
 
@@ -63,9 +68,11 @@ index_t normalize_rows(const DenseRows<A, U, 2>& rows, const Statistic& statisti
     table.start(count);
     fold_cells(statistic.centred(), FoldedRows<A, U>{tile.tensor[0], count}, rows.size, CellTable<A>(table, 0));
     if (!table.finish(statistic, rows.size)) return;
-    index_t place[tile_rows];
-    for (index_t r = 0; r < count; ++r) place[r] = first + r;
-    if (statistics.rstd != nullptr) table.keep(0, count, place, statistics);
+    if (statistics.rstd != nullptr) {
+      index_t place[tile_rows];
+      for (index_t r = 0; r < count; ++r) place[r] = first + r;
+      table.keep(0, count, place, statistics);
+    }
     make_coefficients<A>(count, table.high, table.low, table.rstd, nullptr, nullptr, table.mean, table.factor, table.offset);
     const RowCells<A> cells{count, rows_go_together<A, 1>(count, rows.size, tile.tensor, 1)};
     with_per_element(per_element, [&](auto kind) {
@@ -103,9 +110,9 @@ void differentiate_rows(const DenseRows<A, U, 3>& rows, const Statistic& statist
       const index_t n = rows.size - i < block_length ? rows.size - i : block_length;
       const Tensor dy{tile.tensor[0].first + i, tile.offset[0]}, x{tile.tensor[1].first + i, tile.offset[1]};
       with_bool(weighted, [&](auto has_weight) {
-        with_bool(gradients, [&](auto has_gradients) {
-          backward_sum_cells<has_weight.value, has_gradients.value>(RowCells<A>{count, true}, n, dy, x, c, weight.from(i), running.from(i),
-                                                                    table.g, table.g_x_hat);
+        with_gradients(gradients, !statistic.centred() && bias_grad == nullptr, [&](auto wanted) {
+          backward_sum_cells<has_weight.value, wanted.value>(RowCells<A>{count, true}, n, dy, x, c, weight.from(i), running.from(i),
+                                                             table.g, table.g_x_hat);
         });
       });
     }

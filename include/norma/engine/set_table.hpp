@@ -74,10 +74,12 @@ struct SetTable {
   bool finish(const Statistic& statistic, index_t n, bool from_cells = false) {
     const double size = static_cast<double>(n);
     const Pack<double> inverse(1.0 / size);
-    for (index_t s = sets; s % pack_size<double> != 0; ++s) second[s] = size;  // what no set fills must look ordinary
     bool ordinary = true;
     for (index_t s = 0; s < sets; s += pack_size<double>) {
-      const Pack<double> second_of_set = mul(load(second + s), inverse), rstd_of_set = statistic.rstd(second_of_set, size);
+      // What no set fills must look ordinary. Chosen in a register: a load of numbers just stored one by one would wait for them.
+      const Pack<double> filled =
+          select(lane_numbers() < Pack<double>(static_cast<double>(sets - s)), load(second + s), Pack<double>(size));
+      const Pack<double> second_of_set = mul(filled, inverse), rstd_of_set = statistic.rstd(second_of_set, size);
       SplitSum<Pack<double>> mean_of_set = two_sum(load(high + s), load(low + s));
       if (from_cells) mean_of_set = two_sum(mean_of_set.high, mean_of_set.low + load(lost() + s));
       store(second + s, second_of_set);

@@ -39,15 +39,15 @@ struct StatisticArrays {
     return {type, moved(mean), moved(mean_low), moved(rstd), moved(rstd_low), second == nullptr ? second : second + first};
   }
 
-  /// One set (V = double), or pack_size<double> neighbours (V = Pack<double>).
+  /// One set (V = double), or `count` of pack_size<double> neighbours (V = Pack<double>).
   template <class V>
-  NORMA_INLINE SplitSum<V> get_mean(index_t set) const {
+  NORMA_INLINE SplitSum<V> get_mean(index_t set, int count = pack_size<double>) const {
     if (mean == nullptr) return {V(0.0), V(0.0)};
-    return {read<V>(mean, set), read<V>(mean_low, set)};
+    return {read<V>(mean, set, count), read<V>(mean_low, set, count)};
   }
   template <class V>
-  NORMA_INLINE V get_rstd(index_t set) const {
-    return type == ElementType::f64 ? read<V>(rstd, set) : read<V>(rstd, set) + read<V>(rstd_low, set);
+  NORMA_INLINE V get_rstd(index_t set, int count = pack_size<double>) const {
+    return type == ElementType::f64 ? read<V>(rstd, set, count) : read<V>(rstd, set, count) + read<V>(rstd_low, set, count);
   }
 
  private:
@@ -65,16 +65,16 @@ struct StatisticArrays {
     store_doubles(p, value);
   }
   template <class V, class P>
-  NORMA_INLINE static V read(const P* p) {
+  NORMA_INLINE static V read(const P* p, int count = pack_size<double>) {
     if constexpr (std::is_same_v<V, double>) {
       return static_cast<double>(*p);
     } else {
-      return load_doubles(p);
+      return count == pack_size<double> ? load_doubles(p) : load_first_doubles(p, count);
     }
   }
   template <class V>
-  NORMA_INLINE V read(const void* array, index_t set) const {
-    return with_parameter_type(type, [&]<class P>(P*) { return read<V>(static_cast<const P*>(array) + set); });
+  NORMA_INLINE V read(const void* array, index_t set, int count) const {
+    return with_parameter_type(type, [&]<class P>(P*) { return read<V>(static_cast<const P*>(array) + set, count); });
   }
 };
 

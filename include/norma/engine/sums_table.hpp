@@ -36,17 +36,19 @@ struct SumsTable {
   }
   void start(index_t count) {
     sets = count;
-    for (index_t s = 0; s < count; ++s) {
-      g[s] = g_x_hat[s] = 0;
-      weight[s] = 1;
+    for (index_t s = 0; s < count; s += pack_size<double>) {
+      store(g + s, Pack<double>(0.0));
+      store(g_x_hat + s, Pack<double>(0.0));
+      store(weight + s, Pack<double>(1.0));
     }
   }
   /// Statistics of sets [first, first + n) from their places in the arrays.
   void put_statistics(index_t first, index_t n, const index_t* place, const StatisticArrays& statistics) {
     const bool side_by_side = consecutive(place, n);
     index_t i = 0;
-    for (; side_by_side && i + pack_size<double> <= n; i += pack_size<double>) {
-      put(first + i, statistics.get_mean<Pack<double>>(place[i]), statistics.get_rstd<Pack<double>>(place[i]));
+    for (; side_by_side && i < n; i += pack_size<double>) {
+      const int count = lanes_left<pack_size<double>>(n - i);
+      put(first + i, statistics.get_mean<Pack<double>>(place[i], count), statistics.get_rstd<Pack<double>>(place[i], count));
     }
     for (; i < n; i += pack_size<double>) {
       alignas(64) double numbers[3][pack_size<double>] = {};
@@ -73,8 +75,8 @@ struct SumsTable {
     for (index_t s = 0; s < sets; s += pack_size<double>) {
       const Pack<double> rstd_of_set = load(rstd + s), share = Pack<double>(-0.0) - mul(rstd_of_set, inverse);
       store_doubles(scale + s, lone ? zero : mul(rstd_of_set, load(weight + s)));
-      store_doubles(slope + s, damps ? mul(mul(share, damping(statistic, s, elements)), load(g_x_hat + s)) : zero);
-      store_doubles(offset + s, centred ? mul(share, load(g + s)) : zero);
+      store_doubles(slope + s, damps ? mul(mul(share, damping(statistic, s, elements)), load_pieces(g_x_hat + s)) : zero);
+      store_doubles(offset + s, centred ? mul(share, load_pieces(g + s)) : zero);
     }
   }
 

@@ -45,9 +45,8 @@ class Sweep {
                magnitude(lane_stride(0)) >= page_bytes / static_cast<index_t>(sizeof(U));
     if (way_ == Way::lanes) return;
     way_ = rows && !staged && fused == nullptr ? Way::rows : Way::staged;
-    const index_t fit = (fused == nullptr ? near_bytes : fused_bytes) / static_cast<index_t>(sizeof(A)) / layout.set_size;
-    const index_t least = fused == nullptr ? 4 : 1, most = fused == nullptr ? fit / 4 * 4 : fit;
-    most_ = most < least ? least : most < tile_rows ? most : tile_rows;
+    const index_t row = layout.set_size * static_cast<index_t>(sizeof(A));
+    most_ = fused == nullptr ? rows_of_tile(row) : rows_of_fused_tile(row);
   }
   Way way() const { return way_; }
   /// Cells of a tile.
@@ -89,9 +88,11 @@ class Sweep {
     tile.count = count;
     for (std::size_t s = 0; s < S; ++s) layout_.kept.offsets(stream_[s].stream(), first, way_ == Way::lanes ? 1 : count, tile.offset[s]);
   }
-  /// Whether rows of a written tensor begin on cache lines, or whole registers of lanes do in every row.
-  bool lines_up(const Tile& tile, std::size_t s) const {
+  /// Whether a written tensor can bypass the cache: rows begin on cache lines, or go one by one, from the first line on; or whole registers
+  /// of lanes begin on lines in every row.
+  bool can_stream(const Tile& tile, std::size_t s, bool together) const {
     if (way_ == Way::staged || converts_) return false;
+    if (way_ == Way::rows && !together) return true;
     const index_t rows = way_ == Way::lanes ? 1 : tile.count;
     std::uintptr_t bits = 0;
     for (index_t r = 0; r < rows; ++r) bits |= reinterpret_cast<std::uintptr_t>(stream_[s].data(tile.offset[s][r]));

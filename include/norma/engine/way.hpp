@@ -21,19 +21,13 @@ enum class Way : unsigned char {
   staged  ///< otherwise, or one behind the other in another type than the arithmetic's: copied block by block to rows
 };
 
-/// What rows of one tensor take in a tile at most, unless there are four. Measured: a quarter of that costs a tenth of the time.
-inline constexpr index_t near_bytes = index_t{128} << 10;
-/// The same of a fused call, which goes through all rows of a tile block by block: few rows, for each is a stream in several tensors.
-inline constexpr index_t fused_bytes = index_t{32} << 10;
-
 /// Cells across lanes are swept several elements at once where their tensors are no larger than this, or rows of them reach over pages:
 /// several rows of one page confuse what fetches ahead. Measured: in a second-level cache up to twice as fast, beyond it up to three times
 /// slower.
 inline constexpr index_t several_rows_bytes = index_t{128} << 10;
 inline constexpr index_t page_bytes = 4096;
 
-/// Tensors that are at least so large lie in memory: what is swept next is asked for ahead. Measured: 1.2 times as fast from 16 MB on, no
-/// gain at 10.
-inline constexpr index_t far_bytes = index_t{16} << 20;
+/// Tensors that are at least so large lie in memory: what is swept next is asked for ahead. Measured: 1.2 times as fast.
+inline constexpr index_t far_bytes = index_t{8} << 20;
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

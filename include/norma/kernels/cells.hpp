@@ -8,6 +8,10 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 /// Registers of a lane group that is not the rest of a row of sets.
 inline constexpr int lane_registers = 4;
 
+/// Rows of at most so many elements are mapped in columns: a row alone is over before its loop has begun.
+template <class T>
+inline constexpr index_t short_row = 4 * lanes<T>;
+
 /// Cells that lie as rows, `together`: in groups of several.
 template <class T>
 struct RowCells {
@@ -27,6 +31,10 @@ struct RowCells {
       for (int r = 0; r < R; ++r) group.row[r] = of_cell(cell + r);
       return group;
     }
+    template <int E, class Mask>
+    NORMA_INLINE typename Column<T, E, Mask>::template Of<U> of(const Column<T, E, Mask>&, index_t cell, index_t t) const {
+      return {first + t, offset + cell};
+    }
   };
   /// f(group, first cell).
   template <class F>
@@ -38,10 +46,36 @@ struct RowCells {
     }
     for (; r < count; ++r) f(Rows<T, 1>(), r);
   }
-  /// f(group, first cell, first element, elements): groups from end to end.
+  /// f(group, first cell, first element, elements): rows that go together in columns of some of them, others from end to end.
   template <int Several, class F>
   NORMA_INLINE void each_strip(index_t n, F&& f) const {
-    each_group([&](auto group, index_t cell) NORMA_INLINE_LAMBDA { f(group, cell, index_t{0}, n); });
+    constexpr index_t some = 4;
+    if (!together) {
+      for (index_t r = 0; r < count; ++r) f(Rows<T, 1>(), r, index_t{0}, n);
+      return;
+    }
+    const index_t most = n <= short_row<T> ? count : some;
+    for (index_t r = 0; r < count; r += most) each_column(r, count - r < most ? count - r : most, n, f);
+  }
+
+ private:
+  /// Wide columns first: what a row is long, and a line behind the other, is what memory takes best.
+  template <class F>
+  NORMA_INLINE static void each_column(index_t first, index_t rows, index_t n, F& f) {
+    constexpr index_t W = pack_size<T>;
+    index_t t = 0;
+    if constexpr (interleaved_rows < T >> 1) {
+      t = columns_of<4 * lane_packs<T>>(first, rows, t, n, f);
+    }
+    t = columns_of<lane_packs<T>>(first, rows, t, n, f);
+    for (; t + W <= n; t += W) f(Column<T, 1, One>{rows, {}}, first, t, W);
+    if (t < n) f(Column<T, 1, PartOfOne>{rows, {static_cast<int>(n - t)}}, first, t, n - t);
+  }
+  template <int E, class F>
+  NORMA_INLINE static index_t columns_of(index_t first, index_t rows, index_t t, index_t n, F& f) {
+    constexpr index_t width = E * pack_size<T>;
+    for (; t + width <= n; t += width) f(Column<T, E, Full>{rows, {}}, first, t, width);
+    return t;
   }
 };
 

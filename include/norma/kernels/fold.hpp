@@ -52,11 +52,26 @@ struct GradientRun {
   NORMA_INLINE GradientRun from(index_t i) const { return weight == nullptr ? GradientRun() : GradientRun{weight + i, bias + i}; }
 };
 
-/// sum[0] += g and sum[1] += g * x_hat, with g = dy * weight, or dy where it is not Weighted; if Gradients, also the running sums of
-/// dy * x_hat and of dy for each element.
-template <bool Weighted, bool Gradients, class Group, class X, class T>
+/// Which running gradients a backward sums: none, both, or that of the weight where nobody wants the bias', nor the sum of g.
+enum class Gradients : unsigned char { none, both, weight };
+
+/// How many sums there are: of g and g * x_hat, or of the product alone.
+template <Gradients Wanted>
+inline constexpr std::size_t backward_sums = Wanted == Gradients::weight ? 1 : 2;
+
+/// Calls f with one of them as a constant.
+template <class F>
+NORMA_INLINE void with_gradients(bool any, bool weight_alone, F&& f) {
+  if (!any) return f(std::integral_constant<Gradients, Gradients::none>());
+  if (weight_alone) return f(std::integral_constant<Gradients, Gradients::weight>());
+  f(std::integral_constant<Gradients, Gradients::both>());
+}
+
+/// sum[0] += g and sum[1] += g * x_hat, or the latter alone, with g = dy * weight, or dy where it is not Weighted; also the running sums of
+/// dy * x_hat and of dy for each element, as far as they are wanted.
+template <bool Weighted, Gradients Wanted, class Group, class X, class T>
 NORMA_INLINE void backward_fold(const Group& group, index_t n, X dy, X x, const Coefficients<T>& c, const ElementWeight<T>& weights,
-                                const GradientRun<T>& gradient, GroupSums<2, Group::registers, T>& sum) {
+                                const GradientRun<T>& gradient, GroupSums<backward_sums<Wanted>, Group::registers, T>& sum) {
   constexpr int J = Group::registers, E = Group::elements, G = J < lane_packs<T> ? J : lane_packs<T>;
   Pack<T> mean[J], rstd[J], shift[J];
   unroll<J>([&](auto j) NORMA_INLINE_LAMBDA {
@@ -65,50 +80,62 @@ NORMA_INLINE void backward_fold(const Group& group, index_t n, X dy, X x, const 
     shift[j] = Group::of_set(c.shift, j);
   });
   const Pack<T> offset(weights.offset);
+  constexpr bool gradients = Wanted != Gradients::none, of_g = Wanted != Gradients::weight;
   const T* const numbers = weights.numbers;  // copies: a store could change what is read through a reference
+  const index_t step = weights.step;
   T *const of_weight = gradient.weight, *const of_bias = gradient.bias;
   group.each_step(n, [&](index_t t, auto mask) NORMA_INLINE_LAMBDA {
     Pack<T> weight[E], weight_gradient[G], bias_gradient[G];
     if constexpr (Weighted) {
-      unroll<E>([&](auto e) NORMA_INLINE_LAMBDA { weight[e] = group.of_element(mask, numbers, weights.step, t, e) + offset; });
+      unroll<E>([&](auto e) NORMA_INLINE_LAMBDA { weight[e] = group.of_element(mask, numbers, step, t, e) + offset; });
     }
-    if constexpr (Gradients) {
+    if constexpr (gradients) {
       unroll<G>([&](auto k) NORMA_INLINE_LAMBDA {
         weight_gradient[k] = load(of_weight + group.sums_of_element(t) + k * pack_size<T>);
-        bias_gradient[k] = load(of_bias + group.sums_of_element(t) + k * pack_size<T>);
+        if constexpr (of_g) bias_gradient[k] = load(of_bias + group.sums_of_element(t) + k * pack_size<T>);
       });
     }
     unroll<J>([&](auto j) NORMA_INLINE_LAMBDA {
       constexpr int part = Group::part(j);
       if (!has<T>(mask, part)) return;
-      const Pack<T> upstream = load<T>(mask, part, dy.at(j, t));
+      const Pack<T> upstream = held(load<T>(mask, part, dy.at(j, t)));
       const Pack<T> normalized = keep(mask, part, x_hat(load<T>(mask, part, x.at(j, t)), mean[j], rstd[j], shift[j]));
       const Pack<T> g = Weighted ? keep(mask, part, mul(upstream, weight[Group::element(j)])) : upstream;
-      sum[0][j] = sum[0][j] + g;
-      sum[1][j] = fma(g, normalized, sum[1][j]);
-      if constexpr (Gradients) {
-        weight_gradient[j % G] = fma(upstream, normalized, weight_gradient[j % G]);
-        bias_gradient[j % G] = bias_gradient[j % G] + upstream;
-      }
+      if constexpr (of_g) sum[0][j] = sum[0][j] + g;
+      Pack<T>& product = sum[backward_sums<Wanted> - 1][j];
+      product = fma(g, normalized, product);
+      if constexpr (gradients) weight_gradient[j % G] = fma(upstream, normalized, weight_gradient[j % G]);
+      if constexpr (gradients && of_g) bias_gradient[j % G] = bias_gradient[j % G] + upstream;
     });
-    if constexpr (Gradients) {
+    if constexpr (gradients) {
       unroll<G>([&](auto k) NORMA_INLINE_LAMBDA {
         store(of_weight + group.sums_of_element(t) + k * pack_size<T>, weight_gradient[k]);
-        store(of_bias + group.sums_of_element(t) + k * pack_size<T>, bias_gradient[k]);
+        if constexpr (of_g) store(of_bias + group.sums_of_element(t) + k * pack_size<T>, bias_gradient[k]);
       });
     }
   });
+}
+
+/// Registers of R rows as running sums of each.
+template <int R, class T>
+NORMA_INLINE std::array<LaneSum<T>, static_cast<std::size_t>(R)> rows_of(
+    const Pack<T> (&registers)[static_cast<std::size_t>(R * lane_packs<T>)]) {
+  std::array<LaneSum<T>, static_cast<std::size_t>(R)> rows;
+  unroll<R * lane_packs<T>>([&](auto j) NORMA_INLINE_LAMBDA { rows[j / lane_packs<T>].packs[j % lane_packs<T>] = registers[j]; });
+  return rows;
 }
 
 /// to[s][r] += the sums of rows, each folded by the one tree of virtual lanes.
 template <std::size_t Sums, class T, int R>
 NORMA_INLINE void add_sums(const Rows<T, R>&, const GroupSums<Sums, R * lane_packs<T>, T>& sum, double* const (&to)[Sums]) {
   unroll<static_cast<int>(Sums)>([&](auto s) NORMA_INLINE_LAMBDA {
-    LaneSum<T> rows[R];
-    unroll<R * lane_packs<T>>([&](auto j) NORMA_INLINE_LAMBDA { rows[j / lane_packs<T>].packs[j % lane_packs<T>] = sum[s][j]; });
-    double folded[R < 4 ? 4 : R];
-    fold_trees(rows, folded);
-    for (int r = 0; r < R; ++r) to[s][r] += folded[r];
+    T folded[R < 4 ? 4 : R];
+    fold_trees(rows_of<R, T>(sum[s]), folded);
+    if constexpr (R == 4) {
+      add_piece(to[s], folded);
+    } else {
+      for (int r = 0; r < R; ++r) add_one(to[s] + r, static_cast<double>(folded[r]));
+    }
   });
 }
 /// The same of lanes; `to` reaches to whole registers.
@@ -153,9 +180,21 @@ NORMA_INLINE void fold_virtual_lanes(index_t n, GroupSums<Sums, K, T>& sum, cons
   }
 }
 
-/// sums[s][i] += the s-th sum of Term over the n elements of the i-th of some cells, about its pivot.
+/// The pivot of a row: the mean of its first n elements, n a power of two.
+template <class T, class X>
+NORMA_INLINE T pivot_of(const Rows<T, 1>& group, index_t n, const X& x) {
+  GroupSums<1, lane_packs<T>, T> sum;
+  clear<1, lane_packs<T>, T>(sum);
+  const T about = T(0);
+  fold<SumTerm>(group, n, x, &about, sum);
+  return fold_tree(rows_of<1, T>(sum[0])[0]) * (T(1) / static_cast<T>(n));
+}
+
+/// sums[s][i] += the s-th sum of Term over the n elements of the i-th of some cells, about its pivot. With `leading`, cells are rows, fewer
+/// than go side by side, whose pivots are the means of so many elements from the first on, and are found first.
 template <class Term, class Cells, class X, class T>
-NORMA_NOINLINE void sum_cells(const Cells& cells, index_t n, X x, const T* pivots, const std::array<double*, Term::sums>& sums) {
+NORMA_NOINLINE void sum_cells(const Cells& cells, index_t n, X x, T* pivots, const std::array<double*, Term::sums>& sums,
+                              index_t leading = 0) {
   cells.each_group([&](auto group, index_t cell) NORMA_INLINE_LAMBDA {
     using Group = decltype(group);
     GroupSums<Term::sums, Group::registers, T> sum;
@@ -166,6 +205,9 @@ NORMA_NOINLINE void sum_cells(const Cells& cells, index_t n, X x, const T* pivot
         fold<Term>(group, (n - k + step - 1) / step, of_group.every(k, step), pivots + cell, of_lane);
       });
     } else {
+      if constexpr (Term::pivoted && Group::sets == 1) {
+        if (leading > 0) pivots[cell] = pivot_of(group, leading, of_group);
+      }
       fold<Term>(group, n, of_group, pivots + cell, sum);
     }
     double* to[Term::sums];
@@ -175,26 +217,31 @@ NORMA_NOINLINE void sum_cells(const Cells& cells, index_t n, X x, const T* pivot
 }
 
 /// g[i] and g_x_hat[i] += the sums of backward_fold over the n elements of the i-th of some cells.
-template <bool Weighted, bool Gradients, class Cells, class X, class T>
+template <bool Weighted, Gradients Wanted, class Cells, class X, class T>
 NORMA_NOINLINE void backward_sum_cells(const Cells& cells, index_t n, X dy, X x, const Coefficients<T>& c, const ElementWeight<T>& weights,
                                        const GradientRun<T>& gradient, double* g, double* g_x_hat) {
   cells.each_group([&](auto group, index_t cell) NORMA_INLINE_LAMBDA {
     using Group = decltype(group);
-    GroupSums<2, Group::registers, T> sum;
-    clear<2, Group::registers, T>(sum);
+    constexpr std::size_t sums = backward_sums<Wanted>;
+    GroupSums<sums, Group::registers, T> sum;
+    clear<sums, Group::registers, T>(sum);
     const auto dy_of_group = dy.of(group, cell), x_of_group = x.of(group, cell);
     if constexpr (Group::across_lanes) {
-      fold_virtual_lanes<2, T, Group::registers>(n, sum, [&](index_t k, index_t step, auto& of_lane) NORMA_INLINE_LAMBDA {
+      fold_virtual_lanes<sums, T, Group::registers>(n, sum, [&](index_t k, index_t step, auto& of_lane) NORMA_INLINE_LAMBDA {
         Group every = group;
         every.element_step = step;
         const GradientRun<T> of_lanes = gradient.from(group.sums_of_element(k) + cell % lanes<T>);
-        backward_fold<Weighted, Gradients>(every, (n - k + step - 1) / step, dy_of_group.every(k, step), x_of_group.every(k, step),
-                                           c.from(cell), weights.from(k), of_lanes, of_lane);
+        backward_fold<Weighted, Wanted>(every, (n - k + step - 1) / step, dy_of_group.every(k, step), x_of_group.every(k, step),
+                                        c.from(cell), weights.from(k), of_lanes, of_lane);
       });
     } else {
-      backward_fold<Weighted, Gradients>(group, n, dy_of_group, x_of_group, c.from(cell), weights, gradient, sum);
+      backward_fold<Weighted, Wanted>(group, n, dy_of_group, x_of_group, c.from(cell), weights, gradient, sum);
     }
-    add_sums<2>(group, sum, {g + cell, g_x_hat + cell});
+    if constexpr (sums == 1) {
+      add_sums<1>(group, sum, {g_x_hat + cell});
+    } else {
+      add_sums<2>(group, sum, {g + cell, g_x_hat + cell});
+    }
   });
 }
 
@@ -228,8 +275,8 @@ template <class X, class T>
 NORMA_NOINLINE void backward_chain_cells(const LaneCells<T>& cells, index_t n, X dy, X x, const Coefficients<T>& c,
                                          const std::array<T*, 2>& sums) {
   continue_chains<4, 2>(cells, n, sums, [&](auto group, index_t cell, index_t t, index_t elements, auto& sum) NORMA_INLINE_LAMBDA {
-    backward_fold<false, false>(group, elements, dy.of(group, cell, t), x.of(group, cell, t), c.from(cell), ElementWeight<T>{},
-                                GradientRun<T>{}, sum);
+    backward_fold<false, Gradients::none>(group, elements, dy.of(group, cell, t), x.of(group, cell, t), c.from(cell), ElementWeight<T>{},
+                                          GradientRun<T>{}, sum);
   });
 }
 

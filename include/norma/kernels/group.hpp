@@ -143,6 +143,58 @@ struct Rows {
   }
 };
 
+/// The same E registers of elements of one row after the other: numbers per element stay where they are, those of a set come with its row.
+/// The mask is that of every step: all elements, those of one register, or its first ones.
+template <class T, int E, class Mask>
+struct Column {
+  static constexpr bool across_lanes = false;
+  static constexpr int registers = E;
+  static constexpr int elements = E;
+  static constexpr int part(int j) { return j; }
+  static constexpr int element(int j) { return j; }
+
+  index_t rows;
+  Mask mask;
+
+  template <class U>
+  struct Of {
+    U* first;
+    const index_t* offset;  ///< of each row
+    NORMA_INLINE U* at(int j, index_t row) const { return first + offset[row] + j * pack_size<T>; }
+  };
+  /// One row of them: a store could change offsets as far as a compiler knows, which would load them again for every register.
+  template <class U>
+  struct OfRow {
+    U* row;
+    NORMA_INLINE U* at(int j, index_t) const { return row + j * pack_size<T>; }
+  };
+
+  NORMA_INLINE static Pack<T> of_set(const T* numbers, int) { return Pack<T>(*numbers); }
+  /// Numbers per element are `step` apart: 1, or 0 for lanes<T> times the same.
+  NORMA_INLINE Pack<T> of_element(const Mask&, const T* numbers, index_t step, index_t, int e) const {
+    const index_t beyond = e / lane_packs<T> * lanes<T>;
+    return load<T>(mask, e, numbers + step * beyond + e % lane_packs<T> * pack_size<T>);
+  }
+  template <class F>
+  NORMA_INLINE void each_step_of_map(index_t, index_t, bool, F&& f) const {
+    for (index_t row = 0; row < rows; ++row) f(row, mask);
+  }
+};
+/// Whether a step of a group is another set, not further elements of the same ones.
+template <class Group>
+inline constexpr bool steps_over_sets = false;
+template <class T, int E, class Mask>
+inline constexpr bool steps_over_sets<Column<T, E, Mask>> = true;
+/// What a step t of a group sees of one of its tensors.
+template <class Group, class X>
+NORMA_INLINE auto of_step(const X& x, index_t t) {
+  if constexpr (steps_over_sets<Group>) {
+    return typename Group::template OfRow<std::remove_pointer_t<decltype(x.at(0, t))>>{x.at(0, t)};
+  } else {
+    return x;
+  }
+}
+
 /// K registers of neighbouring sets, one element of each a step: a number per set is a lane, a number per element is the same in all. A
 /// single register may hold fewer sets: `positions`.
 template <class T, int K>

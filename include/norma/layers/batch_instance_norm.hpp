@@ -102,7 +102,7 @@ class BatchInstanceNorm : public PlaneLayer<BatchInstanceNorm<T>, BatchSets<Batc
         of_channel[2] = batch.second;
       }
     };
-    normalize_between<T>(call, this->statistic(), plane_roles(x.rank()), x, y, this->operands(F::layer, x.extents(), channel_axis),
+    normalize_between<T>(call, this->statistic(), plane_roles(x.rank()), x, y, this->operands(x.extents(), channel_axis),
                          saved == nullptr ? StatisticArrays{} : saved->prepare(samples * channels, true),
                          saved == nullptr ? nullptr : &saved->scratch(), Span::channels, between);
   }

@@ -92,8 +92,8 @@ class BatchRenorm : public SharedBatchLayer<BatchRenorm<T>, BatchSets<BatchRenor
     const StatisticArrays statistics = saved.prepare(this->channels(), true);
     double* const table = this->prepare_table(saved);
     if (x.size() > 0) {
-      normalize_between<T>(call, this->statistic(), roles, x, y, this->operands(F::layer, x.extents(), channel_axis), statistics,
-                           &saved.scratch(), Span::sets, between(table));
+      normalize_between<T>(call, this->statistic(), roles, x, y, this->operands(x.extents(), channel_axis), statistics, &saved.scratch(),
+                           Span::sets, between(table));
       this->learn(saved, x.extents(), roles);
     } else {
       for (index_t c = 0; c < this->channels(); ++c) statistics.put(c, SetStatistics{});
@@ -106,7 +106,7 @@ class BatchRenorm : public SharedBatchLayer<BatchRenorm<T>, BatchSets<BatchRenor
     const Roles roles = this->checked_roles(x.extents());
     check_backward(F::layer, call, dy, x, saved, dx, roles);
     differentiate<T>(call, this->statistic(), roles, dy, x, saved.statistics(), saved.scratch(), dx,
-                     this->operands_with_gradients(F::layer, x.extents(), channel_axis), reshape(saved.table().data()));
+                     this->operands_with_gradients(x.extents(), channel_axis), reshape(saved.table().data()));
   }
 
   void check_options() const {

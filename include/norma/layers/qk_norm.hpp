@@ -121,10 +121,10 @@ class QKNorm : public QueryKeyCalls<QKNorm<T>, T>, public VisitedParameters<QKNo
 
   /// The axes that the parameters run along.
   AxisSet along(AxisSet last) const { return l2() ? 0 : last; }
-  AffineOperands q_operands(const Extents& q, AxisSet last) const { return q_.operands(name, q, along(last)); }
-  AffineOperands k_operands(const Extents& k, AxisSet last) const { return k_.operands(name, k, along(last)); }
-  AffineOperands q_operands_with_gradients(const Extents& q, AxisSet last) { return q_.operands_with_gradients(name, q, along(last)); }
-  AffineOperands k_operands_with_gradients(const Extents& k, AxisSet last) { return k_.operands_with_gradients(name, k, along(last)); }
+  AffineOperands q_operands(const Extents& q, AxisSet last) const { return q_.operands(q, along(last)); }
+  AffineOperands k_operands(const Extents& k, AxisSet last) const { return k_.operands(k, along(last)); }
+  AffineOperands q_operands_with_gradients(const Extents& q, AxisSet last) { return q_.operands_with_gradients(q, along(last)); }
+  AffineOperands k_operands_with_gradients(const Extents& k, AxisSet last) { return k_.operands_with_gradients(k, along(last)); }
 
   QKNormOptions options_;
   index_t head_dim_;

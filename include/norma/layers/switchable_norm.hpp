@@ -122,8 +122,8 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchSets<Switchable
   template <class X, class Y, class Between>
   void mix(const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y, const StatisticArrays& statistics,
            Buffer<std::byte>* scratch, Span span, const Between& between) const {
-    normalize_between<T>(call, this->statistic(), plane_roles(x.rank()), x, y, this->operands(F::layer, x.extents(), channel_axis),
-                         statistics, scratch, span, between);
+    normalize_between<T>(call, this->statistic(), plane_roles(x.rank()), x, y, this->operands(x.extents(), channel_axis), statistics,
+                         scratch, span, between);
   }
   /// The statistics of a plane of a forward, its variance in the convention of the layer.
   auto planes_of(const auto& forward, index_t elements) const {

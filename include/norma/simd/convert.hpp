@@ -1,7 +1,7 @@
 // Between registers of doubles and memory of either type.
 #pragma once
 
-#include <norma/simd/pack.hpp>
+#include <norma/simd/memory.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
@@ -32,6 +32,44 @@ NORMA_INLINE Pack<double> load_doubles(const T* p) {
     return load(wide);
 #endif
   }
+}
+
+/// The same of the first `count`, at most as many; the other lanes are 0 and their memory is not touched.
+template <class T>
+NORMA_INLINE Pack<double> load_first_doubles(const T* p, int count) {
+  if constexpr (sizeof(T) == sizeof(double)) {
+    return load_first(p, count);
+  } else {
+#if NORMA_AVX512
+    return _mm512_maskz_cvtps_pd(0xFF, _mm512_castps512_ps256(load_first(p, count)));
+#else
+    alignas(64) double wide[pack_size<double>] = {};
+    for (int i = 0; i < count; ++i) wide[i] = static_cast<double>(p[i]);
+    return load(wide);
+#endif
+  }
+}
+
+/// to[0, 4) += from[0, 4), in one piece where registers hold as many.
+template <class T>
+NORMA_INLINE void add_piece(double* to, const T* from) {
+#if NORMA_AVX
+  if constexpr (sizeof(T) == sizeof(double)) {
+    _mm256_storeu_pd(to, _mm256_add_pd(_mm256_loadu_pd(to), _mm256_loadu_pd(from)));
+  } else {
+    _mm256_storeu_pd(to, _mm256_add_pd(_mm256_loadu_pd(to), _mm256_cvtps_pd(_mm_loadu_ps(from))));
+  }
+#else
+  for (int i = 0; i < 4; ++i) to[i] += static_cast<double>(from[i]);
+#endif
+}
+/// *to += number; where a piece begins, as one of which the rest is 0.
+NORMA_INLINE void add_one(double* to, double number) {
+#if NORMA_AVX512
+  if (reinterpret_cast<std::uintptr_t>(to) % 32 == 0)
+    return _mm256_storeu_pd(to, _mm256_add_pd(_mm256_loadu_pd(to), _mm256_zextpd128_pd256(_mm_set_sd(number))));
+#endif
+  *to += number;
 }
 
 /// Loads numbers that were stored a moment ago in smaller pieces (four doubles on AVX-512, single ones elsewhere). A load forwards from one

@@ -1,6 +1,8 @@
 // The fixed virtual lanes of a reduction and the one tree that folds them: the same bits on every vector width.
 #pragma once
 
+#include <array>
+
 #include <norma/simd/pack.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
@@ -79,10 +81,10 @@ NORMA_INLINE T fold_tree(const LaneSum<T>& sum) {
 #endif
 }
 
-/// The trees of R sums at once, widened to double: out[r] = fold_tree(sums[r]). Four at a time share their shuffles on AVX-512.
-/// Stored as one piece of four doubles there: out must have room for four.
+/// The trees of R sums at once: out[r] = fold_tree(sums[r]). Four at a time share their shuffles on AVX-512. Stored as one piece of four
+/// there: out must have room for four.
 template <class T, std::size_t R>
-NORMA_INLINE void fold_trees(const LaneSum<T> (&sums)[R], double* out) {
+NORMA_INLINE void fold_trees(const std::array<LaneSum<T>, R>& sums, T* out) {
 #if NORMA_AVX512
   if constexpr (R == 4 && sizeof(T) == 4) {
     const __m512 a = fold_packs(sums[0]), b = fold_packs(sums[1]), c = fold_packs(sums[2]), d = fold_packs(sums[3]);
@@ -92,7 +94,7 @@ NORMA_INLINE void fold_trees(const LaneSum<T> (&sums)[R], double* out) {
     const __m512 pairs = _mm512_add_ps(quads, _mm512_maskz_permute_ps(all16, quads, 0x4E));
     const __m512 ones = _mm512_add_ps(pairs, _mm512_maskz_permute_ps(all16, pairs, 0xB1));
     const __m512i every_fourth = _mm512_setr_epi32(0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12);
-    _mm256_storeu_pd(out, _mm256_cvtps_pd(_mm512_maskz_extractf32x4_ps(0xF, _mm512_maskz_permutexvar_ps(all16, every_fourth, ones), 0)));
+    _mm_storeu_ps(out, _mm512_maskz_extractf32x4_ps(0xF, _mm512_maskz_permutexvar_ps(all16, every_fourth, ones), 0));
     return;
   } else if constexpr (R == 4) {
     const __m512d a = fold_packs(sums[0]), b = fold_packs(sums[1]), c = fold_packs(sums[2]), d = fold_packs(sums[3]);
@@ -105,7 +107,7 @@ NORMA_INLINE void fold_trees(const LaneSum<T> (&sums)[R], double* out) {
     return;
   }
 #endif
-  for (std::size_t r = 0; r < R; ++r) out[r] = static_cast<double>(fold_tree(sums[r]));
+  for (std::size_t r = 0; r < R; ++r) out[r] = fold_tree(sums[r]);
 }
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

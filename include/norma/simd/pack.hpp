@@ -141,6 +141,16 @@ NORMA_INLINE Pack<T> mul(const Pack<T>& a, const Pack<T>& b) {
 #endif
 }
 
+/// v, in a register: of what is used more than once compilers make an operand in memory of each use, which costs a load each.
+template <class T>
+NORMA_INLINE Pack<T> held(const Pack<T>& v) {
+  Pack<T> result = v;
+#if defined(__GNUC__) && NORMA_AVX
+  __asm__("" : "+v"(result.data));
+#endif
+  return result;
+}
+
 /// a * b + c of scalars, in one rounding.
 NORMA_INLINE double fma(double a, double b, double c) { return std::fma(a, b, c); }
 
@@ -155,6 +165,12 @@ NORMA_INLINE Pack<T> select(const Mask<T>& mask, const Pack<T>& a, const Pack<T>
 }
 NORMA_INLINE constexpr float select(bool condition, float a, float b) { return condition ? a : b; }
 NORMA_INLINE constexpr double select(bool condition, double a, double b) { return condition ? a : b; }
+
+/// 0, 1, ... in the lanes of a register.
+NORMA_INLINE Pack<double> lane_numbers() {
+  alignas(64) static constexpr double numbers[] = {0, 1, 2, 3, 4, 5, 6, 7};
+  return load(numbers);
+}
 
 /// 0 where v is negative, v itself where it is not, NaN included.
 NORMA_INLINE Pack<double> clear_negative(const Pack<double>& v) { return select(v < Pack<double>(0.0), Pack<double>(0.0), v); }

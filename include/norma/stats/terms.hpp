@@ -1,4 +1,5 @@
-// What a reduction sums per element. `value` prepares an element (padding lanes are cleared after it), `add` sums it.
+// What a reduction sums per element. `value` prepares an element (padding lanes are cleared after it), `add` sums it. pivoted: about a
+// pivot.
 #pragma once
 
 #include <norma/simd/pack.hpp>
@@ -8,6 +9,7 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 /// sum x: finds the pivot of a set.
 struct SumTerm {
   static constexpr std::size_t sums = 1;
+  static constexpr bool pivoted = false;
   template <class V>
   NORMA_INLINE static V value(const V& x, const V&) {
     return x;
@@ -20,6 +22,7 @@ struct SumTerm {
 
 /// sum (x - p): finds it near a number of the set, which it is exactly where all are equal.
 struct DifferenceTerm : SumTerm {
+  static constexpr bool pivoted = true;
   template <class V>
   NORMA_INLINE static V value(const V& x, const V& pivot) {
     return x - pivot;
@@ -29,6 +32,7 @@ struct DifferenceTerm : SumTerm {
 /// sum (x - p) and sum (x - p)^2: mean and variance, free of cancellation when the pivot p is near the mean.
 struct CentredTerm {
   static constexpr std::size_t sums = 2;
+  static constexpr bool pivoted = true;
   template <class V>
   NORMA_INLINE static V value(const V& x, const V& pivot) {
     return x - pivot;
@@ -43,6 +47,7 @@ struct CentredTerm {
 /// sum x^2: the mean square.
 struct SquareTerm {
   static constexpr std::size_t sums = 1;
+  static constexpr bool pivoted = false;
   template <class V>
   NORMA_INLINE static V value(const V& x, const V&) {
     return x;
