@@ -79,16 +79,18 @@ class BackwardRun {
   NORMA_NOINLINE void in_whole_slices() {
     const Backward<A, U> backward(call_, x_, plan_.roles(), without_gradients(operands_));
     Whole whole(*this, backward, scratch_.data() + reserved_);
-    const Plan near = plan_.kept_near();
-    const Stretches stretches = stretches_of(executor_, near, scratch_.data() + reserved_ + SumsTable<A>::bytes(whole.piece.sets));
-    each_near_slice(near, whole.piece, backward, stretches, [&](const Piece& piece, const SumCells<A>& cells, const Backward<A, U>& part) {
-      part.fold(piece, 0, part.layout().sets, whole.table, cells, {}, stretches);
-    });
+    const Plan nearby = plan_.kept_near();
+    const Stretches stretches = stretches_of(executor_, nearby, scratch_.data() + reserved_ + SumsTable<A>::bytes(whole.piece.sets));
+    each_near_slice(nearby, whole.piece, backward, stretches,
+                    [&](const Piece& piece, const SumCells<A>& cells, const Backward<A, U>& part) {
+                      part.fold(piece, 0, part.layout().sets, whole.table, cells, {}, stretches);
+                    });
     hook_(whole.table, whole.piece);
     if (stretches.executor != nullptr && !backward.maps_across_lanes()) return map_by_cells(backward, whole.piece, whole.table);
-    each_near_slice(near, whole.piece, backward, stretches, [&](const Piece& piece, const SumCells<A>& cells, const Backward<A, U>& part) {
-      part.map(piece, 0, part.layout().sets, whole.table, cells, stretches);
-    });
+    each_near_slice(nearby, whole.piece, backward, stretches,
+                    [&](const Piece& piece, const SumCells<A>& cells, const Backward<A, U>& part) {
+                      part.map(piece, 0, part.layout().sets, whole.table, cells, stretches);
+                    });
   }
   void fill_slots(const Backward<A, U>& backward) {
     const Layout& layout = backward.layout();
@@ -159,13 +161,13 @@ class BackwardRun {
       if (call_.streaming) streaming_fence();
     });
   }
-  /// work(piece, memory for cells, backward) for slices that stay near, whose columns are those of a table of all sets, or, where elements
-  /// are shared out, for all.
+  /// work(piece, memory for cells, backward) for slices that stay nearby, whose columns are those of a table of all sets, or, where
+  /// elements are shared out, for all.
   template <class Work>
-  void each_near_slice(const Plan& near, const Piece& all, const Backward<A, U>& whole, const Stretches& stretches,
+  void each_near_slice(const Plan& nearby, const Piece& all, const Backward<A, U>& whole, const Stretches& stretches,
                        const Work& work) const {
     if (stretches.executor != nullptr) return with_cells_on_stack([&](const SumCells<A>& cells) { work(all, cells, whole); });
-    each_slice<1>(executor_, near, 0, nullptr, [&](Slice slice, std::byte*) {
+    each_slice<1>(executor_, nearby, 0, nullptr, [&](Slice slice, std::byte*) {
       drop_gradients(slice.operands);
       const Backward<A, U> backward(call_, slice.extents, slice.roles, slice.operands);
       slice.piece.numbering = Numbering::call;

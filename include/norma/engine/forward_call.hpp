@@ -139,10 +139,12 @@ inline void run_forward(const ExecutorRef& executor, const ForwardCall& call, co
   parallel_sets(executor, forward.layout().sets, x.product(), [&](index_t first, index_t last) {
     if (forward.folding().most() > tile_rows) {
       run_tiles<tile_lanes<A>, 1>(forward, call, first, last, statistics_of);
+    } else if (forward.folding().most() > few_rows) {
+      run_tiles<tile_rows, 1>(forward, call, first, last, statistics_of);
     } else {
       // There is room for two: each piece is mapped after the next one is folded, so that the divisions and roots of one hide behind the
       // other's sweep.
-      run_tiles<tile_rows, 2>(forward, call, first, last, statistics_of);
+      run_tiles<few_rows, 2>(forward, call, first, last, statistics_of);
     }
     if (call.streaming) streaming_fence();
   });
@@ -151,19 +153,19 @@ inline void run_forward(const ExecutorRef& executor, const ForwardCall& call, co
 /// work(piece, first cell, last cell, memory for cells, stretches, forward) for all cells of a call, as tasks whose sets are their own, or
 /// whose elements; columns are those of all sets.
 template <class A, class U, class Work>
-inline void each_part(const ExecutorRef& executor, const Plan& near, const ForwardCall& call, const Forward<A, U>& whole, const Piece& all,
-                      index_t elements, const Stretches& stretches, bool across_lanes, const Work& work) {
+inline void each_part(const ExecutorRef& executor, const Plan& nearby, const ForwardCall& call, const Forward<A, U>& whole,
+                      const Piece& all, index_t elements, const Stretches& stretches, bool across_lanes, const Work& work) {
   const bool shares = stretches.executor != nullptr;
   if (shares && across_lanes) {
     return with_cells_on_stack<A>([&](const CellTable<A>& cells) { work(all, 0, all.last, cells, stretches, whole); });
   }
-  if (shares || !near.in_slices()) {
+  if (shares || !nearby.in_slices()) {
     return each_range_of_cells<A>(executor, all, elements,
                                   [&](index_t first, index_t last, const CellTable<A>& cells, const Stretches& of_elements) {
                                     work(all, first, last, cells, of_elements, whole);
                                   });
   }
-  each_slice<1>(executor, near, 0, nullptr, [&](Slice slice, std::byte*) {
+  each_slice<1>(executor, nearby, 0, nullptr, [&](Slice slice, std::byte*) {
     const Forward<A, U> forward(call, slice.extents, slice.roles, slice.operands);
     slice.piece.numbering = Numbering::call;
     with_cells_on_stack<A>([&](const CellTable<A>& cells) { work(slice.piece, 0, forward.layout().sets, cells, stretches, forward); });
@@ -179,14 +181,14 @@ inline void normalize_whole(const ExecutorRef& executor, const ForwardCall& call
   const Piece all{0, forward.layout().sets, set_count(x, plan.roles()), Numbering::slice};
   Buffer<std::byte> own;
   Buffer<std::byte>& memory = scratch == nullptr ? own : *scratch;
-  const Plan near = plan.in_slices() ? plan.kept_near() : plan;
+  const Plan nearby = plan.in_slices() ? plan.kept_near() : plan;
   const index_t of_table = SetTable<A>::bytes(all.sets);
-  memory.resize(of_table + (near.shares_elements() ? near.chunks() * CellTable<A>::chunk_bytes(forward.layout().sets) : 0));
-  const Stretches stretches = stretches_of(executor, near, memory.data() + of_table);
+  memory.resize(of_table + (nearby.shares_elements() ? nearby.chunks() * CellTable<A>::chunk_bytes(forward.layout().sets) : 0));
+  const Stretches stretches = stretches_of(executor, nearby, memory.data() + of_table);
   SetTable<A> table(all.sets, memory.data());
   table.start(all.sets);
   table.clear();
-  each_part(executor, near, call, forward, all, x.product(), stretches, true,
+  each_part(executor, nearby, call, forward, all, x.product(), stretches, true,
             [&](const Piece& piece, index_t first, index_t last, const CellTable<A>& cells, const Stretches& of_elements,
                 const Forward<A, U>& part) { part.fold_cells_of(piece, first, last, table, cells, of_elements); });
   forward.finish(all, table);
@@ -194,7 +196,7 @@ inline void normalize_whole(const ExecutorRef& executor, const ForwardCall& call
   hook(table, all);
   forward.keep(all, table, statistics);
   forward.prepare(all, table);
-  each_part(executor, near, call, forward, all, x.product(), stretches, forward.maps_across_lanes(),
+  each_part(executor, nearby, call, forward, all, x.product(), stretches, forward.maps_across_lanes(),
             [&](const Piece& piece, index_t first, index_t last, const CellTable<A>& cells, const Stretches& of_elements,
                 const Forward<A, U>& part) {
               part.map_cells_of(piece, first, last, table, cells, of_elements);
