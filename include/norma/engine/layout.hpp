@@ -14,8 +14,8 @@ struct Axis {
   index_t stride[stream_count];
 };
 
-/// A norm may split two axes of x in two.
-inline constexpr int max_axes = max_rank + 2;
+/// A norm may split one axis of x in two, or two of fewer.
+inline constexpr int max_axes = max_rank + 1;
 
 /// A list of axes, outermost first, with an extent and a stride per stream.
 struct AxisList {

@@ -9,7 +9,7 @@
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// Cells that are swept together at most where each is a row, and where they lie across lanes. Only speed depends on it.
-inline constexpr index_t tile_rows = 64;
+inline constexpr index_t tile_rows = 32;
 inline constexpr index_t few_rows = 16;
 template <class A>
 inline constexpr index_t tile_lanes = 512 / static_cast<index_t>(sizeof(A));

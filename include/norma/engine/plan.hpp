@@ -167,7 +167,7 @@ class Plan {
   index_t abreast() const {
     const int last = extents_.size() - 1;
     const index_t channels = extents_[1];
-    if (last < 2 || channels >= enough_abreast || roles_.keeps(last) || roles_.merges(last)) return 1;
+    if (last < 2 || last + 1 == max_rank || channels >= enough_abreast || roles_.keeps(last) || roles_.merges(last)) return 1;
     for (const Stream s : {stream_x, stream_dy, stream_y}) {
       if (s == stream_y && sums_ != Sums::none) break;  // the order of a sum must not depend on how y lies
       if ((*operands_)[s].present() && !lies_in_rows((*operands_)[s], extents_)) return 1;
