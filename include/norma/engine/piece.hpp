@@ -83,8 +83,9 @@ struct Piece {
     if (cells_per_set() != 1) return false;
     index_t ends[2] = {cell - first, cell + n - 1 - first};
     if (numbering != Numbering::cells) {
+      if (layout.kept.count == 0) return false;
       const Axis& last_axis = layout.kept.axis[layout.kept.count - 1];
-      if (layout.kept.count == 0 || last_axis.stride[stream_stat] != 1 || cell % last_axis.extent + n > last_axis.extent) return false;
+      if (last_axis.stride[stream_stat] != 1 || cell % last_axis.extent + n > last_axis.extent) return false;
       for (index_t& end : ends) {
         end = layout.kept.offset(stream_stat, first + end);
         if (numbering == Numbering::call) end = place(end);
