@@ -76,4 +76,22 @@ TEST(FusedRows, BackwardIsTheSeparateCalls) {
   });
 }
 
+/// Rows whose squares leave the range of float are copied to be scaled, which others of a fused call need not be.
+TEST(FusedRows, LongRowsThatAreScaledAreTheSeparateCalls) {
+  for (const std::ptrdiff_t size : {600, 5000}) {
+    const Extents extents = {6, size};
+    norma::LayerNorm<float> layer(size);
+    Wide<float> t(extents, {Layout::contiguous, Layout::padded});
+    Values x = t.x.values();
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<double>(static_cast<float>(x[i] * (i / 1000 % 2 == 0 ? 1 : 1e30)));
+    t.x.set(x);
+    layer(t.view(t.x), t.view(t.n));
+    layer(t.view(t.x), t.view(t.y), Bent());
+    Values y = t.n.values();
+    for (double& v : y) v = Bent()(static_cast<float>(v));
+    EXPECT_TRUE(same(t.y.values(), y)) << size;
+    EXPECT_TRUE(t.y.surroundings_untouched());
+  }
+}
+
 }}  // namespace norma_test

@@ -209,21 +209,21 @@ class Backward {
     const index_t size = layout_.set_size;
     const bool together = map_.together(tile, size, 2);
     const FarMemory far_memory{call_.streaming && map_.can_stream(tile, 2, together), {map_.ahead(0, 1), map_.ahead(1, 1)}};
+    const index_t step = map_.step(tile, size, A(1), weight_.stage());
+    const auto map_run = [&](index_t begin, index_t end, index_t i, index_t n, const ElementWeight<A>(&weight)[1]) {
+      map_.each_cells(tile, begin, end, i, n, A(1), together, [&](const auto& cells, auto& tensor, index_t cell) NORMA_INLINE_LAMBDA {
+        const auto run = [&](auto weighted, auto is_far, auto adds) NORMA_INLINE_LAMBDA {
+          backward_map_cells<weighted.value, is_far.value, adds.value>(cells, n, tensor[0], tensor[1], tensor[2], c.from(cell),
+                                                                       d.from(cell), weight[0], far_memory);
+        };
+        with_bool(weighted_, [&](auto weighted) {
+          if (call_.adds || copies_rows_) return run(weighted, std::false_type(), std::true_type());
+          with_bool(far_memory.present(), [&](auto is_far) { run(weighted, is_far, std::false_type()); });
+        });
+      });
+    };
     stretches.each(size, count, [&](Elements elements) {
-      weight_.template each<MapSweep::length>(
-          map_.way(), first, count, elements, map_.step(tile, size, weight_.stage()),
-          [&](index_t begin, index_t end, index_t i, index_t n, const ElementWeight<A>(&weight)[1]) {
-            map_.each_cells(tile, begin, end, i, n, A(1), together, [&](const auto& cells, auto& tensor, index_t cell) NORMA_INLINE_LAMBDA {
-              const auto run = [&](auto weighted, auto is_far, auto adds) NORMA_INLINE_LAMBDA {
-                backward_map_cells<weighted.value, is_far.value, adds.value>(cells, n, tensor[0], tensor[1], tensor[2], c.from(cell),
-                                                                             d.from(cell), weight[0], far_memory);
-              };
-              with_bool(weighted_, [&](auto weighted) {
-                if (call_.adds || copies_rows_) return run(weighted, std::false_type(), std::true_type());
-                with_bool(far_memory.present(), [&](auto is_far) { run(weighted, is_far, std::false_type()); });
-              });
-            });
-          });
+      weight_.template each<MapSweep::length>(map_.way(), first, count, elements, step, map_run);
       if (stretches.executor != nullptr && call_.streaming) streaming_fence();
     });
   }

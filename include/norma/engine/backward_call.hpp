@@ -161,7 +161,7 @@ class BackwardRun {
       if (call_.streaming) streaming_fence();
     });
   }
-  /// work(piece, memory for cells, backward) for slices that stay nearby, whose columns are those of a table of all sets, or, where
+  /// work(piece, memory for cells, backward) for slices that stay near, whose columns are those of a table of all sets, or, where
   /// elements are shared out, for all.
   template <class Work>
   void each_near_slice(const Plan& nearby, const Piece& all, const Backward<A, U>& whole, const Stretches& stretches,

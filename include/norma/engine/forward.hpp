@@ -44,8 +44,8 @@ class Forward {
   Forward& operator=(const Forward&) = delete;
 
   const Layout& layout() const { return layout_; }
-  /// Whether a map's elements may be shared out with profit: those of all cells at once.
-  bool maps_across_lanes() const { return map_.way() == Way::lanes; }
+  /// Whether a map's elements may be shared out with profit: those of all cells at once, none of which is looked at before it is mapped.
+  bool maps_across_lanes() const { return map_.way() == Way::lanes && !fused_.any(Pass::measure); }
   /// The sweep that cuts pieces whose cells are their sets: a tile each.
   const Sweep<A, U, 1>& folding() const { return fold_; }
 
@@ -226,20 +226,18 @@ class Forward {
     const PerElement per_element = !affine_.vary()       ? PerElement::nothing
                                    : affine_.constant(1) ? PerElement::weight
                                                          : PerElement::weight_and_bias;
+    const index_t step = sweep.step(tile, size, scale, affine_.stage());
+    const auto map_run = [&](index_t begin, index_t end, index_t i, index_t n, const ElementWeight<A>(&numbers)[2]) {
+      sweep.each_cells(tile, begin, end, i, n, scale, together, [&](const auto& cells, auto& tensor, index_t cell) NORMA_INLINE_LAMBDA {
+        with_per_element(per_element, [&](auto kind) {
+          with_bool(far_memory.present(), [&](auto is_far) {
+            norma::map_cells<kind.value, is_far.value>(cells, n, tensor[0], tensor[1], c.from(cell), numbers[0], numbers[1], far_memory);
+          });
+        });
+      });
+    };
     stretches.each(size, count, [&](Elements elements) {
-      affine_.template each<MapSweep::length>(sweep.way(), tile.first, tile.count, elements, sweep.step(tile, size, affine_.stage()),
-                                              [&](index_t begin, index_t end, index_t i, index_t n, const ElementWeight<A>(&numbers)[2]) {
-                                                sweep.each_cells(tile, begin, end, i, n, scale, together,
-                                                                 [&](const auto& cells, auto& tensor, index_t cell) NORMA_INLINE_LAMBDA {
-                                                                   with_per_element(per_element, [&](auto kind) {
-                                                                     with_bool(far_memory.present(), [&](auto is_far) {
-                                                                       norma::map_cells<kind.value, is_far.value>(
-                                                                           cells, n, tensor[0], tensor[1], c.from(cell), numbers[0],
-                                                                           numbers[1], far_memory);
-                                                                     });
-                                                                   });
-                                                                 });
-                                              });
+      affine_.template each<MapSweep::length>(sweep.way(), tile.first, tile.count, elements, step, map_run);
       if (stretches.executor != nullptr && call_.streaming) streaming_fence();
     });
   }

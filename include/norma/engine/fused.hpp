@@ -47,13 +47,4 @@ inline void multiply_by_derivative(const Block<A>& part, const Activation<A>& op
   part.each_line([&](index_t line, index_t n) { op.rows->derivative_times(op.op, z[line], factor[line], to[line], n); });
 }
 
-template <class A>
-struct Sum {
-  NORMA_INLINE Pack<A> operator()(const Pack<A>& a, const Pack<A>& b) const { return a + b; }
-};
-template <class A>
-struct Product {
-  NORMA_INLINE Pack<A> operator()(const Pack<A>& a, const Pack<A>& b) const { return mul(a, b); }
-};
-
 }}  // namespace norma::NORMA_ISA_NAMESPACE

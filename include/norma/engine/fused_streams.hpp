@@ -57,7 +57,7 @@ class FusedStreams {
   template <class U>
   void add_rows(index_t first, index_t count) const {
     for (index_t cell = first; cell < first + count; ++cell)
-      add_elements<A>(row<U>(stream_sum, cell), all_->layout.set_size, row<U>(stream_x, cell), row<U>(stream_residual, cell));
+      combine_as<A>(row<U>(stream_sum, cell), all_->layout.set_size, Sum<A>(), row<U>(stream_x, cell), row<U>(stream_residual, cell));
   }
   /// Whether rows of sum_grad may be copied to dx, for kernels to add to.
   template <class U>

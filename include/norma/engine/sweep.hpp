@@ -114,11 +114,11 @@ class Sweep {
     if (layout_.sets * layout_.set_size < far_bytes / static_cast<index_t>(sizeof(U))) return 0;
     return layout_.kept.axis[0].stride[stream_[s].stream()] * most_ * tiles * static_cast<index_t>(sizeof(U));
   }
-  /// Elements that are swept at once; `stages`: so are others, which are read for them.
-  index_t step(const Tile& tile, index_t size, bool stages) const {
-    if (way_ == Way::lanes && converts_) return run_of(tile, A(1)) / padded_sets(at_once(tile.count));
+  /// Elements that are swept at once, with this scale; `stages`: so are others, which are read for them.
+  index_t step(const Tile& tile, index_t size, A scale, bool stages) const {
+    if (way_ == Way::lanes && converts_) return run_of(tile, scale) / padded_sets(at_once(tile.count));
     if (way_ == Way::lanes || stages) return length;
-    if (way_ == Way::staged) return run_of(tile, A(1));
+    if (way_ == Way::staged) return run_of(tile, scale);
     return size;
   }
 
@@ -143,7 +143,7 @@ class Sweep {
   /// cell).
   template <class F>
   NORMA_INLINE void each_chain_step(const Tile& tile, index_t i, index_t n, A scale, F&& f) const {
-    const index_t most = step(tile, n, false);
+    const index_t most = step(tile, n, scale, false);
     for (index_t e = 0, elements; e < n; e += elements) {
       elements = n - e < most ? n - e : most;
       each_cells(tile, 0, tile.count, i + e, elements, scale, false,
