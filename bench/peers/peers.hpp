@@ -87,6 +87,13 @@ template <class T>
 Work rms_norm(Pass pass, const Problem& problem, const Operands<T>& o);
 Work channel_norm(ChannelNorm norm, Pass pass, const Problem& problem, const Operands<float>& o);
 Work qk_norm(Pass pass, const HeadProblem& heads, const Problem& problem, const Operands<float>& o);
+
+// What stands beside a norm: sum = a + b; y = max(y + b, 0); y = silu(y); y *= silu(gate); and rows to 8 bits, each with a scale.
+void add(const float* a, const float* b, float* sum, index_t n);
+void add_relu(const float* b, float* y, index_t n);
+void silu(float* y, index_t n);
+void times_silu(const float* gate, float* y, index_t n);
+void quantize_rows(const float* v, signed char* q, float* scales, index_t rows, index_t length);
 }  // namespace loop
 
 }  // namespace bench

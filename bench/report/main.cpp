@@ -81,7 +81,10 @@ void print_variants(const CaseResults& c) {
     if (!impl.starts_with("norma_")) continue;
     const std::string variant = impl.substr(6);
     std::printf("%-42s %9s: %s times as fast as %s\n", (c.name + "/" + variant).c_str(), time_text(result.seconds).c_str(),
-                ratio_text(c.impls.at(own).seconds / result.seconds).c_str(), variant.ends_with("threads") ? "on one thread" : "f32");
+                ratio_text(c.impls.at(own).seconds / result.seconds).c_str(),
+                variant.ends_with("threads") ? "on one thread"
+                : variant == "separate"      ? "the fused call"
+                                             : "f32");
   }
 }
 
