@@ -79,10 +79,25 @@ inline bool with_found(T& found, F&& f) {
                        }) {
     return static_cast<bool>(found) && with_found(*found, f);
   } else {
-    static_assert(
-        Viewable<T>,
-        "norma::load: what the lookup gives must be a tensor (whatever norma::view takes), a pointer to one, a std::optional of one, "
-        "or a std::variant of several types of them");
+    return false;  // load() has refused it
+  }
+}
+
+/// Whether there may be a tensor in a T for with_found.
+template <class T>
+consteval bool may_be_found() {
+  if constexpr (Viewable<T> || std::is_same_v<std::remove_cv_t<T>, std::monostate>) {
+    return true;
+  } else if constexpr (requires { std::variant_size<std::remove_cv_t<T>>::value; }) {
+    return []<class... Alternative>(std::type_identity<std::variant<Alternative...>>) {
+      return (may_be_found<Alternative>() && ...);
+    }(std::type_identity<std::remove_cv_t<T>>());
+  } else if constexpr (requires(T & found) {
+                         static_cast<bool>(found);
+                         *found;
+                       }) {
+    return may_be_found<std::remove_reference_t<decltype(*std::declval<T&>())>>();
+  } else {
     return false;
   }
 }
@@ -124,25 +139,9 @@ inline std::optional<std::int64_t> found_count(T& found) {
   return is_there ? std::optional(static_cast<std::int64_t>(count)) : std::nullopt;
 }
 
-/// Writes what `lookup` knows into the layer's parameters and buffers, under PyTorch's state_dict names (those of for_each_parameter and
-/// for_each_buffer).
-///
-/// lookup: a function object with lookup(name), name a std::string_view or std::string; or a map from such names. It gives anything
-/// norma::view takes, a pointer to it, a std::optional of it, or a std::variant of tensors of several types, where files mix them; a null
-/// pointer, an empty optional, std::monostate or a default-constructed TensorView mean that there is nothing. It is asked once for each
-/// name, for all of them before the first is copied: what pointers, references and views lead to must not change in between, as one buffer
-/// for all names would; give such a container itself. What is found has the parameter's number of elements, in any shape, layout and
-/// element type, 16 bits included: elements are taken in row-major order, and rounded once where the layer's type is narrower. A
-/// ShapeError, or what lookup throws, comes before anything is written.
-///
-/// missing: the layer's names of which nothing was found; they keep their values. unexpected: a map's keys that the layer has not; those of
-/// lookup.names() if a function object has such a range; of other lookups nothing is known, and unexpected is empty. num_batches_tracked
-/// is taken where there is one, of any element type (float holds whole numbers to 2^24), and is never missing: many checkpoints have none.
-/// Gradients stay as they are. Not while another thread uses the layer.
-template <class Layer, class Lookup>
-  requires(!std::is_const_v<Layer>)
-inline LoadResult load(Layer& layer, Lookup&& lookup) {
-  using Given = Kept<decltype(look_up(lookup, std::string_view()))>;
+/// load() from a lookup that gives what there may be a tensor in.
+template <class Given, class Layer, class Lookup>
+inline LoadResult load_found(Layer& layer, Lookup& lookup) {
   LoadResult result;
   std::vector<std::string> asked;
   std::vector<Given> all;
@@ -174,6 +173,33 @@ inline LoadResult load(Layer& layer, Lookup&& lookup) {
     if (batches) layer.set_num_batches_tracked(*batches);
   }
   return result;
+}
+
+/// Writes what `lookup` knows into the layer's parameters and buffers, under PyTorch's state_dict names (those of for_each_parameter and
+/// for_each_buffer).
+///
+/// lookup: a function object with lookup(name), name a std::string_view or std::string; or a map from such names. It gives anything
+/// norma::view takes, a pointer to it, a std::optional of it, or a std::variant of tensors of several types, where files mix them; a null
+/// pointer, an empty optional, std::monostate or a default-constructed TensorView mean that there is nothing. It is asked once for each
+/// name, for all of them before the first is copied: what pointers, references and views lead to must not change in between, as one buffer
+/// for all names would; give such a container itself. What is found has the parameter's number of elements, in any shape, layout and
+/// element type, 16 bits included: elements are taken in row-major order, and rounded once where the layer's type is narrower. A
+/// ShapeError, or what lookup throws, comes before anything is written.
+///
+/// missing: the layer's names of which nothing was found; they keep their values. unexpected: a map's keys that the layer has not; those of
+/// lookup.names() if a function object has such a range; of other lookups nothing is known, and unexpected is empty. num_batches_tracked
+/// is taken where there is one, of any element type (float holds whole numbers to 2^24), and is never missing: many checkpoints have none.
+/// Gradients stay as they are. Not while another thread uses the layer.
+template <class Layer, class Lookup>
+  requires(!std::is_const_v<Layer>)
+inline LoadResult load(Layer& layer, Lookup&& lookup) {
+  using Given = Kept<decltype(look_up(lookup, std::string_view()))>;
+  static_assert(
+      may_be_found<Given>(),
+      "norma::load: what the lookup gives must be a tensor (whatever norma::view takes), a pointer to one, a std::optional of one, "
+      "or a std::variant of several types of them");
+  if constexpr (may_be_found<Given>()) return load_found<Given>(layer, lookup);
+  return LoadResult();  // an assertion has failed
 }
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE
