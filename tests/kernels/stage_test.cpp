@@ -1,6 +1,8 @@
 // stage: strided runs of any element type to a tile and back.
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <limits>
 #include <vector>
 
 #include <norma/kernels/stage.hpp>
@@ -25,6 +27,17 @@ TEST(Stage, ScattersAndRounds) {
   std::vector<float> target(7, 9);
   norma::unstage_run(target.data() + 6, -2, tile, 3);
   EXPECT_EQ(target, (std::vector<float>{9, 9, 3, 9, -2, 9, 1}));
+}
+
+TEST(Stage, BytesOfWholeRegistersAreThoseOneByOne) {
+  constexpr float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+  std::vector<float> numbers = {inf, -inf, nan, -nan, 127.5F, -127.5F, 1e9F, -1e9F, -0.0F, 0x1p-140F};
+  for (int i = -600; i <= 600; ++i) numbers.push_back(static_cast<float>(i) / 4);
+  std::vector<std::int8_t> bytes(numbers.size(), 99), one_by_one(numbers.size());
+  norma::unstage_run(bytes.data(), 1, numbers.data(), static_cast<index_t>(numbers.size()));
+  for (std::size_t i = 0; i < numbers.size(); ++i) norma::put_number(&one_by_one[i], numbers[i]);
+  EXPECT_EQ(bytes, one_by_one);
+  EXPECT_EQ((std::vector<int>(bytes.begin(), bytes.begin() + 6)), (std::vector<int>{127, -127, 0, 0, 127, -127}));
 }
 
 TEST(Gather, NumbersFromTheirPlacesAndARegisterFilled) {

@@ -76,6 +76,8 @@ NORMA_INLINE void unstage_run(E* target, index_t stride, const T* tile, index_t 
   index_t i = 0;
   if constexpr (has_registers<T, E>) {
     for (; stride == 1 && i + pack_size<T> <= count; i += pack_size<T>) store(target + i, load(tile + i));
+  } else if constexpr (std::is_same_v<E, std::int8_t> && sizeof(T) == 4) {
+    for (; stride == 1 && i + pack_size<T> <= count; i += pack_size<T>) store_integers(target + i, load(tile + i));
   }
   for (; i < count; ++i) put_number(target + i * stride, tile[i]);
 }

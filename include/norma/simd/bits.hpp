@@ -26,11 +26,39 @@ NORMA_INLINE Pack<T> with_sign_of(const Pack<T>& magnitude, const Pack<T>& v) {
 /// The larger (smaller) of v and a bound that is not NaN; v where it is NaN, and of equals (zeros of either sign).
 template <class T>
 NORMA_INLINE Pack<T> at_least(const Pack<T>& v, T bound) {
+#if NORMA_AVX512  // these instructions give their second operand in both of these cases
+  if constexpr (sizeof(T) == 4) {
+    return _mm512_maskz_max_ps(0xFFFF, Pack<T>(bound), v);
+  } else {
+    return _mm512_maskz_max_pd(0xFF, Pack<T>(bound), v);
+  }
+#elif NORMA_AVX
+  if constexpr (sizeof(T) == 4) {
+    return _mm256_max_ps(Pack<T>(bound), v);
+  } else {
+    return _mm256_max_pd(Pack<T>(bound), v);
+  }
+#else
   return select(v < Pack<T>(bound), Pack<T>(bound), v);
+#endif
 }
 template <class T>
 NORMA_INLINE Pack<T> at_most(const Pack<T>& v, T bound) {
+#if NORMA_AVX512
+  if constexpr (sizeof(T) == 4) {
+    return _mm512_maskz_min_ps(0xFFFF, Pack<T>(bound), v);
+  } else {
+    return _mm512_maskz_min_pd(0xFF, Pack<T>(bound), v);
+  }
+#elif NORMA_AVX
+  if constexpr (sizeof(T) == 4) {
+    return _mm256_min_ps(Pack<T>(bound), v);
+  } else {
+    return _mm256_min_pd(Pack<T>(bound), v);
+  }
+#else
   return select(Pack<T>(bound) < v, Pack<T>(bound), v);
+#endif
 }
 
 /// The number whose exponent field is in the lowest bits of v's pattern and whose fraction is 0: the pattern moved up behind the sign.

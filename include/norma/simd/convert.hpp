@@ -1,6 +1,9 @@
 // Between registers of doubles and memory of either type.
 #pragma once
 
+#include <cstdint>
+
+#include <norma/simd/bits.hpp>
 #include <norma/simd/memory.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
@@ -48,6 +51,23 @@ NORMA_INLINE Pack<double> load_first_doubles(const T* p, int count) {
     return load(wide);
 #endif
   }
+}
+
+/// Stores the nearest integers, ties to even, within [-127, 127] and 0 for NaN, as bytes: pack_size<float> of them.
+NORMA_INLINE void store_integers(std::int8_t* p, const Pack<float>& v) {
+  constexpr float round = 0x1.8p23F;  // a sum with it has the integer in its lowest bits
+  const Pack<float> number = select(v == v, at_most(at_least(v, -127.0F), 127.0F), Pack<float>(0.0F)),
+                    pattern = number + Pack<float>(round);
+#if NORMA_AVX512
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_maskz_cvtepi32_epi8(0xFFFF, _mm512_castps_si512(pattern)));
+#elif NORMA_AVX2
+  const __m256i lowest = _mm256_set1_epi32(0x0C080400), bytes = _mm256_shuffle_epi8(_mm256_castps_si256(pattern), lowest);
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1)));
+#else
+  alignas(64) float lanes[pack_size<float>];
+  store(lanes, pattern);
+  for (int i = 0; i < pack_size<float>; ++i) p[i] = static_cast<std::int8_t>(lanes[i] - round);
+#endif
 }
 
 /// to[0, 4) += from[0, 4), in one piece where registers hold as many.

@@ -65,14 +65,15 @@ NORMA_INLINE Pack<T> polynomial(const Pack<T>& x, const Pack<T>& square_of_x, co
 template <class T>
 struct Exponential {
   Pack<T> t, k;
-  Pack<T> scale;  ///< 2^k up, a normal number for every argument that the functions below let through
+  Pack<T> scale;  ///< 2^k up, or 2^k down: a normal number for every argument that the functions below let through
 };
 
-/// exp(x) or exp(x + low); |x| < 2^8 (float), 2^11 (double), |low| small beside 1. A NaN becomes a NaN t.
-template <class T, class... Low>
+/// exp(x) or exp(x + low); |x| < 2^8 (float), 2^11 (double), |low| small beside 1. A NaN becomes a NaN t. Down: the scale is 2^k down.
+template <bool Down = false, class T, class... Low>
 NORMA_INLINE Exponential<T> exponential(const Pack<T>& x, const Low&... low) {
   using M = Math<T>;
-  const Pack<T> pattern = fma(x, Pack<T>(M::log2_e), Pack<T>(M::round_to_integer)), k = pattern - Pack<T>(M::round_to_integer);
+  const Pack<T> round(Down ? M::round_down : M::round_up);
+  const Pack<T> pattern = fma(x, Pack<T>(M::log2_e), round), k = pattern - round;
   const Pack<T> r_high = minus_product(x, k, Pack<T>(M::ln2_high));
   Pack<T> r = minus_product(r_high, k, Pack<T>(M::ln2_low));
   if constexpr (sizeof...(Low) == 1) r = r_high + minus_product(low..., k, Pack<T>(M::ln2_low));
@@ -111,16 +112,26 @@ NORMA_INLINE Pack<T> times_logistic(const Pack<T>& factor, const Mask<T>& negati
   return over_one_plus(fma(scaled, select(negative, e.t, Pack<T>(T(0))), scaled), e);
 }
 
+/// factor / (1 + exp(-z)) for z between logistic_least and logistic_most: the sum is made small, so that it does not leave the range, and
+/// has one rounding, what its first addition lost being added with the small part.
+template <class T>
+NORMA_INLINE Pack<T> over_one_plus_exp_of_minus(const Pack<T>& factor, const Pack<T>& z) {
+  using M = Math<T>;
+  const Exponential<T> e = exponential<true>(z ^ Pack<T>(T(-0.0)));
+  const Pack<T> down(M::down), sum = e.scale + down, lost = down - (sum - e.scale);
+  return mul(divide(factor, sum + fma(e.scale, e.t, lost)), down);
+}
+
 /// 1 / (1 + exp(-z)), and z times it; 0 (of the product -0) at -Inf.
 template <class T>
 NORMA_INLINE Pack<T> logistic(const Pack<T>& z) {
-  return times_logistic(Pack<T>(T(1)), z < Pack<T>(T(0)), exponential(at_least(minus_abs(z), Math<T>::logistic_least)));
+  return over_one_plus_exp_of_minus(Pack<T>(T(1)), at_most(at_least(z, Math<T>::logistic_least), Math<T>::logistic_most));
 }
 template <class T>
 NORMA_INLINE Pack<T> z_times_logistic(const Pack<T>& z) {
-  const Exponential<T> e = exponential(at_least(minus_abs(z), Math<T>::logistic_least));
-  const Pack<T> product = times_logistic(at_least(z, Math<T>::logistic_least), z < Pack<T>(T(0)), e);
-  return select(z < Pack<T>(Math<T>::logistic_most), with_sign_of(product, z), z);  // of -0, the correction has made +0
+  using M = Math<T>;
+  const Pack<T> bounded = at_most(at_least(z, M::logistic_least), M::logistic_most);
+  return select(z < Pack<T>(M::logistic_most), over_one_plus_exp_of_minus(bounded, bounded), z);
 }
 
 /// z times the logistic function of 2 sqrt(2 / pi) (z + 0.044715 z^3); -0 at -Inf. exp makes an error of its argument as many times larger

@@ -16,9 +16,8 @@ template <>
 struct Math<float> {
   /// ln 2 in two parts; the first has so few digits that its product with every k is exact.
   static constexpr float log2_e = 1.44269502f, ln2_high = 0.693145752f, ln2_low = 1.42860677e-6f;
-  /// What a number is added to for its nearest integer k to be in the lowest bits, as the exponent of 2^(k + 32).
-  static constexpr float round_to_integer = 12582912.0f + 127 + 32, up = 0x1p32f, down = 0x1p-32f;
-  static constexpr float round_up = round_to_integer, round_down = 12582912.0f + 127 - 32;
+  /// What a number is added to for its nearest integer k to be in the lowest bits, as the exponent of 2^k up, or 2^k down.
+  static constexpr float up = 0x1p32f, round_up = 12582912.0f + 127 + 32, down = 0x1p-32f, round_down = 12582912.0f + 127 - 32;
   /// Outside, exp is 0 and Inf, z times the logistic function 0 and z, a times the normal tail 0.
   static constexpr float exp_least = -105.0f, exp_most = 90.0f, logistic_least = -109.0f, logistic_most = 32.0f, tail_most = 14.5f;
   /// 2 sqrt(2 / pi) and 0.044715 times it, in two parts, the first of them short; gelu_tanh is 0 and z outside.
@@ -35,8 +34,8 @@ struct Math<float> {
 template <>
 struct Math<double> {
   static constexpr double log2_e = 1.4426950408889634, ln2_high = 0.6931471805601177, ln2_low = -1.7239444525614835e-13;
-  static constexpr double round_to_integer = 6755399441055744.0 + 1023 + 128, up = 0x1p128, down = 0x1p-128;
-  static constexpr double round_up = round_to_integer, round_down = 6755399441055744.0 + 1023 - 128;
+  static constexpr double up = 0x1p128, round_up = 6755399441055744.0 + 1023 + 128;
+  static constexpr double down = 0x1p-128, round_down = 6755399441055744.0 + 1023 - 128;
   static constexpr double exp_least = -746.0, exp_most = 710.0, logistic_least = -753.0, logistic_most = 40.0, tail_most = 38.75;
   static constexpr double linear = 1.595703125, linear_low = 6.599660573071176e-5, cubic = 0.071354816272600249;
   static constexpr double cubic_low = -6.175149918155315e-19, cubic_least = -22.0, cubic_most = 8.0;

@@ -118,6 +118,8 @@ NORMA_INLINE void store_streaming(T* p, const Pack<T>& v) {
 #endif
 }
 
+inline constexpr index_t page_bytes = 4096;
+
 /// Asks for the cache line `bytes` behind p, for the second-level cache. Where no memory is, nothing happens.
 NORMA_INLINE void prefetch(const void* p, index_t bytes) {
 #if defined(__GNUC__)
