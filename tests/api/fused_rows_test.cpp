@@ -6,7 +6,7 @@ namespace norma_test { namespace {
 /// f(layer, extents of x): rows of whole registers, and rows with a rest.
 template <class T, class F>
 void each_wide_layer(F f) {
-  for (const std::ptrdiff_t channels : {320, 1290}) {
+  for (const std::ptrdiff_t channels : {320, 1025, 1290}) {
     const Extents extents = {2, channels, 2, 3};
     const auto with = [&](const char* name, auto layer) {
       SCOPED_TRACE(std::string(name) + " of " + std::to_string(channels));

@@ -50,14 +50,16 @@ void expect_round_trip(Case<E>& c, bool lanes, index_t cell, index_t cells, inde
     Block<float>::Memory memory, copy;
     const auto lines = part.read(norma::stream_gate, memory);
     const auto changed = part.lines(copy);
-    part.each_line([&](index_t line, index_t count) {
-      for (index_t p = 0; p < count; ++p) {
-        const index_t of_cell = lanes ? cell + p : cell + r, element = i + k + (lanes ? line : p);
-        EXPECT_EQ(lines[line][p], static_cast<float>(of_cell * c.H * c.W + element));
-        changed[line][p] = lines[line][p] + 1000;
-        expected[static_cast<std::size_t>(of_cell * c.H * c.W + element)] += 1000;
-      }
-    });
+    part.each_line(
+        [&](index_t line, index_t count) {
+          for (index_t p = 0; p < count; ++p) {
+            const index_t of_cell = lanes ? cell + p % part.cells : cell + r, element = i + k + (lanes ? line + p / part.cells : p);
+            EXPECT_EQ(lines[line][p], static_cast<float>(of_cell * c.H * c.W + element));
+            changed[line][p] = lines[line][p] + 1000;
+            expected[static_cast<std::size_t>(of_cell * c.H * c.W + element)] += 1000;
+          }
+        },
+        lines, changed);
     part.write(norma::stream_gate, changed);
   });
   std::vector<float> actual;
@@ -91,11 +93,45 @@ TEST(Block, WhatRepeatsIsReadEverywhere) {
     c.block(lanes, 3, 3, 2, 5).each_part([&](const Block<float>& part, index_t r, index_t) {
       Block<float>::Memory memory;
       const auto lines = part.read(norma::stream_gate, memory);
-      part.each_line([&](index_t line, index_t count) {
-        for (index_t p = 0; p < count; ++p) EXPECT_EQ(lines[line][p], static_cast<float>((lanes ? p : r) + 1));
-      });
+      part.each_line(
+          [&](index_t line, index_t count) {
+            for (index_t p = 0; p < count; ++p) EXPECT_EQ(lines[line][p], static_cast<float>((lanes ? p : r) + 1));
+          },
+          lines);
     });
   }
+}
+
+TEST(Block, LinesThatContinueEachOtherAreOne) {
+  const Case<float> c({72, 1, 18, 3}, {72, 1, 18, 3}, 360);
+  float numbers[64] = {};
+  const auto lines_of = [&](std::initializer_list<index_t> pitches) {
+    index_t lines = 0, sum = 0;
+    const auto count_line = [&](index_t, index_t n) { ++lines, sum += n; };
+    const auto pitch = [&](std::size_t i) { return norma::Lines<float>{numbers, pitches.begin()[i]}; };
+    c.block(true, 3, 3, 2, 5).each_line(count_line, pitch(0), pitch(1));
+    EXPECT_EQ(sum, 15);
+    return lines;
+  };
+  EXPECT_EQ(lines_of({3, 3}), 1);
+  EXPECT_EQ(lines_of({3, 4}), 5);
+  EXPECT_EQ(lines_of({0, 3}), 5);
+}
+
+TEST(Block, WholePartsHaveAllElements) {
+  const Case<float> c({72, 24, 6, 1}, {72, 24, 6, 1}, 360);
+  Block<float> block = c.block(false, 0, 3, 0, 3 * Block<float>::most);
+  index_t parts = 0;
+  block.each_part([&](const Block<float>&, index_t, index_t) { ++parts; });
+  EXPECT_EQ(parts, 9);
+  block.whole = true;
+  block.each_part([&](const Block<float>& part, index_t r, index_t k) {
+    EXPECT_EQ(part.n, block.n);
+    EXPECT_EQ(part.cell, r);
+    EXPECT_EQ(k, 0);
+    ++parts;
+  });
+  EXPECT_EQ(parts, 12);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Layout: axes split into averaged and kept, ordered by x's memory, collapsed where every stream allows it.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <vector>
 
 #include <norma/engine/layout.hpp>
@@ -9,6 +10,7 @@ namespace {
 
 using norma::AxisSet;
 using norma::Extents;
+using norma::index_t;
 using norma::Operand;
 using norma::Operands;
 using norma::TensorView;
@@ -70,6 +72,31 @@ TEST(Layout, AveragedAxesFollowTheMemoryOfX) {
   EXPECT_EQ(l.averaged.axis[1].stride[norma::stream_x], 1) << "x's fastest axis is walked innermost";
   const norma::Layout flipped(extents, 0b11, operands(extents, {-1, 3}, {4, 1}));
   EXPECT_EQ(flipped.averaged.axis[1].stride[norma::stream_x], -1) << "the size of a stride orders, not its sign";
+}
+
+TEST(Layout, OffsetsOfManyAreThoseOfEach) {
+  norma::AxisList list;
+  list.count = 4;
+  // Steps that continue each other, repeat, go back, and lie anyhow.
+  for (const std::array<index_t, 4>& strides : {std::array<index_t, 4>{60, 20, 5, 1},
+                                                {0, 20, 5, 1},
+                                                {60, 0, 0, 1},
+                                                {1, 3, 12, 36},
+                                                {-60, 20, -5, 1},
+                                                {7, 0, 11, 0},
+                                                {0, 0, 0, 0},
+                                                {100, 20, 5, 1}}) {
+    constexpr index_t extents[4] = {2, 3, 4, 5};
+    for (std::size_t a = 0; a < 4; ++a) list.axis[a] = {extents[a], {strides[a]}};
+    for (index_t first = 0; first < 120; ++first) {
+      for (const index_t n : {index_t{1}, index_t{4}, index_t{17}, 120 - first}) {
+        if (first + n > 120) continue;
+        index_t place[120];
+        list.offsets(norma::stream_x, first, n, place);
+        for (index_t i = 0; i < n; ++i) ASSERT_EQ(place[i], list.offset(norma::stream_x, first + i)) << first << '+' << i;
+      }
+    }
+  }
 }
 
 TEST(Layout, NeighboursAbreastAreCellsOfTheSameSets) {

@@ -39,6 +39,8 @@ struct Block {
   A weight_offset;        ///< is added to weights
   Coefficients<A> x_hat;  ///< of these cells, in a backward
   A* of_cells;            ///< a number of each cell that outlives the block
+  bool whole = false;     ///< other streams are taken where they lie, so that no part need be shorter
+  bool far = false;       ///< tensors are far: what is read next is asked for
 
   /// What is done at once: as much as copies of other streams hold.
   static constexpr index_t most = 2048 / static_cast<index_t>(sizeof(A));
@@ -48,11 +50,12 @@ struct Block {
 
   bool has(Stream s) const { return operands[s].present(); }
 
-  /// f(part, its place) for parts of at most `most` numbers: some elements of one row, or of all lanes.
+  /// f(part, its place) for parts of at most `most` numbers unless they may be `whole`: some elements of one row, or of all lanes.
   template <class F>
   void each_part(F&& f) const {
+    const index_t rows = lanes ? 1 : cells, step = whole ? n : lanes ? most / padded(cells) : most;
+    if (rows == 1 && step >= n) return f(*this, index_t{0}, index_t{0});
     Block part = *this;
-    const index_t rows = lanes ? 1 : cells, step = lanes ? most / padded(cells) : most;
     for (index_t r = 0; r < rows; ++r) {
       if (!lanes) {
         part.cell = cell + r;
@@ -74,10 +77,12 @@ struct Block {
     return {numbers.first + numbers.offset[r] + k, 0};
   }
   Lines<A> lines(Memory& memory) const { return {memory.number, lanes ? padded(cells) : 0}; }
-  /// Of a part: f(line, count).
-  template <class F>
-  NORMA_INLINE void each_line(F&& f) const {
+  /// Of a part: f(line, count) for all of these numbers.
+  template <class F, class... T>
+  NORMA_INLINE void each_line(F&& f, const Lines<T>&... numbers) const {
+    static_assert(sizeof...(T) > 0);
     if (!lanes) return f(index_t{0}, n);
+    if (((numbers.pitch == cells) && ...)) return f(index_t{0}, n * cells);
     for (index_t e = 0; e < n; ++e) f(e, cells);
   }
 
@@ -86,7 +91,10 @@ struct Block {
     const SetStream<A> stream(operands, layout, s);
     if (!lanes) {
       const index_t offset = layout.kept.offset(s, cell);
-      if (!stream.constant()) return {stream.read(offset, i, n, memory.number), 0};
+      if (!stream.constant()) {
+        if (far && stream.direct()) ask_ahead(stream.data(offset) + i, n);
+        return {stream.read(offset, i, n, memory.number), 0};
+      }
       const A number = static_cast<A>(stream.value(offset));
       for (index_t e = 0; e < n; ++e) memory.number[e] = number;
       return {memory.number, 0};
@@ -98,6 +106,7 @@ struct Block {
       if (count > 1) {
         if (step == 1 && operand.template is<A>()) {
           result = {static_cast<const A*>(operand.data) + offset + i * along, along};
+          for (index_t e = 0; far && e < n; ++e) ask_ahead(result[e], cells);
           return;
         }
         for (index_t e = 0; e < n; ++e)
@@ -127,6 +136,10 @@ struct Block {
   }
 
  private:
+  /// Streams of a fused call come in turns, so that none lasts for what fetches ahead by itself.
+  static void ask_ahead(const A* line, index_t count) {
+    for (index_t k = 0; k < count; k += 64 / static_cast<index_t>(sizeof(A))) prefetch(line + k, page_bytes);
+  }
   static index_t padded(index_t lanes_of_cells) { return (lanes_of_cells + pack_size<A> - 1) / pack_size<A> * pack_size<A>; }
 
   /// f(column, count, offset, step, along): all columns in one if they are evenly spaced and their elements are, too; one by one else.
@@ -136,8 +149,7 @@ struct Block {
     if (cells > 1 && averaged.count <= 1) {
       const index_t first = kept.offset(s, cell), along = averaged.count == 0 ? 0 : averaged.axis[0].stride[s];
       const index_t step = kept.axis[kept.count - 1].stride[s];
-      index_t row = 1;
-      for (int a = kept.count; a-- > 0 && kept.axis[a].stride[s] == step * row;) row *= kept.axis[a].extent;
+      const index_t row = kept.run(s, step);
       if (cell % row + cells <= row) return f(index_t{0}, cells, first, step, along);
     }
     index_t offset[tile_lanes<A>];

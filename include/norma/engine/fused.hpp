@@ -19,32 +19,32 @@ inline void round_to(const ElementAccess& access, A* numbers, index_t n) {
 /// to[i] = f(in[i]...) of the numbers of a part; f takes and gives registers, and `to` may be one of the inputs.
 template <class A, class F, class... In>
 NORMA_INLINE void combine(const Block<A>& part, const Lines<A>& to, const F& f, const In&... in) {
-  part.each_line([&](index_t line, index_t n) { norma::combine(to[line], n, f, static_cast<const A*>(in[line])...); });
+  part.each_line([&](index_t line, index_t n) { norma::combine(to[line], n, f, static_cast<const A*>(in[line])...); }, to, in...);
 }
 template <class A>
 inline void round_part(const Block<A>& part, Stream to, const Lines<A>& numbers) {
-  part.each_line([&](index_t line, index_t n) { round_to(*part.operands[to].access, numbers[line], n); });
+  part.each_line([&](index_t line, index_t n) { round_to(*part.operands[to].access, numbers[line], n); }, numbers);
 }
 
 /// What an op does with a part; `to` may be one of the inputs.
 template <class A>
 inline void apply_op(const Block<A>& part, const Activation<A>& op, const Lines<A>& y) {
-  part.each_line([&](index_t line, index_t n) { op.rows->value(op.op, y[line], y[line], n); });
+  part.each_line([&](index_t line, index_t n) { op.rows->value(op.op, y[line], y[line], n); }, y);
 }
 template <class A>
 inline void apply_op_to_sum(const Block<A>& part, const Activation<A>& op, const Lines<A>& y,
                             const std::type_identity_t<Lines<const A>>& addend) {
-  part.each_line([&](index_t line, index_t n) { op.rows->value_of_sum(op.op, y[line], addend[line], y[line], n); });
+  part.each_line([&](index_t line, index_t n) { op.rows->value_of_sum(op.op, y[line], addend[line], y[line], n); }, y, addend);
 }
 template <class A>
 inline void multiply_by_op(const Block<A>& part, const Activation<A>& op, const Lines<A>& to,
                            const std::type_identity_t<Lines<const A>>& factor, const std::type_identity_t<Lines<const A>>& z) {
-  part.each_line([&](index_t line, index_t n) { op.rows->value_times(op.op, z[line], factor[line], to[line], n); });
+  part.each_line([&](index_t line, index_t n) { op.rows->value_times(op.op, z[line], factor[line], to[line], n); }, to, factor, z);
 }
 template <class A>
 inline void multiply_by_derivative(const Block<A>& part, const Activation<A>& op, const Lines<A>& to,
                                    const std::type_identity_t<Lines<const A>>& factor, const std::type_identity_t<Lines<const A>>& z) {
-  part.each_line([&](index_t line, index_t n) { op.rows->derivative_times(op.op, z[line], factor[line], to[line], n); });
+  part.each_line([&](index_t line, index_t n) { op.rows->derivative_times(op.op, z[line], factor[line], to[line], n); }, to, factor, z);
 }
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

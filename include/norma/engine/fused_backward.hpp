@@ -28,6 +28,7 @@ class BackwardFusion : public Fusion<A> {
   }
 
   bool stores_sum(const Operands&, bool) const override { return false; }
+  bool elementwise() const override { return !options_.gate && !op_.acts; }
   bool adds_sum_grad_alone(const Operands& operands) const override {
     const void* const dx = operands[stream_y].data;
     const bool alone = options_.sum_grad && !options_.gate && !op_.acts && !options_.add_grad && !options_.accumulate;

@@ -30,6 +30,7 @@ class ForwardFusion : public Fusion<A> {
   bool stores_sum(const Operands& operands, bool folded) const override {
     return folded && options_.residual && operands[stream_sum].present() && options_.residual_rounding == ResidualRounding::rounded;
   }
+  bool elementwise() const override { return options_.scales_of_sets == nullptr && options_.rounding == Rounding::once; }
   bool stores_plain_sum() const override { return !options_.gate_first; }
   bool adds(const Operands&) const override { return false; }
   typename Fusion<A>::Changes changes(Pass pass, const Operands& operands, bool folded) const override {

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include <norma/engine/block.hpp>
+#include <norma/engine/way.hpp>
 #include <norma/kernels/cells.hpp>
 #include <norma/kernels/elementwise.hpp>
 
@@ -17,6 +18,8 @@ struct Swept {
   index_t first, cell, cells, i, n;
   const Coefficients<A>& x_hat;
   A* of_cells;
+  bool far = false;       ///< outputs bypass the cache
+  bool in_a_row = false;  ///< all elements of these cells, one behind the other in every tensor of the sweep
 
   void scale(const Numbers<A>& numbers, A factor) const {
     for (index_t c = 0; c < cells; ++c) {
@@ -38,6 +41,7 @@ class FusedStreams {
     for (const Pass pass : {Pass::probe, Pass::fold, Pass::refold, Pass::measure, Pass::map})
       changes_[static_cast<int>(pass)] = fusion_->changes(pass, operands, folded);
     stores_sum_ = fusion_->stores_sum(operands, folded);
+    if (fusion_->elementwise()) see_how_streams_lie();
   }
   ~FusedStreams() {
     if (all_ != nullptr) fusion_->memory().give_back(all_);
@@ -56,8 +60,11 @@ class FusedStreams {
   }
   template <class U>
   void add_rows(index_t first, index_t count) const {
-    for (index_t cell = first; cell < first + count; ++cell)
-      combine_as<A>(row<U>(stream_sum, cell), all_->layout.set_size, Sum<A>(), row<U>(stream_x, cell), row<U>(stream_residual, cell));
+    const index_t size = all_->layout.set_size;
+    with_bool(all_->layout.sets * size >= far_bytes / static_cast<index_t>(sizeof(U)), [&](auto ahead) {
+      for (index_t cell = first; cell < first + count; ++cell)
+        combine_as<A, ahead.value>(row<U>(stream_sum, cell), size, Sum<A>(), row<U>(stream_x, cell), row<U>(stream_residual, cell));
+    });
   }
   /// Whether rows of sum_grad may be copied to dx, for kernels to add to.
   template <class U>
@@ -69,6 +76,11 @@ class FusedStreams {
     for (index_t cell = first; cell < first + count; ++cell)
       std::memcpy(row<U>(stream_y, cell), row<U>(stream_sum_grad, cell), static_cast<std::size_t>(all_->layout.set_size) * sizeof(U));
   }
+  /// Whether no stream needs copies beside rows, or beside `row` neighbours across lanes.
+  bool rows_lie() const { return rows_lie_; }
+  bool lanes_lie(index_t row) const { return lanes_ >= row; }
+  /// Whether so many elements, all of a cell, continue those of the cell before in every stream.
+  bool continues(index_t n) const { return continues_ && n == all_->layout.set_size; }
   const Changes& changes(Pass pass) const { return changes_[static_cast<int>(pass)]; }
   bool any(Pass pass) const { return (changes(pass).enters | changes(pass).leaves) != 0; }
   /// For a sweep: this, if it has to know of it.
@@ -100,6 +112,23 @@ class FusedStreams {
   }
   NORMA_NOINLINE void leave(const Swept<A>& swept, const Numbers<A>* made) const { fusion_->leave(block(swept), made); }
 
+  /// f(stream) for x and dy, y or dx, and what is fused with them.
+  template <class F>
+  void each_stream(F&& f) const {
+    for (StreamSet left = all_->operands.present() & (fused_streams | set_of({stream_x, stream_dy, stream_y})); left != 0; left &= left - 1)
+      f(static_cast<Stream>(std::countr_zero(left)));
+  }
+  void see_how_streams_lie() {
+    const Layout& layout = all_->layout;
+    rows_lie_ = continues_ = true;
+    lanes_ = layout.averaged.count <= 1 ? layout.sets : 0;
+    each_stream([&](Stream s) {
+      rows_lie_ = rows_lie_ && are_rows<A>({s});
+      continues_ = continues_ && rows_lie_ && layout.kept.run(s, layout.set_size) == layout.sets;
+      const index_t row = all_->operands[s].template is<A>() ? layout.kept.run(s, 1) : 0;
+      if (row < lanes_) lanes_ = row;
+    });
+  }
   template <class U>
   bool are_rows(std::initializer_list<Stream> streams) const {
     bool result = true;
@@ -120,18 +149,22 @@ class FusedStreams {
             stores_sum_,
             s.lanes,
             s.first + s.cell,
-            s.cells,
+            s.in_a_row ? 1 : s.cells,
             s.i,
-            s.n,
+            s.in_a_row ? s.cells * s.n : s.n,
             weight_offset_,
             s.x_hat.mean == nullptr ? s.x_hat : s.x_hat.from(s.cell),
-            s.of_cells == nullptr ? nullptr : s.of_cells + s.cell};
+            s.of_cells == nullptr ? nullptr : s.of_cells + s.cell,
+            s.lanes ? s.cells > 1 && lanes_ > 0 && (s.first + s.cell) % lanes_ + s.cells <= lanes_ : rows_lie_,
+            s.far};
   }
 
   const Fusion<A>* fusion_;
   A weight_offset_;
   Changes changes_[5] = {};
   bool stores_sum_ = false;
+  bool rows_lie_ = false, continues_ = false;
+  index_t lanes_ = 0;  // neighbours in every stream
   FusedTensors* all_ = nullptr;
 };
 

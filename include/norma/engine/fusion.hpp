@@ -62,6 +62,8 @@ class Fusion : public AnyFusion {
   virtual Changes changes(Pass pass, const Operands& operands, bool folded) const = 0;
   /// Whether a fold leaves in stream_sum what a map then takes for x.
   virtual bool stores_sum(const Operands& operands, bool folded) const = 0;
+  /// Whether what happens to an element depends on those of the streams alone, and not on its cell, and wants no room beside them.
+  virtual bool elementwise() const = 0;
   /// Whether that is x + residual.
   virtual bool stores_plain_sum() const { return false; }
   /// Whether stream_sum_grad is all there is in the map of a backward, and dx is none of its inputs.

@@ -79,6 +79,13 @@ struct AxisList {
     return row;
   }
 
+  /// How many, from the innermost axis on, lie `step` apart in one stream.
+  index_t run(Stream s, index_t step) const {
+    index_t length = 1;
+    for (int a = count; a-- > 0 && axis[a].stride[s] == step * length;) length *= axis[a].extent;
+    return length;
+  }
+
   /// Stable sort, from axis `begin` on, by descending |stride| of x, so that walking the list walks x's memory. Axes x broadcasts along
   /// stay where they are.
   void order_by_memory(int begin = 0) {
@@ -113,14 +120,33 @@ struct AxisList {
   }
 
  private:
+  /// Divides once, and counts from there: divisions take longer than short cells.
   NORMA_NOINLINE void offsets_of_several(Stream s, index_t first, index_t n, index_t* result) const {
-    const Axis& inner = axis[count - 1];
-    const index_t stride = inner.stride[s];
-    for (index_t i = 0; i < n;) {
-      const index_t start = offset(s, first + i);
-      const index_t left = inner.extent - (first + i) % inner.extent;
+    int inner = count - 1;
+    const index_t stride = axis[inner].stride[s];
+    index_t run = axis[inner].extent;  // of combinations that are one stride apart
+    for (; inner > 0 && axis[inner - 1].stride[s] == stride * run; --inner) run *= axis[inner - 1].extent;
+    const index_t above = inner > 0 ? first / run : 0;
+    index_t index[max_axes], start = (first - above * run) * stride, left = inner > 0 ? run - (first - above * run) : n;
+    index_t rest = above;
+    for (int a = inner - 1; a >= 0; --a) {
+      const index_t next = a > 0 ? rest / axis[a].extent : 0;
+      index[a] = rest - next * axis[a].extent;
+      start += index[a] * axis[a].stride[s];
+      rest = next;
+    }
+    for (index_t i = 0;;) {
       const index_t end = left < n - i ? i + left : n;
-      for (index_t step = 0; i < end; ++i, step += stride) result[i] = start + step;
+      for (; i < end; ++i, start += stride) result[i] = start;
+      if (i == n) return;
+      start -= run * stride;
+      for (int a = inner - 1;; --a) {
+        start += axis[a].stride[s];
+        if (++index[a] < axis[a].extent || a == 0) break;
+        start -= axis[a].extent * axis[a].stride[s];
+        index[a] = 0;
+      }
+      left = run;
     }
   }
 };

@@ -116,9 +116,10 @@ class Sweep {
   }
   /// Elements that are swept at once, with this scale; `stages`: so are others, which are read for them.
   index_t step(const Tile& tile, index_t size, A scale, bool stages) const {
-    if (way_ == Way::lanes && converts_) return run_of(tile, scale) / padded_sets(at_once(tile.count));
+    Copy copies[S];
+    if (way_ == Way::lanes && converts_) return run_of(tile, scale, copies) / padded_sets(at_once(tile.count));
     if (way_ == Way::lanes || stages) return length;
-    if (way_ == Way::staged) return run_of(tile, scale);
+    if (way_ == Way::staged) return run_of(tile, scale, copies);
     return size;
   }
 
@@ -154,13 +155,18 @@ class Sweep {
   }
 
  private:
+  /// Whether a tensor can be taken where it lies, and whether a copy of it is wanted all the same, to be changed.
+  struct Copy {
+    bool lies, changes;
+  };
   /// As many rows at once as the buffers hold. Out of line, for only who stages should pay for the memory.
   template <class F>
   NORMA_NOINLINE void each_staged(const Tile& tile, index_t begin, index_t end, index_t i, index_t n, A scale, F& f) const {
     const index_t pitch = (n + pack_size<A> - 1) / pack_size<A> * pack_size<A>;
-    const index_t run = run_of(tile, scale), most = run > pitch ? run / pitch : 1;
+    Copy copies[S];
+    const index_t run = run_of(tile, scale, copies), most = run > pitch ? run / pitch : 1;
     index_t place[tile_rows];
-    for (index_t r = 0; r < tile_rows; ++r) place[r] = r * pitch;
+    for (index_t r = 0; r < most && r < end - begin; ++r) place[r] = r * pitch;
     typename RowCells<A>::template Of<A> tensor[S];
     alignas(64) A buffer[S][Length];
     for (index_t r = begin, rows; r < end; r += rows) {
@@ -168,7 +174,7 @@ class Sweep {
       Numbers<const A> from[S];
       for (std::size_t s = 0; s < S; ++s) {
         const index_t* const offset = tile.offset[s] + r;
-        const Copy copy = copy_of(s, stream_[s].direct(), scale, tile);
+        const Copy copy = copies[s];
         tensor[s] = {buffer[s], place};
         if (copy.lies) {
           if (!copy.changes) tensor[s] = {elements(s, i), offset};
@@ -179,9 +185,12 @@ class Sweep {
             stream_[s].stage_rows(offset, rows, i, n, buffer[s], pitch, copy.changes ? A(1) : scale_of(s, scale));
         }
       }
-      with_fusion(Swept<A>{tile.pass, false, tile.first, r, rows, i, n, tile.x_hat, tile.of_cells}, from, tensor, scale, [&] {
-        f(RowCells<A>{rows, false}, tensor, r);
-      });
+      bool in_a_row = rows > 1 && fused_ != nullptr && fused_->continues(n);
+      for (std::size_t s = 0; s < S; ++s) in_a_row = in_a_row && (tensor[s].first != buffer[s] || pitch == n);
+      with_fusion(Swept<A>{tile.pass, false, tile.first, r, rows, i, n, tile.x_hat, tile.of_cells, tile.streams, in_a_row}, from, tensor,
+                  scale, [&] {
+                    f(RowCells<A>{rows, false}, tensor, r);
+                  });
       if (tile.pass == Pass::measure) continue;
       for (std::size_t s = Outputs; s < S; ++s) {
         if (!stream_[s].present() || tensor[s].first != buffer[s]) continue;
@@ -198,7 +207,8 @@ class Sweep {
   template <class F>
   NORMA_NOINLINE void each_converted(const Tile& tile, index_t begin, index_t end, index_t i, index_t n, A scale, F& f) const {
     constexpr index_t W = pack_size<A>;
-    const index_t all = padded_sets(at_once(end - begin)), fit = run_of(tile, scale) / n / W * W, pitch = all < fit ? all : fit;
+    Copy copies[S];
+    const index_t all = padded_sets(at_once(end - begin)), fit = run_of(tile, scale, copies) / n / W * W, pitch = all < fit ? all : fit;
     typename LaneCells<A>::template Of<A> tensor[S];
     alignas(64) A buffer[S][Length];
     for (index_t cell = begin, cells; cell < end; cell += cells) {
@@ -206,7 +216,7 @@ class Sweep {
       Numbers<const A> from[S];
       for (std::size_t s = 0; s < S; ++s) {
         const index_t offset = tile.offset[s][0] + cell + i * lane_stride(s);
-        const Copy copy = copy_of(s, !converted_[s], scale, tile);
+        const Copy copy = copies[s];
         tensor[s] = {buffer[s], pitch};
         if (copy.lies) {
           if (!copy.changes) tensor[s] = {elements(s, offset), lane_stride(s)};
@@ -217,9 +227,10 @@ class Sweep {
             stream_[s].stage_lanes(offset, lane_stride(s), n, cells, buffer[s], pitch, copy.changes ? A(1) : scale_of(s, scale));
         }
       }
-      with_fusion(Swept<A>{tile.pass, true, tile.first, cell, cells, i, n, tile.x_hat, tile.of_cells}, from, tensor, scale, [&] {
-        f(LaneCells<A>{cells, true}, tensor, cell);
-      });
+      with_fusion(Swept<A>{tile.pass, true, tile.first, cell, cells, i, n, tile.x_hat, tile.of_cells, tile.streams}, from, tensor, scale,
+                  [&] {
+                    f(LaneCells<A>{cells, true}, tensor, cell);
+                  });
       if (tile.pass == Pass::measure) continue;
       for (std::size_t s = Outputs; s < S; ++s) {
         if (!stream_[s].present() || tensor[s].first != buffer[s]) continue;
@@ -235,20 +246,17 @@ class Sweep {
 
   /// How many of so many neighbours are copied together: as many as the buffers hold, or a block of a fusion.
   index_t at_once(index_t cells) const {
-    const index_t most = fused_ == nullptr ? Length : tile_lanes<A>;
+    const index_t most = fused_ == nullptr || fused_->lanes_lie(row_) ? Length : tile_lanes<A>;
     return cells < most ? cells : most;
   }
 
-  /// Whether a tensor can be taken where it lies, and whether a copy of it is wanted all the same, to be changed.
-  struct Copy {
-    bool lies, changes;
-  };
-  /// Elements that are shown to a fusion at once: as many as the buffers hold, or more where it needs no copies of them.
-  index_t run_of(const Tile& tile, A scale) const {
+  /// Elements that are shown to a fusion at once: as many as the buffers hold, or more where it needs no copies of them; and which it
+  /// needs.
+  index_t run_of(const Tile& tile, A scale, Copy (&copy)[S]) const {
     bool copies = fused_ == nullptr;
     for (std::size_t s = 0; s < S; ++s) {
-      const Copy copy = copy_of(s, way_ == Way::lanes ? !converted_[s] : stream_[s].direct(), scale, tile);
-      copies = copies || (stream_[s].present() && (!copy.lies || copy.changes));
+      copy[s] = copy_of(s, way_ == Way::lanes ? !converted_[s] : stream_[s].direct(), scale, tile);
+      copies = copies || (stream_[s].present() && (!copy[s].lies || copy[s].changes));
     }
     return copies ? Length : fused_run;
   }

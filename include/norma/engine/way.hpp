@@ -25,7 +25,6 @@ enum class Way : unsigned char {
 /// several rows of one page confuse what fetches ahead. Measured: in a second-level cache up to twice as fast, beyond it up to three times
 /// slower.
 inline constexpr index_t several_rows_bytes = index_t{128} << 10;
-inline constexpr index_t page_bytes = 4096;
 
 /// Tensors that are at least so large lie in memory: what is swept next is asked for ahead. Measured: 1.2 times as fast.
 inline constexpr index_t far_bytes = index_t{8} << 20;

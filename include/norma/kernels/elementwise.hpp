@@ -6,15 +6,16 @@
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
-/// y[i] = f(in[i]...) for i in [0, n); f takes and gives registers of T, elements are rounded to E. Inputs may be exactly y. What lies a
-/// page ahead is asked for: the streams of a fused call come in turns, so that none lasts for what fetches ahead by itself.
-template <class T, class E, class F, class... In>
+/// y[i] = f(in[i]...) for i in [0, n); f takes and gives registers of T, elements are rounded to E. Inputs may be exactly y. Ahead: what
+/// lies a page ahead is asked for, where streams are far and come in turns, so that none lasts for what fetches ahead by itself.
+template <class T, bool Ahead = false, class E, class F, class... In>
 NORMA_INLINE void combine_as(E* y, index_t n, const F& f, const In*... in) {
-  constexpr index_t page = 4096;
   index_t i = 0;
   for (; i + pack_size<T> <= n; i += pack_size<T>) {
-    (prefetch(in + i, page), ...);
-    prefetch(y + i, page);
+    if constexpr (Ahead) {
+      (prefetch(in + i, page_bytes), ...);
+      prefetch(y + i, page_bytes);
+    }
     store<T>(Full(), 0, y + i, f(load<T>(Full(), 0, in + i)...));
   }
   const Part rest{n - i};
@@ -37,12 +38,16 @@ struct Product {
 /// The largest of |y[i]| and `largest`, which is not negative; NaN if one of them is.
 template <class T>
 NORMA_INLINE T largest_magnitude(const T* y, index_t n, T largest) {
-  Pack<T> of_lanes(largest);
+  constexpr int some = 4;  // that do not wait for each other
+  Pack<T> of_lanes[some];
+  unroll<some>([&](auto k) NORMA_INLINE_LAMBDA { of_lanes[k] = Pack<T>(largest); });
   index_t i = 0;
-  for (; i + pack_size<T> <= n; i += pack_size<T>) of_lanes = (max)(of_lanes, abs(load(y + i)));
-  if (i < n) of_lanes = (max)(of_lanes, abs(load<T>(Part{n - i}, 0, y + i)));
+  for (; i + some * pack_size<T> <= n; i += some * pack_size<T>)
+    unroll<some>([&](auto k) NORMA_INLINE_LAMBDA { of_lanes[k] = (max)(of_lanes[k], abs(load(y + i + k * pack_size<T>))); });
+  for (; i + pack_size<T> <= n; i += pack_size<T>) of_lanes[0] = (max)(of_lanes[0], abs(load(y + i)));
+  if (i < n) of_lanes[0] = (max)(of_lanes[0], abs(load<T>(Part{n - i}, 0, y + i)));
   alignas(64) T lane[pack_size<T>];
-  store(lane, of_lanes);
+  store(lane, (max)((max)(of_lanes[0], of_lanes[1]), (max)(of_lanes[2], of_lanes[3])));
   for (const T v : lane) largest = (max)(largest, v);
   return largest;
 }
