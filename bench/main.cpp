@@ -1,8 +1,10 @@
 // norma_bench: Google Benchmark with defaults that suit a comparison (repetitions in random order, medians), the list of peers, and
 //   --verify[=regex]   instead of timing: every implementation once, against plain loops in double;
-//   --accuracy         instead of timing: the worst error of each implementation of the row and channel norms, against long double.
+//   --accuracy         instead of timing: the worst error of each implementation of the row and channel norms, against long double, and how
+//                      many results of 16 and 8 bits are the exact ones, rounded.
 #include "peers/peers.hpp"
 #include "support/accuracy.hpp"
+#include "support/contracts.hpp"
 #include "support/registry.hpp"
 
 #include <benchmark/benchmark.h>
@@ -52,6 +54,7 @@ int main(int argc, char** argv) {
       return bench::verify_all(std::string(argument.starts_with("--verify=") ? argument.substr(9) : "")) ? 0 : 1;
     if (argument == "--accuracy") {
       bench::print_accuracy();
+      bench::print_contracts();
       return 0;
     }
   }

@@ -61,6 +61,8 @@ Work rms_norm_forward(const Problem& problem, const Operands<T>& o);
 template <class T>
 Work rms_norm_backward(const Problem& problem, const Operands<T>& o);
 Work channel_norm(ChannelNorm norm, Pass pass, const Problem& problem, const Operands<float>& o);
+/// All of bfloat16, in contiguous memory.
+void layer_norm_bf16(index_t rows, index_t length, const void* x, const void* weight, const void* bias, void* y);
 /// layer_norm over the heads' last axis, of queries and of keys.
 Work qk_norm(Pass pass, const HeadProblem& heads, const Problem& problem, const Operands<float>& o);
 }  // namespace libtorch

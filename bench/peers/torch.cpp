@@ -180,4 +180,13 @@ NORMA_BENCH_INSTANTIATE(float)
 NORMA_BENCH_INSTANTIATE(double)
 #undef NORMA_BENCH_INSTANTIATE
 
+void layer_norm_bf16(index_t rows, index_t length, const void* x, const void* weight, const void* bias, void* y) {
+  const auto borrowed = [](const void* data, at::IntArrayRef extents) {
+    return at::from_blob(const_cast<void*>(data), extents, at::TensorOptions().dtype(at::kBFloat16));
+  };
+  const at::Tensor result =
+      at::layer_norm(borrowed(x, {rows, length}), {length}, borrowed(weight, {length}), borrowed(bias, {length}), eps);
+  std::memcpy(y, result.data_ptr(), static_cast<std::size_t>(result.nbytes()));
+}
+
 }  // namespace bench::libtorch
