@@ -43,11 +43,11 @@ NORMA_INLINE T largest_magnitude(const T* y, index_t n, T largest) {
   unroll<some>([&](auto k) NORMA_INLINE_LAMBDA { of_lanes[k] = Pack<T>(largest); });
   index_t i = 0;
   for (; i + some * pack_size<T> <= n; i += some * pack_size<T>)
-    unroll<some>([&](auto k) NORMA_INLINE_LAMBDA { of_lanes[k] = (max)(of_lanes[k], abs(load(y + i + k * pack_size<T>))); });
-  for (; i + pack_size<T> <= n; i += pack_size<T>) of_lanes[0] = (max)(of_lanes[0], abs(load(y + i)));
-  if (i < n) of_lanes[0] = (max)(of_lanes[0], abs(load<T>(Part{n - i}, 0, y + i)));
+    unroll<some>([&](auto k) NORMA_INLINE_LAMBDA { of_lanes[k] = larger_magnitude(of_lanes[k], abs(load(y + i + k * pack_size<T>))); });
+  for (; i + pack_size<T> <= n; i += pack_size<T>) of_lanes[0] = larger_magnitude(of_lanes[0], abs(load(y + i)));
+  if (i < n) of_lanes[0] = larger_magnitude(of_lanes[0], abs(load<T>(Part{n - i}, 0, y + i)));
   alignas(64) T lane[pack_size<T>];
-  store(lane, (max)((max)(of_lanes[0], of_lanes[1]), (max)(of_lanes[2], of_lanes[3])));
+  store(lane, larger_magnitude(larger_magnitude(of_lanes[0], of_lanes[1]), larger_magnitude(of_lanes[2], of_lanes[3])));
   for (const T v : lane) largest = (max)(largest, v);
   return largest;
 }

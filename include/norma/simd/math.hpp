@@ -22,6 +22,16 @@ template <class T>
 NORMA_INLINE Pack<T>(max)(const Pack<T>& a, const Pack<T>& b) {
   return select(a < b, b, select(b == b, a, b));
 }
+/// The larger of two that are not negative, as their patterns are ordered, of which those of NaN are the largest.
+template <class T>
+NORMA_INLINE Pack<T> larger_magnitude(const Pack<T>& a, const Pack<T>& b) {
+#if NORMA_AVX512
+  if constexpr (sizeof(T) == 4) return _mm512_castsi512_ps(_mm512_maskz_max_epi32(0xFFFF, _mm512_castps_si512(a), _mm512_castps_si512(b)));
+#elif NORMA_AVX2
+  if constexpr (sizeof(T) == 4) return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)));
+#endif
+  return (max)(a, b);
+}
 NORMA_INLINE constexpr float(min)(float a, float b) { return b < a || b != b ? b : a; }
 NORMA_INLINE constexpr float(max)(float a, float b) { return a < b || b != b ? b : a; }
 NORMA_INLINE constexpr double(min)(double a, double b) { return b < a || b != b ? b : a; }
