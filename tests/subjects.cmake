@@ -8,7 +8,7 @@ set(NORMA_TEST_KERNEL_OPTIONS "" CACHE STRING "Flags of what compiles the engine
 file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/support/*.cpp")
 list(FILTER sources EXCLUDE REGEX "/property\\.cpp$")
 if(NOT norma_test_libraries)
-  list(FILTER sources EXCLUDE REGEX "/compare\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "/(compare|counting_new)\\.cpp$")
 endif()
 add_library(norma_test_support STATIC ${sources})
 norma_program_settings(norma_test_support)

@@ -1,6 +1,7 @@
 // What is left at the end: a table, the learning curves as numbers, and their picture.
 #pragma once
 
+#include "../fingerprint.hpp"
 #include "../gnuplot.hpp"
 #include "train.hpp"
 
@@ -76,6 +77,20 @@ inline void print_grid(const std::vector<Trained>& all, const std::vector<Eigen:
     std::printf("%8.1f", final_accuracy(all[i]).mean);
   }
   std::puts("");
+}
+
+/// Of every loss of every training.
+inline Fingerprint fingerprint(const std::vector<Trained>& all) {
+  Fingerprint losses;
+  for (const Trained& trained : all) {
+    for (const History& run : trained.runs) {
+      for (const Epoch& epoch : run.epochs) {
+        losses.add(epoch.train_loss);
+        losses.add(epoch.test.loss);
+      }
+    }
+  }
+  return losses;
 }
 
 inline std::ostream& operator<<(std::ostream& out, const Spread& spread) {

@@ -1,6 +1,7 @@
 // A small decoder learns to continue this repository's README files byte by byte, with float activations and with bfloat16 ones: the same
 // loss. Then the logits of one prompt: the same bits alone and in a batch, from the cache and at once, with one thread and with two.
 
+#include "../fingerprint.hpp"
 #include "../gnuplot.hpp"
 #include "decode.hpp"
 #include "train.hpp"
@@ -96,8 +97,14 @@ struct Losses {
   double f32 = 0, bf16 = 0;
 };
 
+/// Of training's losses, and of a prompt's logits.
+struct Fingerprints {
+  Fingerprint f32, bf16;
+};
+
 /// Both learn from the same examples, each on a thread of its own. Returns the mean losses of the last tenth of the steps.
-Losses train(Trainer<float>& f32, Trainer<Eigen::bfloat16>& bf16, const Bytes& text, int steps, std::ofstream& file, Losses& first) {
+Losses train(Trainer<float>& f32, Trainer<Eigen::bfloat16>& bf16, const Bytes& text, int steps, std::ofstream& file, Losses& first,
+             Fingerprints& fingerprints) {
   constexpr std::size_t batch = 8;
   constexpr float rate = 0.012F;
   Random random(2);
@@ -113,6 +120,8 @@ Losses train(Trainer<float>& f32, Trainer<Eigen::bfloat16>& bf16, const Bytes& t
       if (i == 1) now.bf16 = bf16.step(examples.bytes, examples.targets, rate * warm * left);
     });
     file << step << ',' << now.f32 << ',' << now.bf16 << '\n';
+    fingerprints.f32.add(now.f32);
+    fingerprints.bf16.add(now.bf16);
     if (step == 0) first = now;
     if (step >= steps - steps / 10) last = {last.f32 + now.f32 / (steps / 10), last.bf16 + now.bf16 / (steps / 10)};
     shown = {shown.f32 + now.f32, shown.bf16 + now.bf16};
@@ -157,9 +166,10 @@ std::size_t differing_bits(const Rows<float>& a, const Rows<float>& b) {
 
 /// Whether it is the same bits however the prompt is computed; and, but for the order of sums, what training computes.
 template <class E>
-bool same_bits(Trainer<E>& trainer, const char* name, const Bytes& text, std::size_t length, float tolerance) {
+bool same_bits(Trainer<E>& trainer, const char* name, const Bytes& text, std::size_t length, float tolerance, Fingerprint& fingerprint) {
   const Bytes prompt(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(length));
   const Rows<float> alone = logits_in_company<E>(trainer.model(), prompt, text, 1, length, 1);
+  for (const float logit : alone.reshaped()) fingerprint.add(static_cast<double>(logit));
   std::size_t ways = 0, bits = 0;
   for (const Index batch : {1, 2, 7, 64}) {
     for (const std::size_t piece : {std::size_t{1}, std::size_t{3}, length}) {
@@ -181,6 +191,7 @@ int main(int argc, char** argv) {
   try {
     const Options options = parse(argc, argv);
     Eigen::setNbThreads(1);
+    Eigen::setCpuCacheSizes(32 << 10, 512 << 10, 2 << 20);  // products cut long sums by them: everywhere in the same way
     std::filesystem::create_directories(options.out);
     const std::string path = options.out + "/loss.csv";
     std::ofstream file(path);
@@ -188,14 +199,17 @@ int main(int argc, char** argv) {
     Trainer<float> f32(1);
     Trainer<Eigen::bfloat16> bf16(1);
     Losses first;
-    const Losses last = train(f32, bf16, text, options.steps, file, first);
+    Fingerprints losses, logits;
+    const Losses last = train(f32, bf16, text, options.steps, file, first, losses);
     if (!file.flush()) throw std::runtime_error("cannot write " + path);
     const double ratio = last.bf16 / last.f32;
     std::printf("The last tenth of %d steps on %zu bytes: %.4f f32, %.4f bf16; bf16 / f32 = %.4f\n\n", options.steps, text.size(), last.f32,
                 last.bf16, ratio);
     std::printf("A prompt alone and among 2, 7 and 64; %zu bytes one, three and all at a time; 1 and 2 threads\n", options.prompt);
-    const bool same_f32 = same_bits(f32, " f32", text, options.prompt, 1e-3F);
-    const bool same_bf16 = same_bits(bf16, "bf16", text, options.prompt, 0.5F);
+    const bool same_f32 = same_bits(f32, " f32", text, options.prompt, 1e-3F, logits.f32);
+    const bool same_bf16 = same_bits(bf16, "bf16", text, options.prompt, 0.5F, logits.bf16);
+    std::printf("Bits of all losses: %016llx f32, %016llx bf16; of the logits: %016llx f32, %016llx bf16\n", losses.f32.value(),
+                losses.bf16.value(), logits.f32.value(), logits.bf16.value());
     std::printf("wrote %s\n", path.c_str());
     pictures::draw({TRANSFORMER_SOURCE_DIR "/loss.gnuplot", path, options.out + "/loss.png"}, options.out + "/loss.png");
     const bool learned = last.f32 < 0.8 * first.f32 && last.bf16 < 0.8 * first.bf16 && std::abs(ratio - 1) <= 0.02;
