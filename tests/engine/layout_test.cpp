@@ -84,6 +84,7 @@ TEST(Layout, OffsetsOfManyAreThoseOfEach) {
                                                 {1, 3, 12, 36},
                                                 {-60, 20, -5, 1},
                                                 {7, 0, 11, 0},
+                                                {9, 1, 1, 1},
                                                 {0, 0, 0, 0},
                                                 {100, 20, 5, 1}}) {
     constexpr index_t extents[4] = {2, 3, 4, 5};
