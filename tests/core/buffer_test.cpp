@@ -7,21 +7,11 @@
 
 #include <norma/core/buffer.hpp>
 
+#include "support/sanitizers.hpp"
+
 namespace {
 
 using norma::Buffer;
-
-// AddressSanitizer's operator new ends the program where others throw.
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define ENDS_WITHOUT_MEMORY
-#endif
-#endif
-#if defined(ENDS_WITHOUT_MEMORY) || defined(__SANITIZE_ADDRESS__)
-constexpr bool ends_without_memory = true;
-#else
-constexpr bool ends_without_memory = false;
-#endif
 
 TEST(Buffer, IsFilledAndAligned) {
   const Buffer<float> empty;
@@ -61,7 +51,7 @@ TEST(Buffer, NothingIsNotAbsence) {
 TEST(Buffer, KeepsWhatItHasWhereItCannotGrow) {
   Buffer<double> b(3, 7);
   std::vector<norma::index_t> sizes = {norma::largest_index, norma::largest_index / 2, norma::index_t{1} << 61};
-  if (!ends_without_memory) sizes.push_back(norma::index_t{1} << 55);
+  if (!norma_test::under_address_sanitizer) sizes.push_back(norma::index_t{1} << 55);
   for (const norma::index_t size : sizes) {
     EXPECT_THROW(b.resize(size), std::bad_alloc) << size;
     ASSERT_EQ(b.size(), 3);
