@@ -2,8 +2,8 @@
 #include "../peers/peers.hpp"
 #include "../support/registry.hpp"
 #include "channel_norm_reference.hpp"
+#include "channel_step.hpp"
 
-#include <norma/norma.hpp>
 #ifdef _OPENMP
 #include <norma/interop/openmp.hpp>
 #endif
@@ -15,44 +15,15 @@
 
 namespace bench { namespace {
 
-template <class T>
-norma::TensorView<T> tensor(const Problem& p, T* data) {
-  if (p.s == 1) return {data, {p.n, p.c}};
-  return p.channels_last() ? norma::channels_last(data, {p.n, p.c, p.s}) : norma::TensorView<T>(data, {p.n, p.c, p.s});
-}
-
-/// The layer, what it saves, and the tensors, kept at one address.
-template <class Layer>
-struct Step {
-  Layer layer;
-  norma::Saved<float> saved;
-  norma::TensorView<const float> x, dy;
-  norma::TensorView<float> y, dx;
-
-  Step(Layer made, const Problem& p, const Operands<float>& o)
-      : layer(std::move(made)), x(tensor<const float>(p, o.x)), dy(tensor<const float>(p, o.dy)), y(tensor(p, o.y)), dx(tensor(p, o.dx)) {
-    std::copy_n(o.weight, p.c, layer.weight().begin());
-    std::copy_n(o.bias, p.c, layer.bias().begin());
-    if constexpr (requires { layer.running_mean(); }) {
-      for (index_t c = 0; c < static_cast<index_t>(layer.running_mean().size()); ++c) {
-        layer.running_mean()[static_cast<std::size_t>(c)] = running_mean<float>(c);
-        layer.running_var()[static_cast<std::size_t>(c)] = running_variance<float>(c);
-      }
-    }
-  }
-};
-
 template <class Layer, class Executor>
 Work work(const Executor& executor, Pass pass, Layer layer, const Problem& p, const Operands<float>& o) {
-  const auto step = std::make_shared<Step<Layer>>(std::move(layer), p, o);
-  if (pass == Pass::forward) return {[=] { std::as_const(step->layer)(executor, step->x, step->y); }, {}};
-  if (pass == Pass::train) return {[=] { step->layer.forward(executor, step->x, step->y, step->saved); }, {}};
-  step->layer.forward(step->x, step->y, step->saved);
-  return {[=] { step->layer.backward(executor, step->dy, step->x, step->saved, step->dx); },
-          [=] {
-            std::ranges::copy(step->layer.weight_grad(), o.weight_grad);
-            std::ranges::copy(step->layer.bias_grad(), o.bias_grad);
-          }};
+  const auto step = std::make_shared<ChannelStep<Layer>>(std::move(layer), p, o);
+  const auto x = channel_tensor<const float>(p, o.x), dy = channel_tensor<const float>(p, o.dy);
+  const auto y = channel_tensor(p, o.y), dx = channel_tensor(p, o.dx);
+  if (pass == Pass::forward) return {[=] { std::as_const(step->layer)(executor, x, y); }, {}};
+  if (pass == Pass::train) return {[=] { step->layer.forward(executor, x, y, step->saved); }, {}};
+  step->layer.forward(x, y, step->saved);
+  return {[=] { step->layer.backward(executor, dy, x, step->saved, dx); }, [=] { step->collect(o); }};
 }
 
 template <class Executor>

@@ -4,9 +4,8 @@
 #include "../support/operands.hpp"
 #include "../support/registry.hpp"
 #include "channel_norm_reference.hpp"
+#include "channel_step.hpp"
 #include "row_norm_reference.hpp"
-
-#include <norma/norma.hpp>
 
 #include <algorithm>
 #include <limits>
@@ -16,17 +15,12 @@
 
 namespace bench { namespace {
 
-template <class H>
-norma::TensorView<H> tensor(const Problem& p, H* data) {
-  if (p.s == 1) return {data, {p.n, p.c}};
-  return p.channels_last() ? norma::channels_last(data, {p.n, p.c, p.s}) : norma::TensorView<H>(data, {p.n, p.c, p.s});
-}
-
 /// The tensors of a case, of elements H.
 template <class H>
 struct Tensors {
   norma::TensorView<H> x, y, dy, dx;
-  Tensors(const Problem& p, const Operands<H>& o) : x(tensor(p, o.x)), y(tensor(p, o.y)), dy(tensor(p, o.dy)), dx(tensor(p, o.dx)) {}
+  Tensors(const Problem& p, const Operands<H>& o)
+      : x(channel_tensor(p, o.x)), y(channel_tensor(p, o.y)), dy(channel_tensor(p, o.dy)), dx(channel_tensor(p, o.dx)) {}
 };
 
 /// 8-bit results, and what they are in float.
@@ -51,24 +45,6 @@ Layer layer_of(const Problem& p) {
     return Layer({p.c}, {.eps = eps});
   }
 }
-
-/// The layer with the case's parameters, and what it saves.
-template <class Layer>
-struct Step {
-  Layer layer;
-  norma::Saved<float> saved;
-
-  Step(const Problem& p, const Operands<float>& o) : layer(layer_of<Layer>(p)) {
-    std::copy_n(o.weight, p.c, layer.weight().begin());
-    std::copy_n(o.bias, static_cast<index_t>(layer.bias().size()), layer.bias().begin());
-    if constexpr (requires { layer.running_mean(); }) {
-      for (std::size_t c = 0; c < layer.running_mean().size(); ++c) {
-        layer.running_mean()[c] = running_mean<float>(static_cast<index_t>(c));
-        layer.running_var()[c] = running_variance<float>(static_cast<index_t>(c));
-      }
-    }
-  }
-};
 
 /// What is fused. Each has: the call of a layer on tensors, and loops before and behind a norm that does not know of it.
 struct Residual {
@@ -129,17 +105,11 @@ Maker<float> with_loops(Maker<float> norm) {
   };
 }
 
-template <class Layer>
-void collect_gradients(Step<Layer>& s, const Operands<float>& o) {
-  std::ranges::copy(s.layer.weight_grad(), o.weight_grad);
-  std::ranges::copy(s.layer.bias_grad(), o.bias_grad);
-}
-
 /// norma on elements H: the norm alone, or with a Fusion.
 template <class Layer, class Fusion, class H>
 Maker<float> norma_fused(Pass pass) {
   return [pass](const Problem& p, const Operands<float>& o) {
-    const auto step = std::make_shared<Step<Layer>>(p, o);
+    const auto step = std::make_shared<ChannelStep<Layer>>(layer_of<Layer>(p), p, o);
     Operands<H> h;
     if constexpr (std::is_same_v<H, float>) {
       h = o;
@@ -149,7 +119,7 @@ Maker<float> norma_fused(Pass pass) {
     const Tensors<H> t(p, h);
     if (pass == Pass::backward) {  // y, and dx where it is added to, are inputs
       std::vector<H> elsewhere(static_cast<std::size_t>(p.size()));
-      step->layer.forward(t.x, tensor(p, elsewhere.data()), step->saved);
+      step->layer.forward(t.x, channel_tensor(p, elsewhere.data()), step->saved);
       if constexpr (!std::is_same_v<H, float>) {
         const auto narrow = [](float v) { return static_cast<H>(v); };
         std::transform(o.y, o.y + p.size(), h.y, narrow);
@@ -160,7 +130,7 @@ Maker<float> norma_fused(Pass pass) {
     return Work{run, [=] {
                   if constexpr (!std::is_same_v<H, float>)
                     std::copy_n(pass == Pass::backward ? h.dx : h.y, p.size(), pass == Pass::backward ? o.dx : o.y);
-                  if (pass == Pass::backward) collect_gradients(*step, o);
+                  if (pass == Pass::backward) step->collect(o);
                 }};
   };
 }
@@ -196,8 +166,8 @@ Work quantized(bool fused, const Maker<float>& norm, const Problem& p, const Ope
   const auto result = std::make_shared<Quantized>(p);
   const auto collect = [=] { result->collect(p, o.y); };
   if (fused) {
-    const auto step = std::make_shared<Step<norma::RMSNorm<float>>>(p, o);
-    const auto x = tensor(p, o.x);
+    const auto step = std::make_shared<ChannelStep<norma::RMSNorm<float>>>(layer_of<norma::RMSNorm<float>>(p), p, o);
+    const auto x = channel_tensor(p, o.x);
     const norma::TensorView<std::int8_t> q(result->q.data(), {p.n, p.c});
     return {[=] { step->layer(x, q, {.row_scales = result->scales}); }, collect};
   }

@@ -1,7 +1,6 @@
 // Which of the library's tables is in use, and the engine's entries, which go through it.
 #include <atomic>
 #include <cstdlib>
-#include <string>
 #include <string_view>
 
 #include "table.hpp"
@@ -32,7 +31,7 @@ bool processor_has_avx512() {
 struct Tables {
   const Table* table[5] = {};
   int count = 0;
-  std::string names;
+  std::string_view names;
 
   Tables() {
 #if NORMA_HAS_AVX512
@@ -59,10 +58,15 @@ struct Tables {
   }
 
  private:
+  /// No std::string: a first call may be one that promises to allocate nothing.
   void add(const Table& one) {
-    names += (count > 0 ? ", " : "") + std::string(one.name);
+    for (const std::string_view part : {std::string_view(count > 0 ? ", " : ""), std::string_view(one.name)}) {
+      part.copy(text_ + names.size(), sizeof text_ - names.size());
+      names = {text_, names.size() + part.size()};
+    }
     table[count++] = &one;
   }
+  char text_[64];
 };
 const Tables& tables() {
   static const Tables all;

@@ -183,15 +183,24 @@ class BackwardRun {
     return operands;
   }
   void run_range(const Backward<A, U>& backward, index_t first, index_t last, const GradientRun<A>& gradient) const {
-    with_cells_on_stack([&](const SumCells<A>& cells) {
-      if (whole_ != nullptr) return backward.fold(whole_->piece, first, last, whole_->table, cells, gradient, {});
-      alignas(64) std::byte memory[static_cast<std::size_t>(SumsTable<A>::bytes(tile_lanes<A>))];
-      SumsTable<A> table(tile_lanes<A>, memory);
-      backward.folding().each_tile(first, last, [&](index_t cell, index_t count) {
-        run_piece(backward, Piece{cell, cell + count, count}, table, cells, gradient, {});
-      });
-    });
+    if (backward.folding().most() > tile_rows) {
+      run_tiles<tile_lanes<A>>(backward, first, last, gradient);
+    } else {
+      run_tiles<tile_rows>(backward, first, last, gradient);
+    }
     if (call_.streaming) streaming_fence();
+  }
+  /// Tiles of `Most` cells at most, with memory for so many.
+  template <index_t Most>
+  NORMA_NOINLINE void run_tiles(const Backward<A, U>& backward, index_t first, index_t last, const GradientRun<A>& gradient) const {
+    constexpr index_t of_table = SumsTable<A>::bytes(Most);
+    alignas(64) std::byte memory[static_cast<std::size_t>(of_table + SumCells<A>::bytes(Most))];
+    const SumCells<A> cells(Most, memory + of_table);
+    if (whole_ != nullptr) return backward.fold(whole_->piece, first, last, whole_->table, cells, gradient, {});
+    SumsTable<A> table(Most, memory);
+    backward.folding().each_tile(first, last, [&](index_t cell, index_t count) {
+      run_piece(backward, Piece{cell, cell + count, count}, table, cells, gradient, {});
+    });
   }
   void run_piece(const Backward<A, U>& backward, const Piece& piece, SumsTable<A>& table, const SumCells<A>& cells,
                  const GradientRun<A>& gradient, const Stretches& stretches) const {

@@ -187,10 +187,8 @@ class Sweep {
       }
       bool in_a_row = rows > 1 && fused_ != nullptr && fused_->continues(n);
       for (std::size_t s = 0; s < S; ++s) in_a_row = in_a_row && (tensor[s].first != buffer[s] || pitch == n);
-      with_fusion(Swept<A>{tile.pass, false, tile.first, r, rows, i, n, tile.x_hat, tile.of_cells, tile.streams, in_a_row}, from, tensor,
-                  scale, [&] {
-                    f(RowCells<A>{rows, false}, tensor, r);
-                  });
+      const Swept<A> swept{tile.pass, false, tile.first, r, rows, i, n, tile.x_hat, tile.of_cells, tile.streams, in_a_row};
+      with_fusion(swept, from, tensor, scale, [&] { f(RowCells<A>{rows, false}, tensor, r); });
       if (tile.pass == Pass::measure) continue;
       for (std::size_t s = Outputs; s < S; ++s) {
         if (!stream_[s].present() || tensor[s].first != buffer[s]) continue;
@@ -227,10 +225,8 @@ class Sweep {
             stream_[s].stage_lanes(offset, lane_stride(s), n, cells, buffer[s], pitch, copy.changes ? A(1) : scale_of(s, scale));
         }
       }
-      with_fusion(Swept<A>{tile.pass, true, tile.first, cell, cells, i, n, tile.x_hat, tile.of_cells, tile.streams}, from, tensor, scale,
-                  [&] {
-                    f(LaneCells<A>{cells, true}, tensor, cell);
-                  });
+      const Swept<A> swept{tile.pass, true, tile.first, cell, cells, i, n, tile.x_hat, tile.of_cells, tile.streams};
+      with_fusion(swept, from, tensor, scale, [&] { f(LaneCells<A>{cells, true}, tensor, cell); });
       if (tile.pass == Pass::measure) continue;
       for (std::size_t s = Outputs; s < S; ++s) {
         if (!stream_[s].present() || tensor[s].first != buffer[s]) continue;
