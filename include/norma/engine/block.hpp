@@ -40,7 +40,7 @@ struct Block {
   Coefficients<A> x_hat;  ///< of these cells, in a backward
   A* of_cells;            ///< a number of each cell that outlives the block
   bool whole = false;     ///< other streams are taken where they lie, so that no part need be shorter
-  bool far = false;       ///< tensors are far: what is read next is asked for
+  bool is_far = false;    ///< tensors are far: what is read next is asked for
 
   /// What is done at once: as much as copies of other streams hold.
   static constexpr index_t most = 2048 / static_cast<index_t>(sizeof(A));
@@ -92,7 +92,7 @@ struct Block {
     if (!lanes) {
       const index_t offset = layout.kept.offset(s, cell);
       if (!stream.constant()) {
-        if (far && stream.direct()) ask_ahead(stream.data(offset) + i, n);
+        if (is_far && stream.direct()) ask_ahead(stream.data(offset) + i, n);
         return {stream.read(offset, i, n, memory.number), 0};
       }
       const A number = static_cast<A>(stream.value(offset));
@@ -106,7 +106,7 @@ struct Block {
       if (count > 1) {
         if (step == 1 && operand.template is<A>()) {
           result = {static_cast<const A*>(operand.data) + offset + i * along, along};
-          for (index_t e = 0; far && e < n; ++e) ask_ahead(result[e], cells);
+          for (index_t e = 0; is_far && e < n; ++e) ask_ahead(result[e], cells);
           return;
         }
         for (index_t e = 0; e < n; ++e)

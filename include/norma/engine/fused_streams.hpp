@@ -18,7 +18,7 @@ struct Swept {
   index_t first, cell, cells, i, n;
   const Coefficients<A>& x_hat;
   A* of_cells;
-  bool far = false;       ///< outputs bypass the cache
+  bool is_far = false;    ///< outputs bypass the cache
   bool in_a_row = false;  ///< all elements of these cells, one behind the other in every tensor of the sweep
 
   void scale(const Numbers<A>& numbers, A factor) const {
@@ -156,7 +156,7 @@ class FusedStreams {
             s.x_hat.mean == nullptr ? s.x_hat : s.x_hat.from(s.cell),
             s.of_cells == nullptr ? nullptr : s.of_cells + s.cell,
             s.lanes ? s.cells > 1 && lanes_ > 0 && (s.first + s.cell) % lanes_ + s.cells <= lanes_ : rows_lie_,
-            s.far};
+            s.is_far};
   }
 
   const Fusion<A>* fusion_;
