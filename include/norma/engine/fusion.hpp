@@ -62,10 +62,10 @@ class Fusion : public AnyFusion {
   virtual Changes changes(Pass pass, const Operands& operands, bool folded) const = 0;
   /// Whether a fold leaves in stream_sum what a map then takes for x.
   virtual bool stores_sum(const Operands& operands, bool folded) const = 0;
-  /// Whether what happens to an element depends on those of the streams alone, and not on its cell, and wants no room beside them.
-  virtual bool elementwise() const = 0;
   /// Whether that is x + residual.
   virtual bool stores_plain_sum() const { return false; }
+  /// Whether what happens to an element depends on those of the streams alone, and not on its cell, and wants no room beside them.
+  virtual bool elementwise() const = 0;
   /// Whether stream_sum_grad is all there is in the map of a backward, and dx is none of its inputs.
   virtual bool adds_sum_grad_alone(const Operands&) const { return false; }
   /// From what is there to what kernels see of the inputs that enter.
