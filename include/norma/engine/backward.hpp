@@ -108,7 +108,7 @@ class Backward {
       return add_to_sets(piece, table, first, count, sums);
     }
     weight_.template each<block_length>(
-        fold_.way(), first, count, Elements{0, size}, block_length,
+        fold_.way(), first, count, Elements{0, size}, block_length, 0,
         [&](index_t begin, index_t end, index_t i, index_t n, const ElementWeight<A>(&weight)[1]) {
           fold_.each_cells(tile, begin, end, i, n, A(1), true, [&](const auto& of_group, auto& tensor, index_t cell) NORMA_INLINE_LAMBDA {
             with_bool(weighted_, [&](auto weighted) {
@@ -203,13 +203,13 @@ class Backward {
                const Stretches& stretches) const {
     typename MapSweep::Tile tile;
     if (copies_rows_) fused_.template copy_rows<U>(first, count);
-    map_.start(first, count, tile);
     tile.streams = call_.streaming;
+    map_.start(first, count, tile);
     tile.x_hat = x_hat;
     const index_t size = layout_.set_size;
     const bool together = map_.together(tile, size, 2);
     const FarMemory far_memory{call_.streaming && map_.can_stream(tile, 2, together), {map_.ahead(0, 1), map_.ahead(1, 1)}};
-    const index_t step = map_.step(tile, size, A(1), weight_.stage());
+    const index_t step = map_.step(tile, size, weight_.stage());
     const auto map_run = [&](index_t begin, index_t end, index_t i, index_t n, const ElementWeight<A>(&weight)[1]) {
       map_.each_cells(tile, begin, end, i, n, A(1), together, [&](const auto& cells, auto& tensor, index_t cell) NORMA_INLINE_LAMBDA {
         const auto run = [&](auto weighted, auto is_far, auto adds) NORMA_INLINE_LAMBDA {
@@ -223,7 +223,7 @@ class Backward {
       });
     };
     stretches.each(size, count, [&](Elements elements) {
-      weight_.template each<MapSweep::length>(map_.way(), first, count, elements, step, map_run);
+      weight_.template each<MapSweep::length>(map_.way(), first, count, elements, step, map_.shorter(tile, step), map_run);
       if (stretches.executor != nullptr && call_.streaming) streaming_fence();
     });
   }

@@ -44,7 +44,7 @@ inline void enter_gated(const BackwardFusion<A>& fusion, const Block<A>& part, c
     multiply_by_derivative(part, fusion.op(), gate_grad, gate_grad, gate);
   }
   if (maps && fusion.options().add_grad) part.write(stream_add_grad, upstream);
-  multiply_by_op(part, fusion.op(), dy, upstream, gate);
+  multiply_by_op(part, fusion.op(), {dy}, upstream, gate);
   if (maps && fusion.options().gate_grad) part.write(stream_gate_grad, gate_grad);
 }
 
@@ -57,7 +57,7 @@ void enter_backward(const BackwardFusion<A>& fusion, const Block<A>& block, cons
     if (fusion.gates_output()) return enter_gated(fusion, part, upstream, x, dy);
     typename Block<A>::Memory memory, normalized;
     if (fusion.gates_input()) {
-      multiply_by_op(part, fusion.op(), part.lines(to[1], r, k), x, part.read(stream_gate, memory));
+      multiply_by_op(part, fusion.op(), {part.lines(to[1], r, k)}, x, part.read(stream_gate, memory));
     } else if (fusion.op().acts) {
       const Lines<A> z = norm_of(part, x, normalized);
       if (options.add) combine(part, z, Sum<A>(), z, part.read(stream_add, memory));
@@ -73,7 +73,7 @@ void enter_backward(const BackwardFusion<A>& fusion, const Block<A>& block, cons
 
 /// The gradient of h = what was multiplied by the gate, from that of the product; and of the gate.
 template <class A>
-inline void leave_gate(const BackwardFusion<A>& fusion, const Block<A>& part, const Lines<A>& dx) {
+inline void leave_gate(const BackwardFusion<A>& fusion, const Block<A>& part, const Target<A>& to, const Lines<A>& dx) {
   typename Block<A>::Memory of_gate, of_h, of_gradient;
   const Lines<const A> gate = part.read(stream_gate, of_gate);
   const Lines<A> gate_grad = part.lines(of_gradient);
@@ -81,7 +81,7 @@ inline void leave_gate(const BackwardFusion<A>& fusion, const Block<A>& part, co
     combine(part, gate_grad, Product<A>(), dx, part.read(stream_x, of_h));
     multiply_by_derivative(part, fusion.op(), gate_grad, gate_grad, gate);
   }
-  multiply_by_op(part, fusion.op(), dx, dx, gate);
+  multiply_by_op(part, fusion.op(), to, dx, gate);
   if (fusion.options().gate_grad) part.write(stream_gate_grad, gate_grad);
 }
 
@@ -90,10 +90,13 @@ void leave_backward(const BackwardFusion<A>& fusion, const Block<A>& block, cons
   const auto& options = fusion.options();
   block.each_part([&](const Block<A>& part, index_t r, index_t k) {
     const Lines<A> dx = part.lines(made[2], r, k);
+    const Target<A> last = part.target(made[2], r, k);
+    const bool adds_sum_grad = fusion.adds_sum_grad(part.operands),
+               adds_dx = options.accumulate && fusion.gates_input() && part.has(stream_y);
     typename Block<A>::Memory memory;
-    if (fusion.gates_input()) leave_gate(fusion, part, dx);
-    if (fusion.adds_sum_grad(part.operands)) combine(part, dx, Sum<A>(), dx, part.read(stream_sum_grad, memory));
-    if (options.accumulate && fusion.gates_input() && part.has(stream_y)) combine(part, dx, Sum<A>(), dx, part.read(stream_y, memory));
+    if (fusion.gates_input()) leave_gate(fusion, part, adds_sum_grad || adds_dx ? Target<A>{dx} : last, dx);
+    if (adds_sum_grad) combine(part, adds_dx ? Target<A>{dx} : last, Sum<A>(), dx, part.read(stream_sum_grad, memory));
+    if (adds_dx) combine(part, last, Sum<A>(), dx, part.read(stream_y, memory));
   });
 }
 

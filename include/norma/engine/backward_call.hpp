@@ -27,8 +27,9 @@ class BackwardRun {
 
   /// Memory of in_slices(), which lies in scratch behind what is reserved there.
   static index_t memory_of_slices(const ExecutorRef& executor, const Plan& plan, Span span, index_t sets) {
-    if (span == Span::call) return SumsTable<A>::bytes(sets) + memory_of_blocks(plan.kept_near());
-    if (plan.shares_elements()) return bytes_of_slice(plan) + memory_of_blocks(plan);
+    // Tasks that share the elements of a call out do so for all its cells, whatever would stay near.
+    if (span == Span::call) return SumsTable<A>::bytes(sets) + memory_of_blocks(plan.kept_near(), plan.elements() / plan.cell_size());
+    if (plan.shares_elements()) return bytes_of_slice(plan) + memory_of_blocks(plan, plan.cells_per_slice());
     return slices_memory<1>(executor, plan, bytes_of_slice(plan));
   }
 
@@ -62,8 +63,8 @@ class BackwardRun {
   }
 
  private:
-  static index_t memory_of_blocks(const Plan& plan) {
-    return plan.shares_elements() ? plan.chunks() * SumCells<A>::block_bytes(plan.cells_per_slice()) : 0;
+  static index_t memory_of_blocks(const Plan& plan, index_t cells) {
+    return plan.shares_elements() ? plan.chunks() * SumCells<A>::block_bytes(cells) : 0;
   }
   static index_t bytes_of_slice(const Plan& plan) {
     const bool wide = !plan.cells_are_sets() && plan.channels_per_slice() > tile_lanes<A>;

@@ -25,6 +25,11 @@ struct Lines {
   NORMA_INLINE T* operator[](index_t line) const { return first + line * pitch; }
   operator Lines<const T>() const { return {first, pitch}; }
 };
+/// Where numbers go.
+template <class A>
+struct Target : Lines<A> {
+  bool past_cache = false;
+};
 
 /// Elements [i, i + n) of some cells that a sweep is about, lying in rows or, `lanes`, as neighbours. Other streams of the same elements
 /// are read and written through it.
@@ -36,11 +41,12 @@ struct Block {
   bool stores_sum;  ///< a fold leaves in stream_sum what a map then takes for x
   bool lanes;
   index_t cell, cells, i, n;
-  A weight_offset;        ///< is added to weights
-  Coefficients<A> x_hat;  ///< of these cells, in a backward
-  A* of_cells;            ///< a number of each cell that outlives the block
-  bool whole = false;     ///< other streams are taken where they lie, so that no part need be shorter
-  bool is_far = false;    ///< tensors are far: what is read next is asked for
+  A weight_offset;             ///< is added to weights
+  Coefficients<A> x_hat;       ///< of these cells, in a backward
+  A* of_cells;                 ///< a number of each cell that outlives the block
+  bool whole = false;          ///< other streams are taken where they lie, so that no part need be shorter
+  bool is_far = false;         ///< tensors are far: what is read next is asked for
+  Numbers<A> past_cache = {};  ///< where what is made goes, if that is somewhere
 
   /// What is done at once: as much as copies of other streams hold.
   static constexpr index_t most = 2048 / static_cast<index_t>(sizeof(A));
@@ -75,6 +81,11 @@ struct Block {
   NORMA_INLINE Lines<T> lines(const Numbers<T>& numbers, index_t r, index_t k) const {
     if (lanes) return {numbers.first + k * numbers.pitch, numbers.pitch};
     return {numbers.first + numbers.offset[r] + k, 0};
+  }
+  /// Where the last change of what is made puts it: in its place, or past the cache.
+  Target<A> target(const Numbers<A>& made, index_t r, index_t k) const {
+    const bool past = past_cache.first != nullptr;
+    return {lines(past ? past_cache : made, r, k), past};
   }
   Lines<A> lines(Memory& memory) const { return {memory.number, lanes ? padded(cells) : 0}; }
   /// Of a part: f(line, count) for all of these numbers.
@@ -138,7 +149,9 @@ struct Block {
  private:
   /// Streams of a fused call come in turns, so that none lasts for what fetches ahead by itself.
   static void ask_ahead(const A* line, index_t count) {
-    for (index_t k = 0; k < count; k += 64 / static_cast<index_t>(sizeof(A))) prefetch(line + k, page_bytes);
+    constexpr index_t line_length = 64 / static_cast<index_t>(sizeof(A)), some = 8 * line_length;
+    for (index_t k = 0; k < count; k += some)
+      unroll<8>([&](auto j) NORMA_INLINE_LAMBDA { prefetch(line + k + j * line_length, page_bytes); });
   }
   static index_t padded(index_t lanes_of_cells) { return (lanes_of_cells + pack_size<A> - 1) / pack_size<A> * pack_size<A>; }
 

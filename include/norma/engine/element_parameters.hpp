@@ -30,16 +30,17 @@ class ElementParameters {
   void values(std::size_t k, const index_t* offset, index_t n, double* column) const { stream_[k].values(offset, n, column); }
 
   /// f(begin, end, i, n, numbers) for runs [begin, end) of the `count` cells from `first` on, and for elements [i, i + n) of theirs among
-  /// `elements`, n at most `step`, which is at most Length. There are no numbers where nothing varies.
+  /// `elements`, n at most `step`, which is at most Length if they stage(), and at first `shorter` less. There are no numbers where nothing
+  /// varies.
   template <index_t Length, class F>
-  NORMA_INLINE void each(Way way, index_t first, index_t count, Elements elements, index_t step, F&& f) const {
+  NORMA_INLINE void each(Way way, index_t first, index_t count, Elements elements, index_t step, index_t shorter, F&& f) const {
     const bool alike = !vary_ || alike_ || way == Way::lanes;
     index_t offset[N][tile_rows];
     for (std::size_t k = 0; vary_ && k < N; ++k) kept_.offsets(stream_[k].stream(), first, alike ? 1 : count, offset[k]);
     for (index_t begin = 0, end; begin < count; begin = end) {
       end = alike ? count : end_of_run(offset, begin, count);
-      for (index_t i = elements.first; i < elements.last; i += step) {
-        const index_t n = elements.last - i < step ? elements.last - i : step;
+      for (index_t i = elements.first, n = step - shorter; i < elements.last; i += n, n = step) {
+        if (n > elements.last - i) n = elements.last - i;
         alignas(64) A memory[N][Length];
         ElementWeight<A> numbers[N] = {};
         for (std::size_t k = 0; vary_ && k < N; ++k) numbers[k] = read(k, offset[k][begin], i, n, memory[k]);

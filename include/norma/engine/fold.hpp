@@ -115,7 +115,9 @@ struct FoldedTile {
   mutable typename Sweep<A, U, 1>::Tile tile;
 
   FoldedTile(const Sweep<A, U, 1>& sweep_of_x, Order order_of_sums, Pass pass_of_sums = Pass::fold)
-      : sweep(sweep_of_x), order(order_of_sums), pass(pass_of_sums) {}
+      : sweep(sweep_of_x), order(order_of_sums), pass(pass_of_sums) {
+    tile.pass = pass;
+  }
 
   index_t count() const { return tile.count; }
   /// Elements that share a pivot.

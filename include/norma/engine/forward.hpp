@@ -18,6 +18,7 @@ struct ForwardCall {
   bool streaming = false;
   const AnyFusion* fusion = nullptr;
   bool folds = true;       ///< statistics are those of x
+  bool stores = true;      ///< folds may leave sums of x and residuals
   bool statistics = true;  ///< tables have columns for them; else for coefficients alone
 };
 
@@ -27,7 +28,7 @@ class Forward {
  public:
   Forward(const ForwardCall& call, const Extents& x, const Roles& roles, const Operands& operands)
       : call_(call),
-        fused_(call.fusion, x, roles, operands, call.weight_offset, call.folds),
+        fused_(call.fusion, x, roles, operands, call.weight_offset, call.folds && call.stores),
         layout_(x, roles, operands, fused_streams & ~set_of({fused_.input()})),
         operands_(operands),
         chain_layout_(call.order == Order::chain ? std::optional<Layout>(std::in_place, x, roles, operands.only({stream_x}))
@@ -215,9 +216,9 @@ class Forward {
   void run_map(const MapSweep& sweep, index_t first, index_t count, const Coefficients<A>& c, A scale, const Stretches& stretches,
                Pass pass = Pass::map, A* of_cells = nullptr) const {
     typename MapSweep::Tile tile;
-    sweep.start(first, count, tile);
     tile.streams = call_.streaming;
     tile.pass = pass;
+    sweep.start(first, count, tile);
     tile.of_cells = of_cells;
     const index_t size = layout_.set_size;
     const bool together = sweep.together(tile, size, 1);
@@ -226,7 +227,7 @@ class Forward {
     const PerElement per_element = !affine_.vary()       ? PerElement::nothing
                                    : affine_.constant(1) ? PerElement::weight
                                                          : PerElement::weight_and_bias;
-    const index_t step = sweep.step(tile, size, scale, affine_.stage());
+    const index_t step = sweep.step(tile, size, affine_.stage());
     const auto map_run = [&](index_t begin, index_t end, index_t i, index_t n, const ElementWeight<A>(&numbers)[2]) {
       sweep.each_cells(tile, begin, end, i, n, scale, together, [&](const auto& cells, auto& tensor, index_t cell) NORMA_INLINE_LAMBDA {
         with_per_element(per_element, [&](auto kind) {
@@ -237,7 +238,7 @@ class Forward {
       });
     };
     stretches.each(size, count, [&](Elements elements) {
-      affine_.template each<MapSweep::length>(sweep.way(), tile.first, tile.count, elements, step, map_run);
+      affine_.template each<MapSweep::length>(sweep.way(), tile.first, tile.count, elements, step, sweep.shorter(tile, step), map_run);
       if (stretches.executor != nullptr && call_.streaming) streaming_fence();
     });
   }

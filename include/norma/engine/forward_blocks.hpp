@@ -22,7 +22,7 @@ void enter_forward(const ForwardFusion<A>& fusion, const Block<A>& block, const 
       if (part.has(stream_sum) && part.pass == (part.stores_sum ? Pass::fold : Pass::map)) part.write(stream_sum, v);
       x = v;
     }
-    if (options.gate && options.gate_first) multiply_by_op(part, fusion.op(), v, x, part.read(stream_gate, memory));
+    if (options.gate && options.gate_first) multiply_by_op(part, fusion.op(), {v}, x, part.read(stream_gate, memory));
   });
 }
 
@@ -61,16 +61,18 @@ void leave_forward(const ForwardFusion<A>& fusion, const Block<A>& block, const 
   const auto& options = fusion.options();
   block.each_part([&](const Block<A>& part, index_t r, index_t k) {
     const Lines<A> y = part.lines(made[1], r, k);
+    const Target<A> last = part.target(made[1], r, k);
+    const bool acts = fusion.op().acts && !options.gate;
     typename Block<A>::Memory memory;
     if (options.rounding == Rounding::normalized_first) finish_normalized(part, y, memory);
-    if (options.gate && !options.gate_first) multiply_by_op(part, fusion.op(), y, y, part.read(stream_gate, memory));
-    const bool acts = fusion.op().acts && !options.gate;
+    if (options.gate && !options.gate_first)
+      multiply_by_op(part, fusion.op(), options.add ? Target<A>{y} : last, y, part.read(stream_gate, memory));
     if (options.add && acts) {
-      apply_op_to_sum(part, fusion.op(), y, part.read(stream_add, memory));
+      apply_op_to_sum(part, fusion.op(), last, y, part.read(stream_add, memory));
     } else if (options.add) {
-      combine(part, y, Sum<A>(), y, part.read(stream_add, memory));
+      combine(part, last, Sum<A>(), y, part.read(stream_add, memory));
     } else if (acts) {
-      apply_op(part, fusion.op(), y);
+      apply_op(part, fusion.op(), last, y);
     }
     if (options.scales)
       combine(

@@ -107,7 +107,7 @@ inline void run_forward(const ExecutorRef& executor, const ForwardCall& call, co
     const ExecutorRef one(sequential);
     const ExecutorRef& outside = inside ? one : executor;
     const index_t of_table = SetTable<A>::bytes(plan.sets_per_slice(), call.statistics);
-    const bool wide = (scratch != nullptr || shares) && !plan.cells_are_sets() && plan.channels_per_slice() > tile_lanes<A>;
+    const bool wide = (scratch != nullptr || (shares && call.folds)) && !plan.cells_are_sets() && plan.channels_per_slice() > tile_lanes<A>;
     index_t own_bytes = of_table + CellTable<A>::bytes(wide ? plan.channels_per_slice() : tile_lanes<A>);
     if (own_bytes < stack_bytes<A>) own_bytes = stack_bytes<A>;
     const index_t bytes = own_bytes + (shares && call.folds ? plan.chunks() * CellTable<A>::chunk_bytes(plan.cells_per_slice()) : 0);
@@ -217,7 +217,9 @@ void normalize_operands(const CallRef& executor, const Statistic& statistic, con
     const Plan with_memory = plan_for(true);
     if (with_memory.shares_elements()) plan = with_memory;
   }
-  const ForwardCall call{statistic, static_cast<double>(weight_offset), plan.order(), streaming, executor.fusion()};
+  // A hook that sees the whole call may refuse it, and then nothing has been written.
+  const bool stores = hook.span != Span::call;
+  const ForwardCall call{statistic, static_cast<double>(weight_offset), plan.order(), streaming, executor.fusion(), true, stores};
   if (hook.span == Span::call) return normalize_whole<A, U>(executor, call, plan, x, operands, statistics, scratch, hook);
   run_forward<A, U>(executor, call, plan, x, operands, scratch,
                     [&](const Forward<A, U>& forward, const Piece& piece, SetTable<A>& table, const auto& each_range) {
@@ -239,7 +241,8 @@ void apply_statistics_to_operands(const CallRef& executor, const Roles& roles, c
   Plan plan = plan_for(coefficients_on_stack<A>);
   const bool per_cell = plan.parameters_vary_in_sets();  // then statistics are wanted beside the coefficients
   if (per_cell) plan = plan_for(sets_on_stack<A>);
-  const ForwardCall call{given.statistic, static_cast<double>(weight_offset), plan.order(), streaming, executor.fusion(), false, per_cell};
+  const ForwardCall call{given.statistic, static_cast<double>(weight_offset), plan.order(), streaming, executor.fusion(), false, false,
+                         per_cell};
   run_forward<A, U>(
       executor, call, plan, x, operands, nullptr,
       [&](const Forward<A, U>& forward, const Piece& piece, SetTable<A>& table, const auto&) { forward.take(piece, given, table); });

@@ -21,6 +21,11 @@ template <class A, class F, class... In>
 NORMA_INLINE void combine(const Block<A>& part, const Lines<A>& to, const F& f, const In&... in) {
   part.each_line([&](index_t line, index_t n) { norma::combine(to[line], n, f, static_cast<const A*>(in[line])...); }, to, in...);
 }
+template <class A, class F, class... In>
+NORMA_INLINE void combine(const Block<A>& part, const Target<A>& to, const F& f, const In&... in) {
+  part.each_line([&](index_t line, index_t n) { combine_as<A>(to[line], n, to.past_cache, f, static_cast<const A*>(in[line])...); },
+                 static_cast<const Lines<A>&>(to), in...);
+}
 template <class A>
 inline void round_part(const Block<A>& part, Stream to, const Lines<A>& numbers) {
   part.each_line([&](index_t line, index_t n) { round_to(*part.operands[to].access, numbers[line], n); }, numbers);
@@ -28,23 +33,29 @@ inline void round_part(const Block<A>& part, Stream to, const Lines<A>& numbers)
 
 /// What an op does with a part; `to` may be one of the inputs.
 template <class A>
-inline void apply_op(const Block<A>& part, const Activation<A>& op, const Lines<A>& y) {
-  part.each_line([&](index_t line, index_t n) { op.rows->value(op.op, y[line], y[line], n); }, y);
+inline void apply_op(const Block<A>& part, const Activation<A>& op, const Target<A>& to, const Lines<A>& y) {
+  const Lines<A>& lines = to;
+  part.each_line([&](index_t line, index_t n) { op.rows->value(op.op, y[line], to[line], n, to.past_cache); }, lines, y);
 }
 template <class A>
-inline void apply_op_to_sum(const Block<A>& part, const Activation<A>& op, const Lines<A>& y,
+inline void apply_op_to_sum(const Block<A>& part, const Activation<A>& op, const Target<A>& to, const Lines<A>& y,
                             const std::type_identity_t<Lines<const A>>& addend) {
-  part.each_line([&](index_t line, index_t n) { op.rows->value_of_sum(op.op, y[line], addend[line], y[line], n); }, y, addend);
+  const Lines<A>& lines = to;
+  part.each_line([&](index_t line, index_t n) { op.rows->value_of_sum(op.op, y[line], addend[line], to[line], n, to.past_cache); }, lines,
+                 y, addend);
 }
 template <class A>
-inline void multiply_by_op(const Block<A>& part, const Activation<A>& op, const Lines<A>& to,
+inline void multiply_by_op(const Block<A>& part, const Activation<A>& op, const Target<A>& to,
                            const std::type_identity_t<Lines<const A>>& factor, const std::type_identity_t<Lines<const A>>& z) {
-  part.each_line([&](index_t line, index_t n) { op.rows->value_times(op.op, z[line], factor[line], to[line], n); }, to, factor, z);
+  const Lines<A>& lines = to;
+  part.each_line([&](index_t line, index_t n) { op.rows->value_times(op.op, z[line], factor[line], to[line], n, to.past_cache); }, lines,
+                 factor, z);
 }
 template <class A>
 inline void multiply_by_derivative(const Block<A>& part, const Activation<A>& op, const Lines<A>& to,
                                    const std::type_identity_t<Lines<const A>>& factor, const std::type_identity_t<Lines<const A>>& z) {
-  part.each_line([&](index_t line, index_t n) { op.rows->derivative_times(op.op, z[line], factor[line], to[line], n); }, to, factor, z);
+  part.each_line([&](index_t line, index_t n) { op.rows->derivative_times(op.op, z[line], factor[line], to[line], n, false); }, to, factor,
+                 z);
 }
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

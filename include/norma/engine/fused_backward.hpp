@@ -27,6 +27,7 @@ class BackwardFusion : public Fusion<A> {
     return options_.sum_grad && (gates_input() || options_.accumulate || !lies_under_dx(operands));
   }
 
+  bool gates() const override { return options_.gate; }
   bool stores_sum(const Operands&, bool) const override { return false; }
   bool elementwise() const override { return !options_.gate && !op_.acts; }
   bool adds_sum_grad_alone(const Operands& operands) const override {
@@ -43,7 +44,7 @@ class BackwardFusion : public Fusion<A> {
     if (gates_output() || is_active() || (maps && options_.add_grad)) result.enters |= set_of({stream_dy});
     if (gates_input()) result.enters |= set_of({stream_x});
     if (!maps) return result;
-    if (gates_input() || adds_sum_grad(operands)) result.leaves = set_of({stream_y});
+    if (gates_input() || adds_sum_grad(operands)) result.leaves = result.targeted = set_of({stream_y});
     if (!gates_input() && !lies_under_dx(operands)) result.in_place = set_of({stream_y});
     return result;
   }

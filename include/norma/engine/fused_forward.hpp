@@ -27,22 +27,25 @@ class ForwardFusion : public Fusion<A> {
   const Options& options() const { return options_; }
   const Activation<A>& op() const { return op_; }
 
-  bool stores_sum(const Operands& operands, bool folded) const override {
-    return folded && options_.residual && operands[stream_sum].present() && options_.residual_rounding == ResidualRounding::rounded;
+  bool gates() const override { return options_.gate; }
+  bool stores_sum(const Operands& operands, bool may) const override {
+    return may && options_.residual && operands[stream_sum].present() && options_.residual_rounding == ResidualRounding::rounded;
   }
   bool elementwise() const override { return options_.scales_of_sets == nullptr && options_.rounding == Rounding::once; }
   bool stores_plain_sum() const override { return !options_.gate_first; }
   bool adds(const Operands&) const override { return false; }
-  typename Fusion<A>::Changes changes(Pass pass, const Operands& operands, bool folded) const override {
+  typename Fusion<A>::Changes changes(Pass pass, const Operands& operands, bool may_store) const override {
     typename Fusion<A>::Changes result;
     if (pass == Pass::measure && options_.scales_of_sets == nullptr) return result;
-    const bool is_added = stores_sum(operands, folded) && pass > Pass::fold;
+    const bool is_added = stores_sum(operands, may_store) && pass > Pass::fold;
     if ((options_.residual && !is_added) || (options_.gate && options_.gate_first))
       result.enters = set_of({is_added ? stream_sum : stream_x});
     const bool after = options_.gate || options_.add || op_.acts || options_.scales || options_.scales_of_sets != nullptr ||
                        options_.rounding == Rounding::normalized_first;
     if (pass < Pass::measure || !after) return result;
     result.leaves = set_of({stream_y});
+    if (!options_.scales && options_.scales_of_sets == nullptr && (options_.gate || options_.add || op_.acts))
+      result.targeted = result.leaves;
     // What is added may be what is overwritten.
     if (pass == Pass::map && operands[stream_add].data != operands[stream_y].data) result.in_place = set_of({stream_y});
     return result;
@@ -52,10 +55,10 @@ class ForwardFusion : public Fusion<A> {
   }
   void leave(const Block<A>& block, const Numbers<A>* made) const override { leave_forward(*this, block, made); }
   A measured(index_t place, A largest) const override {
-    const A t = largest / A(127);
-    options_.scales_of_sets[place] = static_cast<float>(t);
-    // A set of zeros, whose scale is 0, stays one; where the scale is NaN, so is what is divided by it, and that is stored as 0.
-    return t == A(0) ? A(1) : static_cast<A>(options_.scales_of_sets[place]);
+    const float t = static_cast<float>(largest / A(127));
+    options_.scales_of_sets[place] = t;
+    // A set whose scale is 0 gives zeros; where the scale is NaN, so is what is divided by it, and that is stored as 0.
+    return t == 0 ? A(1) : static_cast<A>(t);
   }
 
  private:

@@ -18,8 +18,9 @@ struct Swept {
   index_t first, cell, cells, i, n;
   const Coefficients<A>& x_hat;
   A* of_cells;
-  bool is_far = false;    ///< outputs bypass the cache
-  bool in_a_row = false;  ///< all elements of these cells, one behind the other in every tensor of the sweep
+  bool is_far = false;         ///< outputs bypass the cache
+  bool in_a_row = false;       ///< all elements of these cells, one behind the other in every tensor of the sweep
+  Numbers<A> past_cache = {};  ///< where the output is put by the fusion itself
 
   void scale(const Numbers<A>& numbers, A factor) const {
     for (index_t c = 0; c < cells; ++c) {
@@ -34,13 +35,13 @@ class FusedStreams {
  public:
   using Changes = typename Fusion<A>::Changes;
 
-  FusedStreams(const AnyFusion* fusion, const Extents& x, const Roles& roles, const Operands& operands, double weight_offset, bool folded)
+  FusedStreams(const AnyFusion* fusion, const Extents& x, const Roles& roles, const Operands& operands, double weight_offset, bool stores)
       : fusion_(static_cast<const Fusion<A>*>(fusion)), weight_offset_(static_cast<A>(weight_offset)) {
     if (fusion == nullptr) return;
     all_ = fusion_->memory().take({operands, Layout(x, roles, operands)});
     for (const Pass pass : {Pass::probe, Pass::fold, Pass::refold, Pass::measure, Pass::map})
-      changes_[static_cast<int>(pass)] = fusion_->changes(pass, operands, folded);
-    stores_sum_ = fusion_->stores_sum(operands, folded);
+      changes_[static_cast<int>(pass)] = fusion_->changes(pass, operands, stores);
+    stores_sum_ = fusion_->stores_sum(operands, stores);
     if (fusion_->elementwise()) see_how_streams_lie();
   }
   ~FusedStreams() {
@@ -63,7 +64,7 @@ class FusedStreams {
     const index_t size = all_->layout.set_size;
     with_bool(all_->layout.sets * size >= far_bytes / static_cast<index_t>(sizeof(U)), [&](auto ahead) {
       for (index_t cell = first; cell < first + count; ++cell)
-        combine_as<A, ahead.value>(row<U>(stream_sum, cell), size, Sum<A>(), row<U>(stream_x, cell), row<U>(stream_residual, cell));
+        combine_as<A, ahead.value>(row<U>(stream_sum, cell), size, false, Sum<A>(), row<U>(stream_x, cell), row<U>(stream_residual, cell));
     });
   }
   /// Whether rows of sum_grad may be copied to dx, for kernels to add to.
@@ -156,7 +157,8 @@ class FusedStreams {
             s.x_hat.mean == nullptr ? s.x_hat : s.x_hat.from(s.cell),
             s.of_cells == nullptr ? nullptr : s.of_cells + s.cell,
             s.lanes ? s.cells > 1 && lanes_ > 0 && (s.first + s.cell) % lanes_ + s.cells <= lanes_ : rows_lie_,
-            s.is_far};
+            s.is_far,
+            s.past_cache};
   }
 
   const Fusion<A>* fusion_;

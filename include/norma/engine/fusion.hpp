@@ -37,6 +37,8 @@ class AnyFusion {
   /// Its streams join the operands of a call on an x of this rank, which may have an axis of one element more than they. weight_offset is
   /// added to the call's weights.
   virtual void join(Operands& operands, int rank, double weight_offset) const = 0;
+  /// Whether one of its streams is a gate.
+  virtual bool gates() const = 0;
   /// Whether kernels are to add to a backward's dx.
   virtual bool adds(const Operands& operands) const = 0;
 
@@ -54,14 +56,14 @@ template <class A>
 class Fusion : public AnyFusion {
  public:
   /// What happens in a sweep: inputs that kernels see changed, outputs that are changed before they are stored, and of these the ones that
-  /// may be changed where they are stored, for nobody wants what was there.
+  /// may be changed where they are stored, for nobody wants what was there, and the ones whose last change puts them where a block says.
   struct Changes {
-    StreamSet enters = 0, leaves = 0, in_place = 0;
+    StreamSet enters = 0, leaves = 0, in_place = 0, targeted = 0;
   };
-  /// `folded`: the call has statistics of x.
-  virtual Changes changes(Pass pass, const Operands& operands, bool folded) const = 0;
+  /// may_store: the fold of the call may write what the map then reads.
+  virtual Changes changes(Pass pass, const Operands& operands, bool may_store) const = 0;
   /// Whether a fold leaves in stream_sum what a map then takes for x.
-  virtual bool stores_sum(const Operands& operands, bool folded) const = 0;
+  virtual bool stores_sum(const Operands& operands, bool may_store) const = 0;
   /// Whether that is x + residual.
   virtual bool stores_plain_sum() const { return false; }
   /// Whether what happens to an element depends on those of the streams alone, and not on its cell, and wants no room beside them.
@@ -70,7 +72,7 @@ class Fusion : public AnyFusion {
   virtual bool adds_sum_grad_alone(const Operands&) const { return false; }
   /// From what is there to what kernels see of the inputs that enter.
   virtual void enter(const Block<A>& block, const Numbers<const A>* from, const Numbers<A>* to) const = 0;
-  /// Kernels have made the outputs of a map; none is stored.
+  /// Kernels have made the outputs of a map; none is stored. What is `targeted` goes to the block's targets.
   virtual void leave(const Block<A>& block, const Numbers<A>* made) const = 0;
   /// What a cell's number, 0 before, has become in a pass that measures the set at this place; the one that maps finds what is returned.
   virtual A measured(index_t place, A number) const = 0;

@@ -196,7 +196,8 @@ class Plan {
     samples_ = all_samples ? extents_[0] : 1;
     const index_t element = (*operands_)[stream_x].access->bytes, per_group = unit();
     const index_t channel_bytes = samples_ * plane_ * element, sets_per_group = roles_.keeps(0) ? samples_ : 1;
-    const index_t fits = kept_bytes / channel_bytes;
+    // What is mapped alone, from end to end, need not stay near.
+    const index_t fits = sums_ == Sums::none ? extents_[1] * extents_[0] : kept_bytes / channel_bytes;
     index_t step = per_group;
     if (lanes_lie_along_channels()) step = extents_[1];  // rows that are read in parts cost two to five times as much
     if (fits > step) step = fits / step * step;
@@ -211,7 +212,7 @@ class Plan {
     if (span == Span::call) samples_ = extents_[0], channels_ = extents_[1];
     const index_t enough = lanes_lie_along_channels() ? threads_ : 2 * threads_;
     while (span != Span::call && span != Span::sample && threads_ > 1 && steps() < enough && elements() / slices() >= 2 * worth_a_task) {
-      if (!all_samples && samples_ > 1) {
+      if ((!all_samples || (sums_ == Sums::none && !may_share_elements())) && samples_ > 1) {
         samples_ /= 2;
       } else if (may_share_elements() && (chunks() > 1 || channels_ < 2 * wide_part)) {
         break;

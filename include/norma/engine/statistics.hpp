@@ -103,7 +103,7 @@ inline A scale_to_one(A largest) {
   int exponent = 0;
   std::frexp(largest, &exponent);
   constexpr int most = std::numeric_limits<A>::max_exponent - 2;
-  return std::ldexp(A(1), exponent < -most ? most : -exponent);
+  return std::ldexp(A(1), exponent < -most ? most : exponent > most ? -most : -exponent);  // whose inverse is a number, too
 }
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -39,7 +39,7 @@ struct Relu {
   /// The value and the derivative at z.
   template <class V>
   NORMA_INLINE V operator()(V z) const {
-    return select(z < V(0), V(0), z);
+    return at_least(z, 0);
   }
   template <class V>
   NORMA_INLINE V derivative(V z) const {

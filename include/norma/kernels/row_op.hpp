@@ -6,34 +6,35 @@
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
-/// Of n numbers each; `to` may be exactly z or factor.
+/// Of n numbers each; `to` may be exactly z or factor. past_cache: as combine_as.
 template <class A>
 struct RowOp {
-  void (*value)(const void* op, const A* z, A* to, index_t n);                              ///< to = op(z)
-  void (*value_of_sum)(const void* op, const A* z, const A* addend, A* to, index_t n);      ///< to = op(z + addend)
-  void (*value_times)(const void* op, const A* z, const A* factor, A* to, index_t n);       ///< to = factor * op(z)
-  void (*derivative_times)(const void* op, const A* z, const A* factor, A* to, index_t n);  ///< to = factor * op'(z)
+  void (*value)(const void* op, const A* z, A* to, index_t n, bool past_cache);                              ///< to = op(z)
+  void (*value_of_sum)(const void* op, const A* z, const A* addend, A* to, index_t n, bool past_cache);      ///< to = op(z + addend)
+  void (*value_times)(const void* op, const A* z, const A* factor, A* to, index_t n, bool past_cache);       ///< to = factor * op(z)
+  void (*derivative_times)(const void* op, const A* z, const A* factor, A* to, index_t n, bool past_cache);  ///< to = factor * op'(z)
 };
 
 template <class A, class O>
-inline void op_value(const void* op, const A* z, A* to, index_t n) {
-  combine(
-      to, n, [f = *static_cast<const O*>(op)](const Pack<A>& v) { return f(v); }, z);
+inline void op_value(const void* op, const A* z, A* to, index_t n, bool past_cache) {
+  combine_as<A>(
+      to, n, past_cache, [f = *static_cast<const O*>(op)](const Pack<A>& v) { return f(v); }, z);
 }
 template <class A, class O>
-inline void op_value_of_sum(const void* op, const A* z, const A* addend, A* to, index_t n) {
-  combine(
-      to, n, [f = *static_cast<const O*>(op)](const Pack<A>& v, const Pack<A>& a) { return f(v + a); }, z, addend);
+inline void op_value_of_sum(const void* op, const A* z, const A* addend, A* to, index_t n, bool past_cache) {
+  combine_as<A>(
+      to, n, past_cache, [f = *static_cast<const O*>(op)](const Pack<A>& v, const Pack<A>& a) { return f(v + a); }, z, addend);
 }
 template <class A, class O>
-inline void op_value_times(const void* op, const A* z, const A* factor, A* to, index_t n) {
-  combine(
-      to, n, [f = *static_cast<const O*>(op)](const Pack<A>& a, const Pack<A>& v) { return mul(a, f(v)); }, factor, z);
+inline void op_value_times(const void* op, const A* z, const A* factor, A* to, index_t n, bool past_cache) {
+  combine_as<A>(
+      to, n, past_cache, [f = *static_cast<const O*>(op)](const Pack<A>& a, const Pack<A>& v) { return mul(a, f(v)); }, factor, z);
 }
 template <class A, class O>
-inline void op_derivative_times(const void* op, const A* z, const A* factor, A* to, index_t n) {
-  combine(
-      to, n, [f = *static_cast<const O*>(op)](const Pack<A>& a, const Pack<A>& v) { return mul(a, f.derivative(v)); }, factor, z);
+inline void op_derivative_times(const void* op, const A* z, const A* factor, A* to, index_t n, bool past_cache) {
+  combine_as<A>(
+      to, n, past_cache, [f = *static_cast<const O*>(op)](const Pack<A>& a, const Pack<A>& v) { return mul(a, f.derivative(v)); }, factor,
+      z);
 }
 template <class A, class O>
 inline constexpr RowOp<A> row_op_of{&op_value<A, O>, &op_value_of_sum<A, O>, &op_value_times<A, O>, &op_derivative_times<A, O>};

@@ -25,7 +25,7 @@ NORMA_INLINE Pack<T> with_sign_of(const Pack<T>& magnitude, const Pack<T>& v) {
 
 /// The larger (smaller) of v and a bound that is not NaN; v where it is NaN, and of equals (zeros of either sign).
 template <class T>
-NORMA_INLINE Pack<T> at_least(const Pack<T>& v, T bound) {
+NORMA_INLINE Pack<T> at_least(const Pack<T>& v, std::type_identity_t<T> bound) {
 #if NORMA_AVX512  // these instructions give their second operand in both of these cases
   if constexpr (sizeof(T) == 4) {
     return _mm512_maskz_max_ps(0xFFFF, Pack<T>(bound), v);
@@ -42,8 +42,12 @@ NORMA_INLINE Pack<T> at_least(const Pack<T>& v, T bound) {
   return select(v < Pack<T>(bound), Pack<T>(bound), v);
 #endif
 }
+template <std::floating_point T>
+NORMA_INLINE T at_least(T v, std::type_identity_t<T> bound) {
+  return v < bound ? bound : v;
+}
 template <class T>
-NORMA_INLINE Pack<T> at_most(const Pack<T>& v, T bound) {
+NORMA_INLINE Pack<T> at_most(const Pack<T>& v, std::type_identity_t<T> bound) {
 #if NORMA_AVX512
   if constexpr (sizeof(T) == 4) {
     return _mm512_maskz_min_ps(0xFFFF, Pack<T>(bound), v);
