@@ -26,8 +26,8 @@ int main() {
   int wrong = 0;
   const auto check = [&](const char* tensor, auto element) {
     bool same = true;
-    for (int i = 0; i < 2; ++i)
-      for (int j = 0; j < 3; ++j) same = same && element(i, j) == y[static_cast<std::size_t>(3 * i + j)];
+    for (std::size_t i = 0; i < 2; ++i)
+      for (std::size_t j = 0; j < 3; ++j) same = same && element(i, j) == y[3 * i + j];
     std::printf("%-28s %s\n", tensor, same ? "the same bits" : "WRONG");
     wrong += same ? 0 : 1;
   };

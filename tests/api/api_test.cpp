@@ -8,6 +8,7 @@
 #include <norma/interop/openmp.hpp>
 
 #include "api/layers.hpp"
+#include "support/counting_new.hpp"
 
 namespace norma_test { namespace {
 
@@ -229,6 +230,17 @@ TEST(Api, FunctionsOfChannels) {
   norma::batch_norm_backward_frozen(
       x, x, out(dx), {.mean = m, .variance = v, .weight = w, .eps = 1e-5, .unit_offset = false, .weight_grad = dw, .bias_grad = db});
   norma::batch_norm(norma::openmp(2), x, out(y), {.mean = m, .variance = v});
+}
+
+/// Also with a weight for each sample and channel, and so few samples that threads share their elements out.
+TEST(Api, InferenceOfGivenStatisticsAllocatesNothingOnThreads) {
+  const Extents extents = {2, 256, 32, 32};
+  Tensor<float> x(extents, {.layout = Layout::channels_last}, random_values<float>(count(extents), 1)),
+      y(extents, {.layout = Layout::channels_last});
+  const std::vector<float> mean(256, 0), variance(256, 1), weight(512, 2);
+  const long before = allocations_so_far();
+  norma::batch_norm(norma::openmp(2), x.view(), y.view(), {.mean = mean, .variance = variance, .weight = shaped(weight, {2, 256, 1, 1})});
+  EXPECT_EQ(allocations_so_far(), before);
 }
 
 TEST(Api, OptionalViewsTakeContainersAndEigen) {

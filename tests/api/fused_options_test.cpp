@@ -1,5 +1,6 @@
 // What else fused calls take and refuse: 8-bit outputs, the second rounding, free functions, streams that do not fit.
 #include "api/fused_layers.hpp"
+#include "support/ranks.hpp"
 
 namespace norma_test { namespace {
 
@@ -151,13 +152,6 @@ TEST(FusedFunctions, AreTheLayers) {
         norma::BatchNormBackwardViews<float>{});
 }
 
-/// A process that is alone.
-struct Alone {
-  int rank() const { return 0; }
-  int size() const { return 1; }
-  void all_gather(std::span<const double> mine, std::span<double> all) const { std::copy(mine.begin(), mine.end(), all.begin()); }
-};
-
 TEST(FusedRanks, OneRankIsOneProcess) {
   const Lie lie = lies[1];
   const AnyTensor x = random_tensor(Element::f32, 1, lie.x), r = random_tensor(Element::f32, 2, lie.others),
@@ -168,10 +162,10 @@ TEST(FusedRanks, OneRankIsOneProcess) {
   norma::SyncBatchNorm<float> sync(6);
   norma::Saved<float> saved, of_ranks;
   one.forward(view(x), view(y), saved, {.residual = view(r), .sum = view(h), .add = view(x)}, norma::silu);
-  sync.forward(Alone(), view(x), view(of_rank), of_ranks, {.residual = view(r), .sum = view(h_of_rank), .add = view(x)}, norma::silu);
+  sync.forward(LoneRank(), view(x), view(of_rank), of_ranks, {.residual = view(r), .sum = view(h_of_rank), .add = view(x)}, norma::silu);
   EXPECT_TRUE(same(h_of_rank.values(), h.values()));
   one.backward(view(dy), view(h), saved, view(dx), {.sum_grad = view(r), .add = view(x)}, norma::silu);
-  sync.backward(Alone(), view(dy), view(h), of_ranks, view(dx_of_rank), {.sum_grad = view(r), .add = view(x)}, norma::silu);
+  sync.backward(LoneRank(), view(dy), view(h), of_ranks, view(dx_of_rank), {.sum_grad = view(r), .add = view(x)}, norma::silu);
   // What travels has no low part of the mean.
   const Values expected_y = y.values(), expected_dx = dx.values(), actual_y = of_rank.values(), actual_dx = dx_of_rank.values();
   for (std::size_t i = 0; i < expected_y.size(); ++i) {

@@ -92,4 +92,23 @@ TEST(TheirElements, AreThoseOfTheSameBits) {
   }
 }
 
+/// A start from data rounds a bias once, whoever's type it is.
+TEST(TheirElements, TakeABias) {
+  const std::vector<float> t = random_values<float>(7 * 3, 8), weight = random_values<float>(3 * 4, 9);
+  const norma::TensorView<const float> batch(t.data(), {7, 3});
+  const auto bias_of = [&]<class B>(B) {
+    norma::WeightNorm<float> layer(norma::TensorView<const float>(weight.data(), {3, 4}));
+    std::vector<B> bias(3);
+    layer.initialize(batch, bias);
+    return bias;
+  };
+  const std::vector<double> exact = bias_of(0.0);
+  const std::vector<norma::bfloat16> ours = bias_of(norma::bfloat16());
+  const std::vector<theirs::brain_float> theirs = bias_of(theirs::brain_float());
+  for (std::size_t c = 0; c < 3; ++c) {
+    EXPECT_NEAR(static_cast<float>(ours[c]), exact[c], std::abs(exact[c]) / 256);
+    EXPECT_EQ(theirs[c].bits, ours[c].bits);
+  }
+}
+
 }}  // namespace norma_test

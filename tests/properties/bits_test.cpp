@@ -33,11 +33,16 @@ NORMA_PROPERTY(Executors) {
       });
     }
     if (subject.family.few_shapes[0].axes.empty()) {  // channels of so few samples that threads share their elements out
-      for (const Extents& extents : {Extents{1, 24, 60, 50}, Extents{2, 40, 33, 47}}) {
+      // Few samples; and so many channels, or samples, that a call is worth a team in more slices, or in fewer, than it has members.
+      for (const Extents& extents :
+           {Extents{1, 24, 60, 50}, Extents{2, 40, 33, 47}, Extents{1, 2052, 7, 7}, Extents{20, 2052, 1, 1}, Extents{8, 36, 15, 15}}) {
         Setting s = varied(shape(extents), subject.variation(0));
         s.dim = subject.family.few_shapes[0].dim;
         if (!subject.family.few_shapes[0].parts.empty()) s = dealt(s, 0, {extents[0], 0});
-        cases.add(case_name(t, s) + "_shared", [=, &subject] { check_executors(subject, t, s, lying(lanes_layout(subject))); });
+        cases.add(case_name(t, s) + "_shared", [=, &subject] {
+          check_executors(subject, t, s, lying(lanes_layout(subject)));
+          if (extents[0] == 8) check_executors(subject, t, s, lying(Layout::contiguous));
+        });
       }
     }
     for (const Setting& shape : some_shapes(subject)) {

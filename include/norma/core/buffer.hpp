@@ -86,4 +86,45 @@ class Buffer {
   index_t capacity_ = 0;
 };
 
+/// The first base of a class that owns buffers: its copy assignment, inherited and implicit as ever, changes nothing if it throws. All of
+/// the other is copied first and moved in; what the assignment does behind it finds room for everything.
+template <class Derived>
+class AssignedWhole {
+ protected:
+  AssignedWhole() = default;
+  AssignedWhole(const AssignedWhole&) = default;
+  AssignedWhole(AssignedWhole&&) = default;
+  ~AssignedWhole() = default;
+  AssignedWhole& operator=(AssignedWhole&&) = default;
+  AssignedWhole& operator=(const AssignedWhole& other) {
+    if (this == &other) return *this;
+    Derived copy(static_cast<const Derived&>(other));
+    static_cast<Derived&>(*this) = std::move(copy);
+    return *this;
+  }
+};
+
+/// What a moved-from owner no longer has, beside its buffers.
+template <class V>
+class LostByMove {
+ public:
+  LostByMove() = default;
+  LostByMove(const LostByMove&) = default;
+  LostByMove(LostByMove&& other) noexcept : value_(std::exchange(other.value_, V())) {}
+  LostByMove& operator=(const LostByMove&) = default;
+  LostByMove& operator=(LostByMove&& other) noexcept {
+    value_ = std::exchange(other.value_, V());
+    return *this;
+  }
+  ~LostByMove() = default;
+  LostByMove& operator=(const V& value) {
+    value_ = value;
+    return *this;
+  }
+  operator const V&() const { return value_; }
+
+ private:
+  V value_ = {};
+};
+
 }}  // namespace norma::NORMA_ISA_NAMESPACE

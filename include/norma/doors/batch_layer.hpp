@@ -36,7 +36,7 @@ struct BatchSets {
 /// F says the sets: F::roles(extents), F::least_rank; F::check_training(extents), if it has one, refuses batches it cannot learn from.
 /// Layer gives `train` and `train_backward`, and its own `infer` and `infer_backward` if these do not fit.
 template <class Layer, class F, Parameter T>
-class BatchLayer : public AffineParameters<T>, public RunningStatistics<T>, public LayerCalls<Layer, T> {
+class BatchLayer : public AssignedWhole<Layer>, public AffineParameters<T>, public RunningStatistics<T>, public LayerCalls<Layer, T> {
  public:
   using RunningStatistics<T>::for_each_buffer;
 

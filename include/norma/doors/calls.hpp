@@ -9,6 +9,16 @@
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
+/// The option of that name, where a layer has it.
+template <class Layer>
+inline Rounding rounding_of(const Layer& layer) {
+  if constexpr (requires { layer.rounding(); }) {
+    return layer.rounding();
+  } else {
+    return Rounding::once;
+  }
+}
+
 /// The public calls of an activation layer. Layer gives `infer`, `train` and `train_backward` on checked-in views.
 ///
 /// Each comes with an executor first or without, and with what is fused (Fused, FusedBackward), an activation, or both at the end.
@@ -133,22 +143,15 @@ class LayerCalls {
   const Layer& self() const { return static_cast<const Layer&>(*this); }
   Layer& self() { return static_cast<Layer&>(*this); }
 
-  Rounding rounding_of_calls() const {
-    if constexpr (requires { self().rounding(); }) {
-      return self().rounding();
-    } else {
-      return Rounding::once;
-    }
-  }
   template <class X, class Y, class... What>
   void infer(const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y, const What&... what) const {
     fused_forward<T>(
-        call, x, y, rounding_of_calls(), [&](const CallRef& fused) { self().infer(fused, x, y); }, what...);
+        call, x, y, rounding_of(self()), [&](const CallRef& fused) { self().infer(fused, x, y); }, what...);
   }
   template <class X, class Y, class... What>
   void train(const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved, const What&... what) {
     fused_forward<T>(
-        call, x, y, rounding_of_calls(), [&](const CallRef& fused) { self().train(fused, x, y, saved); }, what...);
+        call, x, y, rounding_of(self()), [&](const CallRef& fused) { self().train(fused, x, y, saved); }, what...);
   }
 };
 
@@ -160,42 +163,43 @@ template <class Layer, class T>
 class SharedCalls {
  public:
   ///@{
-  /// Inference of sets that are split over the ranks.
-  template <Communicator C, class X, class Y>
-  void operator()(const C& ranks, X&& x, Y&& y) const {
-    (*this)(sequential, ranks, x, std::forward<Y>(y));
+  /// Inference of sets that are split over the ranks. row_scales are of whole sets, and refused.
+  template <Communicator C, class X, class Y, class... O>
+    requires AtMostOneOp<O...>
+  void operator()(const C& ranks, X&& x, Y&& y, const O&... op) const { (*this)(sequential, ranks, x, std::forward<Y>(y), op...); }
+  template <InPlaceOfExecutor E, Communicator C, class X, class Y, class... O>
+    requires AtMostOneOp<O...>
+  void operator()(const E& executor, const C& ranks, X&& x, Y&& y, const O&... op) const {
+    infer_on(ExecutorRef(executor), CommunicatorRef(ranks), norma::view(x), norma::output_view(std::forward<Y>(y)), op...);
   }
-  template <InPlaceOfExecutor E, Communicator C, class X, class Y>
-  void operator()(const E& executor, const C& ranks, X&& x, Y&& y) const {
-    static_cast<const Layer&>(*this).infer_shared(ExecutorRef(executor), CommunicatorRef(ranks), norma::view(x),
-                                                  norma::output_view(std::forward<Y>(y)));
+  template <Communicator C, class X, class Y, class O = Identity>
+  void operator()(const C& ranks, X&& x, Y&& y, const Fused& fused, const O& op = {}) const {
+    (*this)(sequential, ranks, x, std::forward<Y>(y), fused, op);
+  }
+  template <InPlaceOfExecutor E, Communicator C, class X, class Y, class O = Identity>
+  void operator()(const E& executor, const C& ranks, X&& x, Y&& y, const Fused& fused, const O& op = {}) const {
+    infer_on(ExecutorRef(executor), CommunicatorRef(ranks), norma::view(x), norma::output_view(std::forward<Y>(y)), fused, op);
   }
   ///@}
   ///@{
   /// Training forward. Its `saved` serves a backward with the same ranks only.
-  template <Communicator C, class X, class Y>
-  void forward(const C& ranks, X&& x, Y&& y, Saved<T>& saved) {
-    forward(sequential, ranks, x, std::forward<Y>(y), saved);
+  template <Communicator C, class X, class Y, class... O>
+    requires AtMostOneOp<O...>
+  void forward(const C& ranks, X&& x, Y&& y, Saved<T>& saved, const O&... op) {
+    forward(sequential, ranks, x, std::forward<Y>(y), saved, op...);
   }
-  template <InPlaceOfExecutor E, Communicator C, class X, class Y>
-  void forward(const E& executor, const C& ranks, X&& x, Y&& y, Saved<T>& saved) {
-    self().train_shared(ExecutorRef(executor), CommunicatorRef(ranks), norma::view(x), norma::output_view(std::forward<Y>(y)), saved);
+  template <InPlaceOfExecutor E, Communicator C, class X, class Y, class... O>
+    requires AtMostOneOp<O...>
+  void forward(const E& executor, const C& ranks, X&& x, Y&& y, Saved<T>& saved, const O&... op) {
+    train_on(ExecutorRef(executor), CommunicatorRef(ranks), norma::view(x), norma::output_view(std::forward<Y>(y)), saved, op...);
   }
   template <Communicator C, class X, class Y, class O = Identity>
   void forward(const C& ranks, X&& x, Y&& y, Saved<T>& saved, const Fused& fused, const O& op = {}) {
     forward(sequential, ranks, x, std::forward<Y>(y), saved, fused, op);
   }
-  template <Communicator C, class X, class Y, Op O>
-  void forward(const C& ranks, X&& x, Y&& y, Saved<T>& saved, const O& op) {
-    forward(sequential, ranks, x, std::forward<Y>(y), saved, Fused(), op);
-  }
   template <InPlaceOfExecutor E, Communicator C, class X, class Y, class O = Identity>
   void forward(const E& executor, const C& ranks, X&& x, Y&& y, Saved<T>& saved, const Fused& fused, const O& op = {}) {
-    const auto input = norma::view(x);
-    const auto output = norma::output_view(std::forward<Y>(y));
-    fused_forward<T>(
-        ExecutorRef(executor), input, output, Rounding::once,
-        [&](const CallRef& call) { self().train_shared(call, CommunicatorRef(ranks), input, output, saved); }, fused, op);
+    train_on(ExecutorRef(executor), CommunicatorRef(ranks), norma::view(x), norma::output_view(std::forward<Y>(y)), saved, fused, op);
   }
   ///@}
   ///@{
@@ -217,6 +221,10 @@ class SharedCalls {
   void backward(const C& ranks, DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const O& op) {
     backward(sequential, ranks, dy, x, saved, std::forward<DX>(dx), FusedBackward(), op);
   }
+  template <InPlaceOfExecutor E, Communicator C, class DY, class X, class DX, Op O>
+  void backward(const E& executor, const C& ranks, DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const O& op) {
+    backward(executor, ranks, dy, x, saved, std::forward<DX>(dx), FusedBackward(), op);
+  }
   template <InPlaceOfExecutor E, Communicator C, class DY, class X, class DX, class O = Identity>
   void backward(const E& executor, const C& ranks, DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const FusedBackward& fused, const O& op = {}) {
     fused_backward<T>(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(std::forward<DX>(dx)), fused, op,
@@ -227,7 +235,21 @@ class SharedCalls {
   ///@}
 
  private:
+  const Layer& self() const { return static_cast<const Layer&>(*this); }
   Layer& self() { return static_cast<Layer&>(*this); }
+
+  template <class X, class Y, class... What>
+  void infer_on(const CallRef& call, const CommunicatorRef& ranks, const TensorView<X>& x, const TensorView<Y>& y,
+                const What&... what) const {
+    fused_forward<T>(
+        call, x, y, rounding_of(self()), [&](const CallRef& fused) { self().infer_shared(fused, ranks, x, y); }, what...);
+  }
+  template <class X, class Y, class... What>
+  void train_on(const CallRef& call, const CommunicatorRef& ranks, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved,
+                const What&... what) {
+    fused_forward<T>(
+        call, x, y, rounding_of(self()), [&](const CallRef& fused) { self().train_shared(fused, ranks, x, y, saved); }, what...);
+  }
 };
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -106,8 +106,10 @@ class FusedForward final : public ForwardFusion<A> {
       : ForwardFusion<A>(options_of(fused, rounding), op), fused_(fused), rounding_(rounding) {}
 
   void check(const char* layer, const Extents& x, const Roles& roles) const override {
-    if (fused_.sum.has_value() && !fused_.residual.has_value()) raise_shape_error(layer, ": sum wants a residual");
-    if (fused_.gate_first && !fused_.gate.has_value()) raise_shape_error(layer, ": gate_first wants a gate");
+    if (x.product() > 0) {  // of an empty tensor a null pointer is as good as any
+      if (fused_.sum.has_value() && !fused_.residual.has_value()) raise_shape_error(layer, ": sum wants a residual");
+      if (fused_.gate_first && !fused_.gate.has_value()) raise_shape_error(layer, ": gate_first wants a gate");
+    }
     check_stream(layer, "residual", fused_.residual, x, true);
     check_stream(layer, "sum", fused_.sum, x, false);
     check_stream(layer, "gate", fused_.gate, x, true);
@@ -146,13 +148,14 @@ class FusedForward final : public ForwardFusion<A> {
       if (any) raise_shape_error(layer, ": scale and row_scales are for a y of std::int8_t");
       return;
     }
-    if (both || !any) raise_shape_error(layer, ": a y of std::int8_t wants either scale or row_scales");
+    if (both || (!any && x.product() > 0)) raise_shape_error(layer, ": a y of std::int8_t wants either scale or row_scales");
     const A scale = static_cast<A>(fused_.scale.value_or(1));
     if (!(scale > A(0) && scale <= (std::numeric_limits<A>::max)()))
       raise_shape_error(layer, ": scale is ", *fused_.scale, "; a positive number of the arithmetic's type is wanted");
     if (!fused_.row_scales.has_value()) return;
     const TensorView<float>& scales = *fused_.row_scales;
     if (roles.planes || roles.groups > 0) raise_shape_error(layer, ": row_scales are for LayerNorm and RMSNorm");
+    if (roles.shared) raise_shape_error(layer, ": row_scales are for sets that no other process has a part of");
     const index_t sets = set_count(x, roles);
     if (scales.rank() != 1 || scales.extent(0) != sets || (sets > 1 && scales.stride(0) != 1))
       raise_shape_error(layer, ": row_scales has extents ", scales.extents(), "; wanted is one float for each of ", sets,
@@ -170,8 +173,10 @@ class FusedDerivative final : public BackwardFusion<A> {
   FusedDerivative(const FusedBackward& fused, const Activation<A>& op) : BackwardFusion<A>(options_of(fused), op), fused_(fused) {}
 
   void check(const char* layer, const Extents& x, const Roles&) const override {
-    if (!fused_.gate.has_value() && fused_.gate_grad.has_value()) raise_shape_error(layer, ": gate_grad wants a gate");
-    if (!fused_.gate.has_value() && fused_.gate_first) raise_shape_error(layer, ": gate_first wants a gate");
+    if (!fused_.gate.has_value() && x.product() > 0) {
+      if (fused_.gate_grad.has_value()) raise_shape_error(layer, ": gate_grad wants a gate");
+      if (fused_.gate_first) raise_shape_error(layer, ": gate_first wants a gate");
+    }
     check_stream(layer, "sum_grad", fused_.sum_grad, x, true);
     check_stream(layer, "gate", fused_.gate, x, true);
     check_stream(layer, "gate_grad", fused_.gate_grad, x, false);
@@ -200,21 +205,35 @@ class FusedDerivative final : public BackwardFusion<A> {
   const FusedBackward& fused_;
 };
 
+/// What may stand behind the tensors of a call where nothing else is fused: nothing, or an activation.
+template <class... O>
+concept AtMostOneOp = sizeof...(O) <= 1 && (Op<O> && ...);
+
+/// Whether numbers may be rounded on their way from x_hat to y, which then is asked for.
+template <class A, class X, class Y>
+inline constexpr bool rounds_between = sizeof(X) < sizeof(A) || (are_numbers<Y> && sizeof(Y) < sizeof(A));
+
 /// run(call) with what is fused. Out of line, for only who fuses should pay for the stack.
 template <class P, class X, class Y, class Run, class O>
 NORMA_NOINLINE void fused_forward(const CallRef& call, const TensorView<X>&, const TensorView<Y>&, Rounding rounding, const Run& run,
                                   const Fused& fused, const O& op) {
   using A = Arithmetic<P, X, Y>;
-  const FusedForward<A, Y> fusion(fused, Activation<A>(op), sizeof(X) == 2 || sizeof(Y) == 2 ? rounding : Rounding::once);
+  const FusedForward<A, Y> fusion(fused, Activation<A>(op), rounds_between<A, X, Y> ? rounding : Rounding::once);
   run(CallRef(call, fusion));
 }
-/// The same with nothing but another rounding, if that: numbers of 32 bits and more are rounded once, whatever `rounding` says.
+/// The same with nothing but another rounding, if that: numbers of the arithmetic's type are rounded once, whatever `rounding` says.
 template <class P, class X, class Y, class Run>
 inline void fused_forward(const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y, Rounding rounding, const Run& run) {
-  if constexpr (sizeof(X) == 2 || sizeof(Y) == 2) {
+  if constexpr (rounds_between<Arithmetic<P, X, Y>, X, Y>) {
     if (rounding == Rounding::normalized_first) return fused_forward<P>(call, x, y, rounding, run, Fused(), Identity());
   }
   run(call);
+}
+/// The same of an activation alone.
+template <class P, class X, class Y, class Run, Op O>
+inline void fused_forward(const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y, Rounding rounding, const Run& run,
+                          const O& op) {
+  fused_forward<P>(call, x, y, rounding, run, Fused(), op);
 }
 
 /// run(call, dy, x, dx) of a fused backward.

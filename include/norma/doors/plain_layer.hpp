@@ -14,7 +14,7 @@ struct NormAxes {
 
 /// F::layer is its name in messages. Layer gives axes_of(extents of x), which throws ShapeError where x does not fit. T: float or double.
 template <class Layer, class F, Parameter T>
-class PlainLayer : public AffineParameters<T>, public LayerCalls<Layer, T> {
+class PlainLayer : public AssignedWhole<Layer>, public AffineParameters<T>, public LayerCalls<Layer, T> {
  public:
   ///@{
   /// The options of that name.

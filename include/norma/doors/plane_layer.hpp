@@ -51,14 +51,21 @@ class PlaneLayer : public BatchLayer<Layer, F, T>, public VisitedParameters<Laye
   friend LayerCalls<Layer, T>;
   friend BatchLayer<Layer, F, T>;
 
+  /// Statistics of planes are made before it is known which of them counts, and a gate is none of their business.
+  static void check_no_gate(const CallRef& call) {
+    if (call.fusion() != nullptr && call.fusion()->gates()) raise_shape_error(F::layer, ": takes no gate");
+  }
+
   template <class X, class Y>
   void infer(const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y) const {
+    check_no_gate(call);
     check_forward(F::layer, call, x, y, this->checked_roles(x.extents()));
     if (x.size() == 0) return;
     static_cast<const Layer&>(*this).infer_planes(call, with_planes(x), with_planes(y));
   }
   template <class X, class Y>
   void train(const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved) {
+    check_no_gate(call);
     const Roles roles = this->checked_training(call, x, y);
     const index_t planes = x.extent(0) * x.extent(1);
     const StatisticArrays statistics = saved.prepare(planes, true);
@@ -72,11 +79,13 @@ class PlaneLayer : public BatchLayer<Layer, F, T>, public VisitedParameters<Laye
   }
   template <class DY, class X, class DX>
   void train_backward(const CallRef& call, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx) {
+    check_no_gate(call);
     check_backward(F::layer, call, dy, x, saved, dx, this->checked_roles(x.extents()));
     if (x.size() > 0) self().planes_backward(call, with_planes(dy), with_planes(x), saved, with_planes(dx), false);
   }
   template <class DY, class X, class DX>
   void infer_backward(const CallRef& call, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx) {
+    check_no_gate(call);
     this->check_frozen(call, dy, x, dx);
     if (x.size() == 0) return;
     Saved<T> saved;

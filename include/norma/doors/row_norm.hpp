@@ -67,7 +67,7 @@ class RowNorm : public PlainLayer<RowNorm<F, T>, F, T>, public SharedCalls<RowNo
     AffineOperands affine;
     const std::string error = error_of([&] {
       axes = checked_trailing_axes(F::layer, x.extents(), this->parameter_shape());
-      check_forward(F::layer, call, x, y, axes);
+      check_forward(F::layer, call, x, y, Roles(axes).spanning_processes());
       if (saved != nullptr) saved->check_room(set_count(x.extents(), axes), this->statistic().centred());
       affine = this->operands(x.extents(), axes);
     });

@@ -26,7 +26,7 @@ struct QKNormOptions {
 /// Normalizes the last axis, of head_dim elements, of q (B, T, H, D) and k (B, S, H_kv, D), any strides, any other axes. Weights have
 /// head_dim elements and are shared by the heads. T: float or double.
 template <Parameter T = float>
-class QKNorm : public QueryKeyCalls<QKNorm<T>, T>, public VisitedParameters<QKNorm<T>> {
+class QKNorm : public AssignedWhole<QKNorm<T>>, public QueryKeyCalls<QKNorm<T>, T>, public VisitedParameters<QKNorm<T>> {
  public:
   /// In messages.
   static constexpr const char* name = "QKNorm";

@@ -151,8 +151,14 @@ NORMA_INLINE Pack<T> held(const Pack<T>& v) {
   return result;
 }
 
-/// a * b + c of scalars, in one rounding.
-NORMA_INLINE double fma(double a, double b, double c) { return std::fma(a, b, c); }
+/// a * b + c of scalars, with the bits of a register's lane: which of the two takes a number must not show.
+NORMA_INLINE double fma(double a, double b, double c) {
+#if defined(NORMA_PORTABLE) || NORMA_AVX512 || NORMA_FMA || NORMA_NEON
+  return std::fma(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
 
 /// a where the mask of a comparison holds, b where not; of numbers, of registers and their lanes.
 template <class T>

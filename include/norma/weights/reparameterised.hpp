@@ -11,7 +11,7 @@ namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
 /// The public calls. Layer gives `infer`, `train` and `train_backward` on views that have been checked, and its `name`.
 template <class Layer, class T>
-class Reparameterised {
+class Reparameterised : public AssignedWhole<Layer> {
  public:
   ///@{
   /// Inference: writes w, any view of the weight's shape. Const, thread-safe.
@@ -52,12 +52,16 @@ class Reparameterised {
   }
   ///@}
 
+  ///@{
   /// The w of inference as plain numbers, row-major: the layer may then be thrown away.
-  std::vector<T> bake() const {
+  std::vector<T> bake() const { return bake(sequential); }
+  template <InPlaceOfExecutor E>
+  std::vector<T> bake(const E& executor) const {
     std::vector<T> w(static_cast<std::size_t>(extents_.product()));
-    (*this)(TensorView<T>(w.data(), extents_));
+    (*this)(executor, TensorView<T>(w.data(), extents_));
     return w;
   }
+  ///@}
 
   /// The weight's.
   const Extents& extents() const { return extents_; }
@@ -75,6 +79,7 @@ class Reparameterised {
 
   template <class W>
   const TensorView<W>& checked(const char* what, const TensorView<W>& w) const {
+    static_assert(are_numbers<W>, "norma: the weight layers have no tensors of 8 bits");
     if (w.extents() != extents_) raise_shape_error(Layer::name, ": ", what, " has extents ", w.extents(), ", the weight has ", extents_);
     check_same_shape(Layer::name, what, w, extents_);
     return w;
@@ -82,6 +87,7 @@ class Reparameterised {
   /// The weight a layer is built from.
   template <class W>
   static const TensorView<W>& checked_origin(const TensorView<W>& w) {
+    static_assert(are_numbers<W>, "norma: the weight layers have no tensors of 8 bits");
     if (w.rank() == 0) raise_shape_error(Layer::name, ": the weight has rank 0; 1 to ", max_rank, " axes are wanted");
     check_same_shape(Layer::name, "the weight", w, w.extents());
     return w;

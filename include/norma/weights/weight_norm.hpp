@@ -53,13 +53,19 @@ class WeightNorm : public Reparameterised<WeightNorm<T>, T>, public VisitedParam
   template <class F>
   void for_each_buffer(F&&) const {}
 
+  ///@{
   /// Data-dependent start (section 3 of the paper). t (N, C, spatial...): pre-activations of one batch with the current w and without bias.
   /// Afterwards this batch leaves with mean 0 and variance 1 per channel: g /= sigma, bias = -mean / sigma, sigma the population's. A
   /// constant channel keeps its g and has bias = -mean. g must have one element per channel.
   template <class X, class B>
   void initialize(X&& t, B&& bias) {
-    start_from_batch(name, g(), norma::view(t), norma::output_view(std::forward<B>(bias)));
+    initialize(sequential, t, std::forward<B>(bias));
   }
+  template <InPlaceOfExecutor E, class X, class B>
+  void initialize(const E& executor, X&& t, B&& bias) {
+    start_from_batch(ExecutorRef(executor), name, g(), norma::view(t), norma::output_view(std::forward<B>(bias)));
+  }
+  ///@}
 
  private:
   friend VisitedParameters<WeightNorm>;
