@@ -34,7 +34,7 @@ int main() {
 
   float array[2][3] = {{1, 2, 6}, {4, 0, -1}};
   ln(array, array);
-  check("float[2][3]", [&](int i, int j) { return array[i][j]; });
+  check("float[2][3]", [&](std::size_t i, std::size_t j) { return array[i][j]; });
 
   std::vector<std::array<float, 3>> points = {{1, 2, 6}, {4, 0, -1}};
   ln(points, points);
@@ -43,7 +43,7 @@ int main() {
   Eigen::Tensor<float, 2> tensor(2, 3);  // column-major
   tensor.setValues({{1, 2, 6}, {4, 0, -1}});
   ln(tensor, tensor);
-  check("Eigen::Tensor", [&](int i, int j) { return tensor(i, j); });
+  check("Eigen::Tensor", [&](std::size_t i, std::size_t j) { return tensor(Eigen::Index(i), Eigen::Index(j)); });
 
 #if defined(__cpp_lib_mdspan)
   std::vector<float> of_span = again;
@@ -56,7 +56,7 @@ int main() {
   xt::xtensor<float, 3> batch = xt::zeros<float>({2, 2, 3});
   xt::view(batch, 1) = xt::xtensor<float, 2>{{1, 2, 6}, {4, 0, -1}};
   ln(xt::view(batch, 1), xt::view(batch, 1));
-  check("a view of xt::xtensor", [&](int i, int j) { return batch(1, i, j); });
+  check("a view of xt::xtensor", [&](std::size_t i, std::size_t j) { return batch(1, i, j); });
 #endif
 
 #if __has_include(<dlpack/dlpack.h>)
