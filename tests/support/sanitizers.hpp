@@ -1,4 +1,4 @@
-// What programs under AddressSanitizer cannot be asked for.
+// What programs under a sanitizer cannot be asked for.
 #pragma once
 
 namespace norma_test {
@@ -6,6 +6,9 @@ namespace norma_test {
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define NORMA_TEST_ADDRESS_SANITIZER
+#endif
+#if __has_feature(thread_sanitizer)
+#define NORMA_TEST_THREAD_SANITIZER
 #endif
 #endif
 #if defined(NORMA_TEST_ADDRESS_SANITIZER) || defined(__SANITIZE_ADDRESS__)
