@@ -1,4 +1,6 @@
 // fold: sums in the promised order, whatever the group, for every length; backward sums and gradients exact on integers.
+#include <norma/simd/math.hpp>
+
 #include "kernels/groups.hpp"
 
 namespace norma_test { namespace {
@@ -134,15 +136,17 @@ void check_chains(index_t count, index_t n, bool several) {
   for (T* const sums : {forward[0], forward[1], backward[0], backward[1]}) std::fill_n(sums, 64, T(3));
   norma::chain_cells<norma::CentredTerm>(cells, n, Of{x.data(), count}, c.mean, {forward[0], forward[1]});
   norma::backward_chain_cells(cells, n, Of{dy.data(), count}, Of{x.data(), count}, c.forward(), {backward[0], backward[1]});
+  // Fused where a register's is.
+  const auto fma = [](T u, T v, T w) { return norma::first_lane(norma::fma(norma::Pack<T>(u), norma::Pack<T>(v), norma::Pack<T>(w))); };
   for (index_t s = 0; s < count; ++s) {
     T sum(3), squares(3), g(3), g_x_hat(3);
     for (index_t i = 0; i < n; ++i) {
       const auto at = static_cast<std::size_t>(i * count + s);
       const T d = x.values[at] - c.mean[s];
       sum += d;
-      squares = std::fma(d, d, squares);
+      squares = fma(d, d, squares);
       g += dy.values[at];
-      g_x_hat = std::fma(dy.values[at], std::fma(d, c.rstd[s], c.shift[s]), g_x_hat);
+      g_x_hat = fma(dy.values[at], fma(d, c.rstd[s], c.shift[s]), g_x_hat);
     }
     ASSERT_EQ(forward[0][s], sum) << s << " of " << count;
     ASSERT_EQ(forward[1][s], squares) << s << " of " << count;

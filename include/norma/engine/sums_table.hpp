@@ -4,6 +4,7 @@
 #include <norma/engine/piece.hpp>
 #include <norma/engine/statistics.hpp>
 #include <norma/kernels/coefficients.hpp>
+#include <norma/kernels/grid.hpp>
 #include <norma/simd/convert.hpp>
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
