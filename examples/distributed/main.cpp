@@ -161,7 +161,7 @@ bool compare(const World& world, const Recipe& recipe, int seeds) {
 void measure_exchange(const World& world) {
   const norma::MpiCommunicator comm = norma::mpi(MPI_COMM_WORLD);
   if (world.rank() == 0) std::printf("%d ranks\nchannels   bytes a rank   us an exchange, forward\n", world.size());
-  for (const std::size_t channels : {16, 64, 256, 1024, 2048}) {
+  for (const std::size_t channels : std::initializer_list<std::size_t>{16, 64, 256, 1024, 2048}) {
     std::vector<double> mine(2 * channels + 2, 1.0), all(mine.size() * static_cast<std::size_t>(world.size()));
     constexpr int calls = 2000;
     for (int i = 0; i < calls / 10; ++i) comm.all_gather(mine, all);
