@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <exception>
+#include <initializer_list>
 #include <norma/norma.hpp>
 #include <span>
 #include <stdexcept>

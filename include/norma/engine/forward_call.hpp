@@ -63,9 +63,10 @@ inline void each_range_of_cells(const ExecutorRef& executor, const Piece& piece,
   });
 }
 
-/// work(slice, memory) for every slice, with `bytes` of memory for each task: on its stack if there is no `memory` for all.
+/// work(slice, memory) for every slice, with `bytes` of memory for each task: on its stack if there is no `memory` for all. Out of line, for
+/// only who is in it should pay for the memory.
 template <std::size_t OnStack, class Work>
-inline void each_slice(const ExecutorRef& executor, const Plan& plan, index_t bytes, std::byte* memory, Work&& work) {
+NORMA_NOINLINE void each_slice(const ExecutorRef& executor, const Plan& plan, index_t bytes, std::byte* memory, Work&& work) {
   const index_t tasks = tasks_of_slices(executor, plan), together = plan.slices_together(), parts = plan.slices() / together;
   executor.parallel_for(tasks, [&](index_t task) {
     alignas(64) std::byte stack[OnStack];
