@@ -63,8 +63,8 @@ inline void each_range_of_cells(const ExecutorRef& executor, const Piece& piece,
   });
 }
 
-/// work(slice, memory) for every slice, with `bytes` of memory for each task: on its stack if there is no `memory` for all. Out of line, for
-/// only who is in it should pay for the memory.
+/// work(slice, memory) for every slice, with `bytes` of memory for each task: on its stack if there is no `memory` for all. Out of line,
+/// for only who is in it should pay for the memory.
 template <std::size_t OnStack, class Work>
 NORMA_NOINLINE void each_slice(const ExecutorRef& executor, const Plan& plan, index_t bytes, std::byte* memory, Work&& work) {
   const index_t tasks = tasks_of_slices(executor, plan), together = plan.slices_together(), parts = plan.slices() / together;
