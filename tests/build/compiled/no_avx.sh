@@ -2,7 +2,7 @@
 # no_avx.sh NM OBJDUMP PROGRAM OBJECT...: fails if there is AVX code in one of the objects, or in a function of the program that any object may have
 # been given by another: those of the library's objects for AVX are their own.
 nm=$1 objdump=$2 program=$3
-avx='[[:space:]]v[a-z0-9]+ .*%[xyz]mm'
+avx='[[:space:]]v[a-z0-9]+[[:space:]].*%[xyz]mm' # GNU's objdump puts a space behind the instruction, LLVM's a tab
 shift 3
 for object; do
   if "$objdump" -d --no-show-raw-insn "$object" | grep -m1 -E "$avx"; then
