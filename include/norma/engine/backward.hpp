@@ -16,11 +16,11 @@ class Backward {
   Backward(const BackwardCall& call, const Extents& x, const Roles& roles, const Operands& operands)
       : call_(call),
         fused_(call.fusion, x, roles, operands, call.weight_offset, true),
-        layout_(x, roles, operands, fused_streams | set_of({stream_bias})),
-        chain_layout_(
-            call.order == Order::chain
-                ? std::optional<Layout>(std::in_place, x, roles, operands.only({stream_x, stream_dy, stream_weight_grad, stream_bias_grad}))
-                : std::nullopt),
+        layout_(x, roles, operands, ~(fused_streams | set_of({stream_bias}))),
+        chain_layout_(call.order == Order::chain
+                          ? std::optional<Layout>(std::in_place, x, roles, operands,
+                                                  set_of({stream_x, stream_dy, stream_weight_grad, stream_bias_grad}))
+                          : std::nullopt),
         products_alone_(!call.statistic.centred() && !call.sums.present() && !operands[stream_bias_grad].present()),
         writes_(operands[stream_y].present() || operands[stream_gate_grad].present() || operands[stream_add_grad].present()),
         sums_base_(call.sums.present() ? static_cast<double*>(operands[stream_sums].data) - call.sums.dy : 0),

@@ -40,8 +40,7 @@ class BackwardRun {
     const ExecutorRef one(sequential);
     std::byte* const all_memory = scratch_.data() + reserved_;
     const Stretches stretches = stretches_of(executor_, plan_, all_memory + bytes);
-    each_slice<1>(stretches.executor != nullptr ? one : executor_, plan_, bytes, all_memory, [&](Slice slice, std::byte* memory) {
-      drop_gradients(slice.operands);
+    each_slice<1>(stretches.executor != nullptr ? one : executor_, plan_, bytes, all_memory, [&](Slice& slice, std::byte* memory) {
       const Backward<A, U> backward(call_, slice.extents, slice.roles, slice.operands);
       slice.piece.last = backward.layout().sets;
       SumsTable<A> table(slice.piece.sets, memory);
@@ -50,7 +49,7 @@ class BackwardRun {
     });
   }
   NORMA_NOINLINE void in_rows() {
-    const Backward<A, U> backward(call_, x_, plan_.roles(), without_gradients(operands_));
+    const Backward<A, U> backward(call_, x_, plan_.roles(), operands_);
     whole_or_not(backward, [&] {
       parallel_sets(executor_, backward.layout().sets, x_.product(),
                     [&](index_t first, index_t last) { run_range(backward, first, last, {}); });
@@ -78,7 +77,7 @@ class BackwardRun {
   }
 
   NORMA_NOINLINE void in_whole_slices() {
-    const Backward<A, U> backward(call_, x_, plan_.roles(), without_gradients(operands_));
+    const Backward<A, U> backward(call_, x_, plan_.roles(), operands_);
     Whole whole(*this, backward, scratch_.data() + reserved_);
     const Plan nearby = plan_.kept_near();
     const Stretches stretches = stretches_of(executor_, nearby, scratch_.data() + reserved_ + SumsTable<A>::bytes(whole.piece.sets));
@@ -168,8 +167,7 @@ class BackwardRun {
   void each_near_slice(const Plan& nearby, const Piece& all, const Backward<A, U>& whole, const Stretches& stretches,
                        const Work& work) const {
     if (stretches.executor != nullptr) return with_cells_on_stack([&](const SumCells<A>& cells) { work(all, cells, whole); });
-    each_slice<1>(executor_, nearby, 0, nullptr, [&](Slice slice, std::byte*) {
-      drop_gradients(slice.operands);
+    each_slice<1>(executor_, nearby, 0, nullptr, [&](Slice& slice, std::byte*) {
       const Backward<A, U> backward(call_, slice.extents, slice.roles, slice.operands);
       slice.piece.numbering = Numbering::call;
       with_cells_on_stack([&](const SumCells<A>& cells) { work(slice.piece, cells, backward); });
@@ -177,12 +175,6 @@ class BackwardRun {
     });
   }
 
-  /// Sums of cells are scattered afterwards: how gradients repeat is of no interest to the sweeps.
-  static void drop_gradients(Operands& operands) { operands[stream_weight_grad] = operands[stream_bias_grad] = Operand(); }
-  static Operands without_gradients(Operands operands) {
-    drop_gradients(operands);
-    return operands;
-  }
   void run_range(const Backward<A, U>& backward, index_t first, index_t last, const GradientRun<A>& gradient) const {
     if (backward.folding().most() > tile_rows) {
       run_tiles<tile_lanes<A>>(backward, first, last, gradient);
@@ -266,24 +258,24 @@ void normalize_operands_backward(const CallRef& executor, const Statistic& stati
     return normalize_operands_backward_apart<A, U>(executor, statistic, roles, x, operands, weight_offset, streaming, statistics, scratch,
                                                    reshape, result, hook);
   }
+  const bool sums_of_cells = gradients && !slots;
   const bool adds = result == Result::added || (executor.fusion() != nullptr && executor.fusion()->adds(operands));
-  BackwardCall call{statistic,         statistics, static_cast<double>(weight_offset), plan.order(), streaming && !adds, adds, reshape,
-                    executor.fusion(), {}};
-  Operands with_sums = operands;
-  index_t reserved = 0;
-  if (gradients && !slots) {
-    call.sums = CellSums(x, plan.roles(), operands);
-    reserved = padded_sets(2 * call.sums.cells) * static_cast<index_t>(sizeof(double));
-  }
+  BackwardCall call{statistic,    statistics,         static_cast<double>(weight_offset),
+                    plan.order(), streaming && !adds, adds,
+                    reshape,      executor.fusion(),  sums_of_cells ? CellSums(x, plan.roles(), operands) : CellSums()};
+  Operands swept = operands;
+  // Sums of cells are scattered afterwards: how gradients repeat is of no interest to the sweeps.
+  if (!slots) swept[stream_weight_grad] = swept[stream_bias_grad] = Operand();
+  const index_t reserved = sums_of_cells ? padded_sets(2 * call.sums.cells) * static_cast<index_t>(sizeof(double)) : 0;
   const index_t memory =
       reserved + (plan.in_slices() ? BackwardRun<A, U>::memory_of_slices(executor, plan, hook.span, set_count(x, roles)) : 0);
   if (memory > 0) scratch.resize(memory);
   if (reserved > 0) {
     call.sums.use(reinterpret_cast<double*>(scratch.data()));
-    with_sums[stream_sums] = call.sums.operand();
+    swept[stream_sums] = call.sums.operand();
   }
-  const Plan slices = plan.with(with_sums);
-  BackwardRun<A, U> run(executor, call, slices, x, with_sums, hook, scratch, reserved);
+  const Plan slices = plan.with(swept);
+  BackwardRun<A, U> run(executor, call, slices, x, swept, hook, scratch, reserved);
   if (slots) return run.in_slots();
   if (plan.in_slices()) {
     run.in_slices();

@@ -29,9 +29,9 @@ class Forward {
   Forward(const ForwardCall& call, const Extents& x, const Roles& roles, const Operands& operands)
       : call_(call),
         fused_(call.fusion, x, roles, operands, call.weight_offset, call.folds && call.stores),
-        layout_(x, roles, operands, fused_streams & ~set_of({fused_.input()})),
+        layout_(x, roles, operands, ~fused_streams | set_of({fused_.input()})),
         operands_(operands),
-        chain_layout_(call.order == Order::chain ? std::optional<Layout>(std::in_place, x, roles, operands.only({stream_x}))
+        chain_layout_(call.order == Order::chain ? std::optional<Layout>(std::in_place, x, roles, operands, set_of({stream_x}))
                                                  : std::nullopt),
         adds_rows_(!chain_layout_ && fused_.template adds_rows<U>()),
         fold_(chain_layout_ ? *chain_layout_ : layout_, operands, {adds_rows_ ? stream_sum : stream_x}, 0, false,

@@ -71,7 +71,8 @@ NORMA_NOINLINE void each_slice(const ExecutorRef& executor, const Plan& plan, in
   executor.parallel_for(tasks, [&](index_t task) {
     alignas(64) std::byte stack[OnStack];
     for (index_t i = parts * task / tasks * together; i < parts * (task + 1) / tasks * together; ++i) {
-      work(plan.slice(i), memory == nullptr ? stack : memory + task * bytes);
+      Slice slice = plan.slice(i);
+      work(slice, memory == nullptr ? stack : memory + task * bytes);
     }
   });
 }
@@ -116,7 +117,7 @@ inline void run_forward(const ExecutorRef& executor, const ForwardCall& call, co
     Buffer<std::byte> own;
     Buffer<std::byte>& memory_of_tasks = scratch == nullptr ? own : *scratch;
     if (wanted > 0) memory_of_tasks.resize(wanted);
-    each_slice<on_stack>(outside, plan, bytes, wanted > 0 ? memory_of_tasks.data() : nullptr, [&](Slice slice, std::byte* memory) {
+    each_slice<on_stack>(outside, plan, bytes, wanted > 0 ? memory_of_tasks.data() : nullptr, [&](Slice& slice, std::byte* memory) {
       const Forward<A, U> forward(call, slice.extents, slice.roles, slice.operands);
       SetTable<A> table(slice.piece.sets, memory, call.statistics);
       const CellTable<A> cells((own_bytes - of_table) / CellTable<A>::bytes(16) * 16, memory + of_table);
@@ -166,7 +167,7 @@ inline void each_part(const ExecutorRef& executor, const Plan& nearby, const For
                                     work(all, first, last, cells, of_elements, whole);
                                   });
   }
-  each_slice<1>(executor, nearby, 0, nullptr, [&](Slice slice, std::byte*) {
+  each_slice<1>(executor, nearby, 0, nullptr, [&](Slice& slice, std::byte*) {
     const Forward<A, U> forward(call, slice.extents, slice.roles, slice.operands);
     slice.piece.numbering = Numbering::call;
     with_cells_on_stack<A>([&](const CellTable<A>& cells) { work(slice.piece, 0, forward.layout().sets, cells, stretches, forward); });

@@ -200,11 +200,11 @@ struct Layout {
   index_t sets = 1;
   index_t groups = 1;
 
-  /// Of all operands but those of some streams.
-  Layout(const Extents& extents, const Roles& roles, const Operands& operands, StreamSet left_out = 0) {
+  /// Of the operands of these streams.
+  Layout(const Extents& extents, const Roles& roles, const Operands& operands, StreamSet seen = all_streams) {
     Part part[max_axes];
     const int parts = split(extents, roles, part);
-    const StreamSet present = operands.present() & ~left_out, all = present | set_of({stream_stat});
+    const StreamSet present = operands.present() & seen, all = present | set_of({stream_stat});
     for (int p = 0; p < parts; ++p) {
       if (part[p].folded) add(averaged, part[p], operands, present);
     }

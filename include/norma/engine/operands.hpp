@@ -43,6 +43,7 @@ constexpr StreamSet set_of(std::initializer_list<Stream> streams) {
   for (const Stream s : streams) result |= 1u << s;
   return result;
 }
+inline constexpr StreamSet all_streams = (1u << stream_count) - 1;
 inline constexpr StreamSet fused_streams =
     set_of({stream_residual, stream_sum, stream_gate, stream_add, stream_gate_grad, stream_add_grad});
 
@@ -58,12 +59,6 @@ struct Operand {
       : data(const_cast<std::remove_const_t<T>*>(v.data())), access(&element_access<element_type_of<T>>()), strides(v.strides()) {}
 
   bool present() const { return data != nullptr; }
-  /// Another tensor that lies the same.
-  Operand over(const void* other) const {
-    Operand result = *this;
-    result.data = const_cast<void*>(other);
-    return result;
-  }
   /// The element `offset` elements away.
   void* at(index_t offset) const { return static_cast<std::byte*>(data) + offset * access->bytes; }
   /// Whether elements are what kernels for A compute with.
@@ -82,11 +77,6 @@ struct Operands {
   }
   Operand& operator[](Stream s) { return of[s]; }
   const Operand& operator[](Stream s) const { return of[s]; }
-  Operands only(std::initializer_list<Stream> streams) const {
-    Operands result;
-    for (const Stream s : streams) result[s] = of[s];
-    return result;
-  }
 };
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

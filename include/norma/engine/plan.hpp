@@ -147,9 +147,8 @@ class Plan {
   /// Whether cells lie beside their neighbours in everything that is folded. A sample that is normalized by itself must not notice its
   /// neighbours: what counts are its own strides, though samples side by side may lie between those of channels.
   bool chains() const {
-    Operands folded;
-    for (const Stream s : {stream_x, stream_dy}) folded[s] = (*operands_)[s];
-    const Layout all(extents_, roles_, folded);
+    const Operands& folded = *operands_;
+    const Layout all(extents_, roles_, folded, set_of({stream_x, stream_dy}));
     bool result = all.averaged.count == 1;
     for (const Stream s : {stream_x, stream_dy}) {
       if (!folded[s].present()) continue;
