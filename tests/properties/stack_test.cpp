@@ -27,7 +27,9 @@ void on_little_stack(const std::function<void()>& f) {
 
 NORMA_PROPERTY(Stack) {
   for_plain_types([&](const Types& t) {
-    for (const Setting& shape : subject.family.few_shapes) {
+    Settings shapes = subject.family.few_shapes;
+    shapes.push_back(sets_of(subject, 2, 20000));  // a set alone is larger than the stack
+    for (const Setting& shape : shapes) {
       for (const Layout layout : {Layout::contiguous, lanes_layout(subject), Layout::strided}) {
         const Setting s = varied(shape, subject.variation(0));
         cases.add(case_name(t, s, layout), [=, &subject] {

@@ -58,14 +58,21 @@ class PowerIteration {
     return Eigen::Map<const Vector>(a, n).template cast<double>().dot(Eigen::Map<const Vector>(b, n).template cast<double>());
   }
 
-  /// gradient -= factor * u v^T, for a u and a v of type N.
+  /// gradient -= factor * u v^T, for a u and a v of type N. Allocates nothing: some rows and columns at a time, on the stack.
   template <class N>
   void subtract_outer_product(Buffer<T>& gradient, double factor, const N* u, const N* v) const {
     using Numbers = Eigen::Map<const Eigen::Matrix<N, Eigen::Dynamic, 1>>;
-    const Vector along = Numbers(u, u_.size()).template cast<T>() * static_cast<T>(factor);
-    each_block(gradient, [&](auto&& block, index_t column) {
-      block.noalias() -= along * Numbers(v + column, block.cols()).template cast<T>().transpose();
-    });
+    Piece along_rows, along_columns;
+    for (index_t first = 0; first < rows_; first += rows_at_once) {
+      along_rows = Numbers(u + first, rows_from(first)).template cast<T>() * static_cast<T>(factor);
+      each_block(gradient, [&](auto&& block, index_t column) {
+        for (index_t done = 0; done < block.cols(); done += rows_at_once) {
+          const index_t n = block.cols() - done < rows_at_once ? block.cols() - done : rows_at_once;
+          along_columns = Numbers(v + column + done, n).template cast<T>();
+          block.block(first, done, along_rows.size(), n).noalias() -= along_rows * along_columns.transpose();
+        }
+      });
+    }
   }
 
  private:
@@ -73,6 +80,7 @@ class PowerIteration {
   using RowMajor = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   using ColMajor = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>;
   static constexpr index_t rows_at_once = 1024;
+  using Piece = Eigen::Matrix<T, Eigen::Dynamic, 1, Eigen::ColMajor, rows_at_once, 1>;
 
   index_t rows_from(index_t first) const { return rows_ - first < rows_at_once ? rows_ - first : rows_at_once; }
 
@@ -92,7 +100,7 @@ class PowerIteration {
   template <class F>
   void each_product(const Buffer<T>& weight, F&& f) const {
     const Eigen::Map<const Vector> v(v_.data(), v_.size());
-    Eigen::Matrix<T, Eigen::Dynamic, 1, Eigen::ColMajor, rows_at_once, 1> product;
+    Piece product;
     for (index_t first = 0; first < rows_; first += rows_at_once) {
       product.setZero(rows_from(first));
       each_block(weight, [&](const auto& block, index_t column) {
