@@ -58,7 +58,7 @@ TEST(Errors, OfConstructors) {
 void expect_sane_numbers(const char* layer, const std::function<void(double, double)>& make) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   for (const double eps : {-1e-5, nan}) expect_shape_error(layer, {"eps is"}, [&] { make(eps, 0.1); });
-  expect_shape_error(layer, {"momentum is NaN"}, [&] { make(0, nan); });
+  for (const double momentum : {-0.1, 1.1, nan}) expect_shape_error(layer, {"momentum is"}, [&] { make(0, momentum); });
 }
 void expect_sane_eps(const char* layer, const std::function<void(double)>& make) {
   for (const double eps : {-1e-5, std::numeric_limits<double>::quiet_NaN()}) expect_shape_error(layer, {"eps is"}, [&] { make(eps); });
@@ -79,8 +79,8 @@ TEST(Errors, OfNumbersThatNoLayerHas) {
   expect_sane_numbers("SwitchableNorm", [](double eps, double m) { norma::SwitchableNorm<float> layer(4, {.eps = eps, .momentum = m}); });
   expect_sane_numbers("BatchInstanceNorm",
                       [](double eps, double m) { norma::BatchInstanceNorm<float> layer(4, {.eps = eps, .momentum = m}); });
-  expect_shape_error("MeanOnlyBatchNorm", {"momentum is NaN"},
-                     [] { norma::MeanOnlyBatchNorm<float> layer(4, {.momentum = numeric_limits<double>::quiet_NaN()}); });
+  for (const double momentum : {-0.1, 1.1, numeric_limits<double>::quiet_NaN()})
+    expect_shape_error("MeanOnlyBatchNorm", {"momentum is"}, [&] { norma::MeanOnlyBatchNorm<float> layer(4, {.momentum = momentum}); });
   // Parameters that no memory holds.
   EXPECT_THROW(BatchNorm<float>(norma::index_t{1} << 62), std::bad_alloc);
   EXPECT_THROW(LayerNorm<float>({norma::index_t{1} << 31, norma::index_t{1} << 31}), std::bad_alloc);

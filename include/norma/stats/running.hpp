@@ -21,9 +21,9 @@ enum class StatsConvention : unsigned char {
 
 namespace norma { inline namespace NORMA_ISA_NAMESPACE {
 
-/// ShapeError if momentum is NaN.
+/// ShapeError unless momentum is in [0, 1].
 inline void check_momentum(const char* layer, const std::optional<double>& momentum) {
-  if (momentum && *momentum != *momentum) raise_shape_error(layer, ": momentum is NaN");
+  if (momentum && !(*momentum >= 0 && *momentum <= 1)) raise_shape_error(layer, ": momentum is ", *momentum, "; 0 to 1 is wanted");
 }
 
 /// One step: running = keep * running + take * batch.
