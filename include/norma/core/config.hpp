@@ -86,12 +86,18 @@
 #elif defined(__AVX512F__)
 #define NORMA_ISA avx512f
 #define NORMA_KERNELS avx512
-#elif defined(__AVX2__) && (defined(__FMA__) || defined(_MSC_VER))  // of which Microsoft's /arch:AVX2 stands for both
+#elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+#define NORMA_ISA avx2_f16c
+#define NORMA_KERNELS avx2
+#elif defined(__AVX2__) && (defined(__FMA__) || defined(_MSC_VER))  // of which Microsoft's /arch:AVX2 stands for all three
 #define NORMA_ISA avx2
 #define NORMA_KERNELS avx2
 #elif defined(__AVX2__)
 #define NORMA_ISA avx2_without_fma
 #define NORMA_KERNELS avx
+#elif defined(__AVX__) && defined(__FMA__)
+#define NORMA_ISA avx_fma
+#define NORMA_KERNELS avx_fma
 #elif defined(__AVX__)
 #define NORMA_ISA avx
 #define NORMA_KERNELS avx

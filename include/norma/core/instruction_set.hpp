@@ -14,8 +14,8 @@ const char* instruction_set();
 /// Of norma::compiled: uses that one from now on and returns nothing, or changes nothing and returns the names of those that there are.
 std::string_view select_instruction_set(std::string_view name);
 #else
-/// Name of the instruction set in use: "sse2", "avx2" (with FMA), "avx512", "neon", or "generic" for the portable register ("avx": without
-/// FMA). Without norma::compiled that of the translation unit's flags.
+/// Name of the instruction set in use: "sse2", "avx2" (with FMA), "avx512", "neon", or "generic" for the portable register ("avx" is
+/// AVX or AVX2 without FMA, "avx_fma" AVX with it). Without norma::compiled that of the translation unit's flags.
 constexpr const char* instruction_set() noexcept { return NORMA_TEXT(NORMA_KERNELS); }
 
 inline std::string_view select_instruction_set(std::string_view name) {
