@@ -8,10 +8,6 @@ endif()
 # The instruction set of these programs, for example "-march=native" or "-mavx2;-mfma". Empty: the compiler's default.
 set(NORMA_ARCH "" CACHE STRING "Instruction set flags of norma's own tests, benchmarks and examples")
 
-if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
-  set(CMAKE_BUILD_TYPE Release CACHE STRING "Debug, Release, RelWithDebInfo or MinSizeRel" FORCE)
-endif()
-
 # A kernel that needs an instruction this machine lacks must not end as a mysterious crash of a test.
 set(NORMA_CPU_HAS_AVX512 OFF)
 if(EXISTS /proc/cpuinfo)
