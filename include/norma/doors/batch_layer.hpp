@@ -48,34 +48,23 @@ class BatchLayer : public AssignedWhole<Layer>, public AffineParameters<T>, publ
 
   ///@{
   /// Backward of inference with running statistics, which are constants: dx = ..., parameter gradients += .... A dx with a null pointer is
-  /// not computed; dx may be exactly dy or x. ShapeError without tracked statistics. Allocates a few numbers per channel.
-  template <class DY, class X, class DX>
-  void backward_frozen(DY&& dy, X&& x, DX&& dx) {
-    backward_frozen(sequential, dy, x, std::forward<DX>(dx));
-  }
-  template <InPlaceOfExecutor E, class DY, class X, class DX>
-  void backward_frozen(const E& executor, DY&& dy, X&& x, DX&& dx) {
-    static_cast<Layer&>(*this).infer_backward(ExecutorRef(executor), norma::view(dy), norma::view(x),
-                                              norma::output_view(std::forward<DX>(dx)));
+  /// not computed; dx may be exactly dy or x. ShapeError without tracked statistics. Allocates a few numbers per channel
+  /// (SwitchableNorm and BatchInstanceNorm: per sample and channel).
+  template <class DY, class X, class DX, class... O>
+    requires AtMostOneOp<O...>
+  void backward_frozen(DY&& dy, X&& x, DX&& dx, const O&... op) { backward_frozen(sequential, dy, x, std::forward<DX>(dx), op...); }
+  template <InPlaceOfExecutor E, class DY, class X, class DX, class... O>
+    requires AtMostOneOp<O...>
+  void backward_frozen(const E& executor, DY&& dy, X&& x, DX&& dx, const O&... op) {
+    run_backward_frozen(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(std::forward<DX>(dx)), op...);
   }
   template <class DY, class X, class DX, class O = Identity>
   void backward_frozen(DY&& dy, X&& x, DX&& dx, const FusedBackward& fused, const O& op = {}) {
     backward_frozen(sequential, dy, x, std::forward<DX>(dx), fused, op);
   }
-  template <class DY, class X, class DX, Op O>
-  void backward_frozen(DY&& dy, X&& x, DX&& dx, const O& op) {
-    backward_frozen(sequential, dy, x, std::forward<DX>(dx), FusedBackward(), op);
-  }
   template <InPlaceOfExecutor E, class DY, class X, class DX, class O = Identity>
   void backward_frozen(const E& executor, DY&& dy, X&& x, DX&& dx, const FusedBackward& fused, const O& op = {}) {
-    fused_backward<T>(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(std::forward<DX>(dx)), fused, op,
-                      [&](const CallRef& call, const auto& upstream, const auto& input, const auto& result) {
-                        static_cast<Layer&>(*this).infer_backward(call, upstream, input, result);
-                      });
-  }
-  template <InPlaceOfExecutor E, class DY, class X, class DX, Op O>
-  void backward_frozen(const E& executor, DY&& dy, X&& x, DX&& dx, const O& op) {
-    backward_frozen(executor, dy, x, std::forward<DX>(dx), FusedBackward(), op);
+    run_backward_frozen(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(std::forward<DX>(dx)), fused, op);
   }
   ///@}
 
@@ -162,6 +151,15 @@ class BatchLayer : public AssignedWhole<Layer>, public AffineParameters<T>, publ
 
  private:
   friend LayerCalls<Layer, T>;
+
+  template <class DY, class X, class DX, class... What>
+  void run_backward_frozen(const CallRef& call, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx,
+                           const What&... what) {
+    const auto run = [&](const CallRef& fused, const auto& upstream, const auto& input, const auto& result) {
+      static_cast<Layer&>(*this).infer_backward(fused, upstream, input, result);
+    };
+    fused_backward<T>(call, dy, x, dx, run, what...);
+  }
 
   Statistic statistic_;
   std::optional<double> momentum_;

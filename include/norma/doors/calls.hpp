@@ -26,89 +26,68 @@ template <class Layer, class T>
 class LayerCalls {
  public:
   ///@{
-  /// Inference: const, allocates nothing, thread-safe. y may be exactly x.
-  template <class X, class Y>
-  void operator()(X&& x, Y&& y) const {
-    (*this)(sequential, x, std::forward<Y>(y));
-  }
-  template <InPlaceOfExecutor E, class X, class Y>
-  void operator()(const E& executor, X&& x, Y&& y) const {
-    infer(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)));
+  /// Inference: const, thread-safe. y has x's extents and may be exactly x. ShapeError, before anything is written, where x does not fit
+  /// the layer, y does not fit x, or a pointer is null. Allocates nothing,
+  /// but for what include/norma/README.md lists ("Memory").
+  template <class X, class Y, class... O>
+    requires AtMostOneOp<O...>
+  void operator()(X&& x, Y&& y, const O&... op) const { (*this)(sequential, x, std::forward<Y>(y), op...); }
+  template <InPlaceOfExecutor E, class X, class Y, class... O>
+    requires AtMostOneOp<O...>
+  void operator()(const E& executor, X&& x, Y&& y, const O&... op) const {
+    infer(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), op...);
   }
   template <class X, class Y, class O = Identity>
     requires(!Executor<X>)
   void operator()(X&& x, Y&& y, const Fused& fused, const O& op = {}) const { (*this)(sequential, x, std::forward<Y>(y), fused, op); }
-  template <class X, class Y, Op O>
-  void operator()(X&& x, Y&& y, const O& op) const {
-    (*this)(sequential, x, std::forward<Y>(y), Fused(), op);
-  }
   template <InPlaceOfExecutor E, class X, class Y, class O = Identity>
   void operator()(const E& executor, X&& x, Y&& y, const Fused& fused, const O& op = {}) const {
     infer(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), fused, op);
   }
-  template <InPlaceOfExecutor E, class X, class Y, Op O>
-  void operator()(const E& executor, X&& x, Y&& y, const O& op) const {
-    (*this)(executor, x, std::forward<Y>(y), Fused(), op);
-  }
   ///@}
 
   ///@{
-  /// Training forward: leaves in `saved` what backward needs besides x, so that y must not be x if a backward follows.
-  template <class X, class Y>
-  void forward(X&& x, Y&& y, Saved<T>& saved) {
-    forward(sequential, x, std::forward<Y>(y), saved);
-  }
-  template <InPlaceOfExecutor E, class X, class Y>
-  void forward(const E& executor, X&& x, Y&& y, Saved<T>& saved) {
-    train(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), saved);
+  /// Training forward: leaves in `saved` what backward needs besides x, so that y must not be x if a backward follows. ShapeError as above;
+  /// allocates in the first step of a shape.
+  template <class X, class Y, class... O>
+    requires AtMostOneOp<O...>
+  void forward(X&& x, Y&& y, Saved<T>& saved, const O&... op) { forward(sequential, x, std::forward<Y>(y), saved, op...); }
+  template <InPlaceOfExecutor E, class X, class Y, class... O>
+    requires AtMostOneOp<O...>
+  void forward(const E& executor, X&& x, Y&& y, Saved<T>& saved, const O&... op) {
+    train(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), saved, op...);
   }
   template <class X, class Y, class O = Identity>
   void forward(X&& x, Y&& y, Saved<T>& saved, const Fused& fused, const O& op = {}) {
     forward(sequential, x, std::forward<Y>(y), saved, fused, op);
   }
-  template <class X, class Y, Op O>
-  void forward(X&& x, Y&& y, Saved<T>& saved, const O& op) {
-    forward(sequential, x, std::forward<Y>(y), saved, Fused(), op);
-  }
   template <InPlaceOfExecutor E, class X, class Y, class O = Identity>
   void forward(const E& executor, X&& x, Y&& y, Saved<T>& saved, const Fused& fused, const O& op = {}) {
     train(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), saved, fused, op);
-  }
-  template <InPlaceOfExecutor E, class X, class Y, Op O>
-  void forward(const E& executor, X&& x, Y&& y, Saved<T>& saved, const O& op) {
-    forward(executor, x, std::forward<Y>(y), saved, Fused(), op);
   }
   ///@}
 
   ///@{
   /// dx = ..., parameter gradients += ..., from the x and the parameters of the forward that filled `saved`. A dx with a null pointer is
-  /// not computed; dx may be exactly dy or x.
-  template <class DY, class X, class DX>
-  void backward(DY&& dy, X&& x, Saved<T>& saved, DX&& dx) {
-    backward(sequential, dy, x, saved, std::forward<DX>(dx));
+  /// not computed; dx may be exactly dy or x. ShapeError, before anything is written, also unless `saved` was filled by a layer of this
+  /// kind with these axes and extents.
+  template <class DY, class X, class DX, class... O>
+    requires AtMostOneOp<O...>
+  void backward(DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const O&... op) {
+    backward(sequential, dy, x, saved, std::forward<DX>(dx), op...);
   }
-  template <InPlaceOfExecutor E, class DY, class X, class DX>
-  void backward(const E& executor, DY&& dy, X&& x, Saved<T>& saved, DX&& dx) {
-    self().train_backward(ExecutorRef(executor), norma::view(dy), norma::view(x), saved, norma::output_view(std::forward<DX>(dx)));
+  template <InPlaceOfExecutor E, class DY, class X, class DX, class... O>
+    requires AtMostOneOp<O...>
+  void backward(const E& executor, DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const O&... op) {
+    run_backward(ExecutorRef(executor), norma::view(dy), norma::view(x), saved, norma::output_view(std::forward<DX>(dx)), op...);
   }
   template <class DY, class X, class DX, class O = Identity>
   void backward(DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const FusedBackward& fused, const O& op = {}) {
     backward(sequential, dy, x, saved, std::forward<DX>(dx), fused, op);
   }
-  template <class DY, class X, class DX, Op O>
-  void backward(DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const O& op) {
-    backward(sequential, dy, x, saved, std::forward<DX>(dx), FusedBackward(), op);
-  }
   template <InPlaceOfExecutor E, class DY, class X, class DX, class O = Identity>
   void backward(const E& executor, DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const FusedBackward& fused, const O& op = {}) {
-    fused_backward<T>(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(std::forward<DX>(dx)), fused, op,
-                      [&](const CallRef& call, const auto& upstream, const auto& input, const auto& result) {
-                        self().train_backward(call, upstream, input, saved, result);
-                      });
-  }
-  template <InPlaceOfExecutor E, class DY, class X, class DX, Op O>
-  void backward(const E& executor, DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const O& op) {
-    backward(executor, dy, x, saved, std::forward<DX>(dx), FusedBackward(), op);
+    run_backward(ExecutorRef(executor), norma::view(dy), norma::view(x), saved, norma::output_view(std::forward<DX>(dx)), fused, op);
   }
   ///@}
 
@@ -152,6 +131,14 @@ class LayerCalls {
   void train(const CallRef& call, const TensorView<X>& x, const TensorView<Y>& y, Saved<T>& saved, const What&... what) {
     fused_forward<T>(
         call, x, y, rounding_of(self()), [&](const CallRef& fused) { self().train(fused, x, y, saved); }, what...);
+  }
+  template <class DY, class X, class DX, class... What>
+  void run_backward(const CallRef& call, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved, const TensorView<DX>& dx,
+                    const What&... what) {
+    const auto run = [&](const CallRef& fused, const auto& upstream, const auto& input, const auto& result) {
+      self().train_backward(fused, upstream, input, saved, result);
+    };
+    fused_backward<T>(call, dy, x, dx, run, what...);
   }
 };
 
@@ -204,33 +191,25 @@ class SharedCalls {
   ///@}
   ///@{
   /// dx = ..., parameter gradients += this rank's part of them (LayerNorm's and RMSNorm's along a split axis are whole).
-  template <Communicator C, class DY, class X, class DX>
-  void backward(const C& ranks, DY&& dy, X&& x, Saved<T>& saved, DX&& dx) {
-    backward(sequential, ranks, dy, x, saved, std::forward<DX>(dx));
+  template <Communicator C, class DY, class X, class DX, class... O>
+    requires AtMostOneOp<O...>
+  void backward(const C& ranks, DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const O&... op) {
+    backward(sequential, ranks, dy, x, saved, std::forward<DX>(dx), op...);
   }
-  template <InPlaceOfExecutor E, Communicator C, class DY, class X, class DX>
-  void backward(const E& executor, const C& ranks, DY&& dy, X&& x, Saved<T>& saved, DX&& dx) {
-    self().train_shared_backward(ExecutorRef(executor), CommunicatorRef(ranks), norma::view(dy), norma::view(x), saved,
-                                 norma::output_view(std::forward<DX>(dx)));
+  template <InPlaceOfExecutor E, Communicator C, class DY, class X, class DX, class... O>
+    requires AtMostOneOp<O...>
+  void backward(const E& executor, const C& ranks, DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const O&... op) {
+    run_backward_on(ExecutorRef(executor), CommunicatorRef(ranks), norma::view(dy), norma::view(x), saved,
+                    norma::output_view(std::forward<DX>(dx)), op...);
   }
   template <Communicator C, class DY, class X, class DX, class O = Identity>
   void backward(const C& ranks, DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const FusedBackward& fused, const O& op = {}) {
     backward(sequential, ranks, dy, x, saved, std::forward<DX>(dx), fused, op);
   }
-  template <Communicator C, class DY, class X, class DX, Op O>
-  void backward(const C& ranks, DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const O& op) {
-    backward(sequential, ranks, dy, x, saved, std::forward<DX>(dx), FusedBackward(), op);
-  }
-  template <InPlaceOfExecutor E, Communicator C, class DY, class X, class DX, Op O>
-  void backward(const E& executor, const C& ranks, DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const O& op) {
-    backward(executor, ranks, dy, x, saved, std::forward<DX>(dx), FusedBackward(), op);
-  }
   template <InPlaceOfExecutor E, Communicator C, class DY, class X, class DX, class O = Identity>
   void backward(const E& executor, const C& ranks, DY&& dy, X&& x, Saved<T>& saved, DX&& dx, const FusedBackward& fused, const O& op = {}) {
-    fused_backward<T>(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(std::forward<DX>(dx)), fused, op,
-                      [&](const CallRef& call, const auto& upstream, const auto& input, const auto& result) {
-                        self().train_shared_backward(call, CommunicatorRef(ranks), upstream, input, saved, result);
-                      });
+    run_backward_on(ExecutorRef(executor), CommunicatorRef(ranks), norma::view(dy), norma::view(x), saved,
+                    norma::output_view(std::forward<DX>(dx)), fused, op);
   }
   ///@}
 
@@ -249,6 +228,14 @@ class SharedCalls {
                 const What&... what) {
     fused_forward<T>(
         call, x, y, rounding_of(self()), [&](const CallRef& fused) { self().train_shared(fused, ranks, x, y, saved); }, what...);
+  }
+  template <class DY, class X, class DX, class... What>
+  void run_backward_on(const CallRef& call, const CommunicatorRef& ranks, const TensorView<DY>& dy, const TensorView<X>& x, Saved<T>& saved,
+                       const TensorView<DX>& dx, const What&... what) {
+    const auto run = [&](const CallRef& fused, const auto& upstream, const auto& input, const auto& result) {
+      self().train_shared_backward(fused, ranks, upstream, input, saved, result);
+    };
+    fused_backward<T>(call, dy, x, dx, run, what...);
   }
 };
 

@@ -236,13 +236,25 @@ inline void fused_forward(const CallRef& call, const TensorView<X>& x, const Ten
   fused_forward<P>(call, x, y, rounding, run, Fused(), op);
 }
 
-/// run(call, dy, x, dx) of a fused backward.
-template <class P, class DY, class X, class DX, class O, class Run>
+/// run(call, dy, x, dx) with what is fused. Out of line, as above.
+template <class P, class DY, class X, class DX, class Run, class O>
 NORMA_NOINLINE void fused_backward(const CallRef& call, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx,
-                                   const FusedBackward& fused, const O& op, const Run& run) {
+                                   const Run& run, const FusedBackward& fused, const O& op) {
   using A = Arithmetic<P, X, DY, DX>;
   const FusedDerivative<A> fusion(fused, Activation<A>(op));
   run(CallRef(call, fusion), dy, x, dx);
+}
+/// The same with nothing.
+template <class P, class DY, class X, class DX, class Run>
+inline void fused_backward(const CallRef& call, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx,
+                           const Run& run) {
+  run(call, dy, x, dx);
+}
+/// The same of an activation alone.
+template <class P, class DY, class X, class DX, class Run, Op O>
+inline void fused_backward(const CallRef& call, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx, const Run& run,
+                           const O& op) {
+  fused_backward<P>(call, dy, x, dx, run, FusedBackward(), op);
 }
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -12,7 +12,8 @@ template <class Layer, class T>
 class QueryKeyCalls {
  public:
   ///@{
-  /// Inference: const, allocates nothing, thread-safe. Each output may be exactly its input.
+  /// Inference: const, allocates nothing, thread-safe. Each output has its input's extents and may be exactly it. ShapeError, before
+  /// anything is written, where one does not fit.
   template <class Q, class K, class QHat, class KHat>
   void operator()(Q&& q, K&& k, QHat&& q_hat, KHat&& k_hat) const {
     (*this)(sequential, q, k, std::forward<QHat>(q_hat), std::forward<KHat>(k_hat));
@@ -25,7 +26,7 @@ class QueryKeyCalls {
   ///@}
 
   ///@{
-  /// Training forward: leaves in `saved` what backward needs, rstd (and mean) of q's rows, then of k's.
+  /// Training forward: leaves in `saved` what backward needs, rstd (and mean) of q's rows, then of k's. ShapeError as above.
   template <class Q, class K, class QHat, class KHat>
   void forward(Q&& q, K&& k, QHat&& q_hat, KHat&& k_hat, Saved<T>& saved) {
     forward(sequential, q, k, std::forward<QHat>(q_hat), std::forward<KHat>(k_hat), saved);
@@ -42,7 +43,8 @@ class QueryKeyCalls {
   ///@}
 
   ///@{
-  /// dq, dk = ..., each where present; parameter gradients += .... dq may be exactly dq_hat or q; dk likewise.
+  /// dq, dk = ..., each where present; parameter gradients += .... dq may be exactly dq_hat or q; dk likewise. ShapeError, before anything
+  /// is written, also unless `saved` is of these extents.
   template <class DQHat, class DKHat, class Q, class K, class DQ, class DK>
   void backward(DQHat&& dq_hat, DKHat&& dk_hat, Q&& q, K&& k, Saved<T>& saved, DQ&& dq, DK&& dk) {
     backward(sequential, dq_hat, dk_hat, q, k, saved, std::forward<DQ>(dq), std::forward<DK>(dk));

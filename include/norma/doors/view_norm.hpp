@@ -72,14 +72,15 @@ struct ViewForward : RefusesEpsilon {
 
   ///@{
   /// Inference: allocates nothing, thread-safe. y may be exactly x.
-  template <InPlaceOfExecutor E, class X, class Y>
-  void operator()(const E& executor, X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options = {}) const {
-    infer(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), options);
+  template <InPlaceOfExecutor E, class X, class Y, class... O>
+    requires AtMostOneOp<O...>
+  void operator()(const E& executor, X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options = {}, const O&... op) const {
+    infer(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), options, op...);
   }
-  template <class X, class Y>
-    requires(!Executor<X>)
-  void operator()(X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options = {}) const {
-    (*this)(sequential, x, std::forward<Y>(y), options);
+  template <class X, class Y, class... O>
+    requires(!Executor<X> && AtMostOneOp<O...>)
+  void operator()(X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options = {}, const O&... op) const {
+    (*this)(sequential, x, std::forward<Y>(y), options, op...);
   }
   template <InPlaceOfExecutor E, class X, class Y, class O = Identity>
   void operator()(const E& executor, X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options, const Fused& fused,
@@ -91,28 +92,21 @@ struct ViewForward : RefusesEpsilon {
   void operator()(X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options, const Fused& fused, const O& op = {}) const {
     (*this)(sequential, x, std::forward<Y>(y), options, fused, op);
   }
-  template <InPlaceOfExecutor E, class X, class Y, Op O>
-  void operator()(const E& executor, X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options, const O& op) const {
-    (*this)(executor, x, std::forward<Y>(y), options, Fused(), op);
-  }
-  template <class X, class Y, Op O>
-    requires(!Executor<X>)
-  void operator()(X&& x, Y&& y, const typename F::template Views<ParameterOf<X>>& options, const O& op) const {
-    (*this)(sequential, x, std::forward<Y>(y), options, Fused(), op);
-  }
   ///@}
 
   ///@{
   /// Training forward: leaves in `saved` what backward needs besides x.
-  template <InPlaceOfExecutor E, class X, class Y>
+  template <InPlaceOfExecutor E, class X, class Y, class... O>
+    requires AtMostOneOp<O...>
   void operator()(const E& executor, X&& x, Y&& y, Saved<ParameterOf<X>>& saved,
-                  const typename TrainingViewsOf<F, ParameterOf<X>>::type& options = {}) const {
-    train(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), saved, options);
+                  const typename TrainingViewsOf<F, ParameterOf<X>>::type& options = {}, const O&... op) const {
+    train(ExecutorRef(executor), norma::view(x), norma::output_view(std::forward<Y>(y)), saved, options, op...);
   }
-  template <class X, class Y>
-    requires(!Executor<X>)
-  void operator()(X&& x, Y&& y, Saved<ParameterOf<X>>& saved, const typename TrainingViewsOf<F, ParameterOf<X>>::type& options = {}) const {
-    (*this)(sequential, x, std::forward<Y>(y), saved, options);
+  template <class X, class Y, class... O>
+    requires(!Executor<X> && AtMostOneOp<O...>)
+  void operator()(X&& x, Y&& y, Saved<ParameterOf<X>>& saved, const typename TrainingViewsOf<F, ParameterOf<X>>::type& options = {},
+                  const O&... op) const {
+    (*this)(sequential, x, std::forward<Y>(y), saved, options, op...);
   }
   template <InPlaceOfExecutor E, class X, class Y, class O = Identity>
   void operator()(const E& executor, X&& x, Y&& y, Saved<ParameterOf<X>>& saved,
@@ -124,17 +118,6 @@ struct ViewForward : RefusesEpsilon {
   void operator()(X&& x, Y&& y, Saved<ParameterOf<X>>& saved, const typename TrainingViewsOf<F, ParameterOf<X>>::type& options,
                   const Fused& fused, const O& op = {}) const {
     (*this)(sequential, x, std::forward<Y>(y), saved, options, fused, op);
-  }
-  template <InPlaceOfExecutor E, class X, class Y, Op O>
-  void operator()(const E& executor, X&& x, Y&& y, Saved<ParameterOf<X>>& saved,
-                  const typename TrainingViewsOf<F, ParameterOf<X>>::type& options, const O& op) const {
-    (*this)(executor, x, std::forward<Y>(y), saved, options, Fused(), op);
-  }
-  template <class X, class Y, Op O>
-    requires(!Executor<X>)
-  void operator()(X&& x, Y&& y, Saved<ParameterOf<X>>& saved, const typename TrainingViewsOf<F, ParameterOf<X>>::type& options,
-                  const O& op) const {
-    (*this)(sequential, x, std::forward<Y>(y), saved, options, Fused(), op);
   }
   ///@}
 
@@ -179,25 +162,22 @@ template <class F>
 struct ViewBackward {
   ///@{
   /// dx = ... unless absent; with an executor first or without, with what is fused or an activation at the end.
-  template <InPlaceOfExecutor E, class DY, class X, class DX>
+  template <InPlaceOfExecutor E, class DY, class X, class DX, class... O>
+    requires AtMostOneOp<O...>
   void operator()(const E& executor, DY&& dy, X&& x, Saved<ParameterOf<X>>& saved, DX&& dx,
-                  const typename F::template BackwardViews<ParameterOf<X>>& options = {}) const {
-    normalize_views_backward<F>(ExecutorRef(executor), norma::view(dy), norma::view(x), saved, norma::output_view(std::forward<DX>(dx)),
-                                options);
+                  const typename F::template BackwardViews<ParameterOf<X>>& options = {}, const O&... op) const {
+    run(ExecutorRef(executor), norma::view(dy), norma::view(x), saved, norma::output_view(std::forward<DX>(dx)), options, op...);
   }
-  template <class DY, class X, class DX>
-    requires(!Executor<DY>)
+  template <class DY, class X, class DX, class... O>
+    requires(!Executor<DY> && AtMostOneOp<O...>)
   void operator()(DY&& dy, X&& x, Saved<ParameterOf<X>>& saved, DX&& dx,
-                  const typename F::template BackwardViews<ParameterOf<X>>& options = {}) const {
-    (*this)(sequential, dy, x, saved, std::forward<DX>(dx), options);
+                  const typename F::template BackwardViews<ParameterOf<X>>& options = {}, const O&... op) const {
+    (*this)(sequential, dy, x, saved, std::forward<DX>(dx), options, op...);
   }
   template <InPlaceOfExecutor E, class DY, class X, class DX, class O = Identity>
   void operator()(const E& executor, DY&& dy, X&& x, Saved<ParameterOf<X>>& saved, DX&& dx,
                   const typename F::template BackwardViews<ParameterOf<X>>& options, const FusedBackward& fused, const O& op = {}) const {
-    fused_backward<ParameterOf<X>>(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(std::forward<DX>(dx)), fused,
-                                   op, [&](const CallRef& call, const auto& upstream, const auto& input, const auto& result) {
-                                     normalize_views_backward<F>(call, upstream, input, saved, result, options);
-                                   });
+    run(ExecutorRef(executor), norma::view(dy), norma::view(x), saved, norma::output_view(std::forward<DX>(dx)), options, fused, op);
   }
   template <class DY, class X, class DX, class O = Identity>
     requires(!Executor<DY>)
@@ -205,18 +185,17 @@ struct ViewBackward {
                   const FusedBackward& fused, const O& op = {}) const {
     (*this)(sequential, dy, x, saved, std::forward<DX>(dx), options, fused, op);
   }
-  template <InPlaceOfExecutor E, class DY, class X, class DX, Op O>
-  void operator()(const E& executor, DY&& dy, X&& x, Saved<ParameterOf<X>>& saved, DX&& dx,
-                  const typename F::template BackwardViews<ParameterOf<X>>& options, const O& op) const {
-    (*this)(executor, dy, x, saved, std::forward<DX>(dx), options, FusedBackward(), op);
-  }
-  template <class DY, class X, class DX, Op O>
-    requires(!Executor<DY>)
-  void operator()(DY&& dy, X&& x, Saved<ParameterOf<X>>& saved, DX&& dx, const typename F::template BackwardViews<ParameterOf<X>>& options,
-                  const O& op) const {
-    (*this)(sequential, dy, x, saved, std::forward<DX>(dx), options, FusedBackward(), op);
-  }
   ///@}
+
+ private:
+  template <class DY, class X, class P, class DX, class Views, class... What>
+  static void run(const CallRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, Saved<P>& saved, const TensorView<DX>& dx,
+                  const Views& options, const What&... what) {
+    const auto on_views = [&](const CallRef& call, const auto& upstream, const auto& input, const auto& result) {
+      normalize_views_backward<F>(call, upstream, input, saved, result, options);
+    };
+    fused_backward<P>(executor, dy, x, dx, on_views, what...);
+  }
 };
 
 /// The backward of inference whose statistics are constants: F::infer_backward.
@@ -226,23 +205,21 @@ struct ViewFrozenBackward : RefusesEpsilon {
 
   ///@{
   /// dx = ... unless absent; with an executor first or without, with what is fused or an activation at the end.
-  template <InPlaceOfExecutor E, class DY, class X, class DX>
-  void operator()(const E& executor, DY&& dy, X&& x, DX&& dx,
-                  const typename F::template FrozenBackwardViews<ParameterOf<X>>& options) const {
-    F::infer_backward(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(std::forward<DX>(dx)), options);
+  template <InPlaceOfExecutor E, class DY, class X, class DX, class... O>
+    requires AtMostOneOp<O...>
+  void operator()(const E& executor, DY&& dy, X&& x, DX&& dx, const typename F::template FrozenBackwardViews<ParameterOf<X>>& options,
+                  const O&... op) const {
+    run(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(std::forward<DX>(dx)), options, op...);
   }
-  template <class DY, class X, class DX>
-    requires(!Executor<DY>)
-  void operator()(DY&& dy, X&& x, DX&& dx, const typename F::template FrozenBackwardViews<ParameterOf<X>>& options) const {
-    (*this)(sequential, dy, x, std::forward<DX>(dx), options);
+  template <class DY, class X, class DX, class... O>
+    requires(!Executor<DY> && AtMostOneOp<O...>)
+  void operator()(DY&& dy, X&& x, DX&& dx, const typename F::template FrozenBackwardViews<ParameterOf<X>>& options, const O&... op) const {
+    (*this)(sequential, dy, x, std::forward<DX>(dx), options, op...);
   }
   template <InPlaceOfExecutor E, class DY, class X, class DX, class O = Identity>
   void operator()(const E& executor, DY&& dy, X&& x, DX&& dx, const typename F::template FrozenBackwardViews<ParameterOf<X>>& options,
                   const FusedBackward& fused, const O& op = {}) const {
-    fused_backward<ParameterOf<X>>(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(std::forward<DX>(dx)), fused,
-                                   op, [&](const CallRef& call, const auto& upstream, const auto& input, const auto& result) {
-                                     F::infer_backward(call, upstream, input, result, options);
-                                   });
+    run(ExecutorRef(executor), norma::view(dy), norma::view(x), norma::output_view(std::forward<DX>(dx)), options, fused, op);
   }
   template <class DY, class X, class DX, class O = Identity>
     requires(!Executor<DY>)
@@ -250,17 +227,17 @@ struct ViewFrozenBackward : RefusesEpsilon {
                   const FusedBackward& fused, const O& op = {}) const {
     (*this)(sequential, dy, x, std::forward<DX>(dx), options, fused, op);
   }
-  template <InPlaceOfExecutor E, class DY, class X, class DX, Op O>
-  void operator()(const E& executor, DY&& dy, X&& x, DX&& dx, const typename F::template FrozenBackwardViews<ParameterOf<X>>& options,
-                  const O& op) const {
-    (*this)(executor, dy, x, std::forward<DX>(dx), options, FusedBackward(), op);
-  }
-  template <class DY, class X, class DX, Op O>
-    requires(!Executor<DY>)
-  void operator()(DY&& dy, X&& x, DX&& dx, const typename F::template FrozenBackwardViews<ParameterOf<X>>& options, const O& op) const {
-    (*this)(sequential, dy, x, std::forward<DX>(dx), options, FusedBackward(), op);
-  }
   ///@}
+
+ private:
+  template <class DY, class X, class DX, class Views, class... What>
+  static void run(const CallRef& executor, const TensorView<DY>& dy, const TensorView<X>& x, const TensorView<DX>& dx, const Views& options,
+                  const What&... what) {
+    const auto on_views = [&](const CallRef& call, const auto& upstream, const auto& input, const auto& result) {
+      F::infer_backward(call, upstream, input, result, options);
+    };
+    fused_backward<ParameterFor<X>>(executor, dy, x, dx, on_views, what...);
+  }
 };
 
 }}  // namespace norma::NORMA_ISA_NAMESPACE

@@ -19,11 +19,6 @@ inline constexpr int lane_packs = lanes<T> / pack_size<T>;
 template <class T>
 struct LaneSum {
   Pack<T> packs[lane_packs<T>];
-
-  /// Called by hand and not by a constructor: constructors of an array run in a loop, which would put the registers into memory.
-  NORMA_INLINE void clear() {
-    unroll<lane_packs<T>>([&](auto k) NORMA_INLINE_LAMBDA { packs[k] = Pack<T>(T(0)); });
-  }
 };
 
 /// First half of the tree: lane l + lane (l + H) for H = lanes / 2, ... down to one register.
