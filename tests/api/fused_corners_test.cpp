@@ -37,6 +37,25 @@ TEST(FusedCorners, SumsOfRowsThatAreScaled) {
   check(norma::LayerNorm<float>(700));
 }
 
+/// Rows whose squares leave the range of float are copied to be scaled, which others of a fused call need not be.
+TEST(FusedCorners, LongRowsThatAreScaledAreTheSeparateCalls) {
+  for (const std::ptrdiff_t size : {600, 5000}) {
+    const Extents extents = {6, size};
+    const norma::LayerNorm<float> layer(size);
+    AnyTensor x = random_tensor(Element::f32, 1, Layout::contiguous, extents);
+    const AnyTensor n(Element::f32, extents, {}), y(Element::f32, extents, {Layout::padded});
+    Values numbers = x.values();
+    for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = rounded_to(Element::f32, numbers[i] * (i / 1000 % 2 == 0 ? 1 : 1e30));
+    x.set(numbers);
+    layer(view(x), view(n));
+    layer(view(x), view(y), Bent());
+    Values expected = n.values();
+    for (double& v : expected) v = Bent()(static_cast<float>(v));
+    EXPECT_TRUE(same(y.values(), expected)) << size;
+    EXPECT_TRUE(y.surroundings_untouched());
+  }
+}
+
 /// dx += ... where dx is exactly sum_grad, too.
 TEST(FusedCorners, AccumulatesOverItsSumGrad) {
   each_fused_layer<float>([](auto& layer, bool) {

@@ -29,12 +29,13 @@ float rounded(float v) {
 template <class E>
 struct Inputs {
   explicit Inputs(const Lie& lie)
-      : x(random_tensor(element_of<E>, 1, lie.x)),
-        residual(random_tensor(element_of<E>, 2, lie.others, {3, 6, 5, 1})),
-        sum(element_of<E>, fused_extents, {lie.others}),
-        gate(random_tensor(element_of<E>, 3, lie.others, {1, 6, 5, 7})),
-        add(random_tensor(element_of<E>, 4, lie.others)),
-        y(element_of<E>, fused_extents, {lie.others}) {}
+      : extents(lie.extents),
+        x(random_tensor(element_of<E>, 1, lie.x, extents)),
+        residual(random_tensor(element_of<E>, 2, lie.others, {extents[0], extents[1], extents[2], 1})),
+        sum(element_of<E>, extents, {lie.others}),
+        gate(random_tensor(element_of<E>, 3, lie.others, {1, extents[1], extents[2], extents[3]})),
+        add(random_tensor(element_of<E>, 4, lie.others, extents)),
+        y(element_of<E>, extents, {lie.others}) {}
 
   static auto view(const AnyTensor& t) { return t.any().template as<E>(); }
   norma::Fused of(const Streams& s) const {
@@ -48,6 +49,7 @@ struct Inputs {
     return fused;
   }
 
+  Extents extents;
   AnyTensor x, residual, sum, gate, add, y;
 };
 
@@ -55,16 +57,16 @@ struct Inputs {
 template <class E, class L, class O>
 std::pair<Values, Values> separately(L layer, const Inputs<E>& in, Layout layout, const Streams& s, const O& op) {
   const Values x = in.x.values(), residual = in.residual.values(), gate = in.gate.values(), add = in.add.values();
-  const std::size_t plane = 35, sample = 6 * plane;
+  const std::size_t width = count({in.extents.begin() + 3, in.extents.end()}), sample = count({in.extents.begin() + 1, in.extents.end()});
   Values sum(x.size()), v(x.size()), y(x.size());
   for (std::size_t i = 0; i < x.size(); ++i) {
     float h = static_cast<float>(x[i]);
-    if (s.residual) h += static_cast<float>(residual[i / 7]);
+    if (s.residual) h += static_cast<float>(residual[i / width]);
     sum[i] = rounded<E>(h);
     if (s.residual && s.rounding == norma::ResidualRounding::rounded) h = rounded<E>(h);
     v[i] = s.gate_first ? h * op(static_cast<float>(gate[i % sample])) : h;
   }
-  const AnyTensor input(Element::f32, fused_extents, {layout}, v), normalized(Element::f32, fused_extents, {});
+  const AnyTensor input(Element::f32, in.extents, {layout}, v), normalized(Element::f32, in.extents, {});
   norma::Saved<float> saved;
   layer.forward(input.any().template as<float>(), normalized.any().template as<float>(), saved);
   const Values n = normalized.values();
@@ -97,15 +99,13 @@ TYPED_TEST(FusedForward, IsTheSeparateCalls) {
     EXPECT_TRUE(in.y.surroundings_untouched() && in.sum.surroundings_untouched());
   };
   const ShuffledPool pool(3);
-  each_fused_layer<float>([&](auto& layer, bool all) {
-    for (const Lie& lie : lies) {
-      for (std::size_t i = 0; i < all_streams.size(); ++i) {
-        SCOPED_TRACE(std::string(name_of(lie.x)) + ", " + name_of(lie.others) + ", streams " + std::to_string(i));
-        if (all_streams[i].gate && !all) continue;
-        check(layer, lie, all_streams[i], norma::Identity(), norma::sequential);
-        check(layer, lie, all_streams[i], Bent(), pool);
-        check(layer, lie, all_streams[i], norma::relu, norma::sequential.with(norma::Streaming::always));
-      }
+  each_fused_case<float>([&](auto& layer, bool all, const Lie& lie) {
+    for (std::size_t i = 0; i < all_streams.size(); ++i) {
+      SCOPED_TRACE("streams " + std::to_string(i));
+      if (all_streams[i].gate && !all) continue;
+      check(layer, lie, all_streams[i], norma::Identity(), norma::sequential);
+      check(layer, lie, all_streams[i], Bent(), pool);
+      check(layer, lie, all_streams[i], norma::relu, norma::sequential.with(norma::Streaming::always));
     }
   });
 }
@@ -114,41 +114,37 @@ TYPED_TEST(FusedForward, IsTheSeparateCalls) {
 TYPED_TEST(FusedForward, SumMayLieOverAnInput) {
   using E = TypeParam;
   const Streams s{.residual = true, .sum = true, .add = true};
-  each_fused_layer<float>([&](auto& layer, bool) {
-    for (const Lie& lie : lies) {
-      for (const double size : {1.0, 1e30}) {
-        SCOPED_TRACE(std::string(name_of(lie.x)) + ", " + name_of(lie.others) + ", " + std::to_string(size));
-        Inputs<E> in(lie);
-        Values x = in.x.values();
-        for (double& v : x) v = rounded_to(element_of<E>, v * size);
-        in.x.set(x);
-        const auto [y, sum] = separately(layer, in, lie.x, s, Bent());
-        auto fused = layer;
-        norma::Saved<float> saved;
-        norma::Fused streams = in.of(s);
-        streams.sum = in.view(in.x);
-        fused.forward(in.view(in.x), in.view(in.y), saved, streams, Bent());
-        EXPECT_TRUE(same(in.y.values(), y));
-        EXPECT_TRUE(same(in.x.values(), sum));
-      }
+  each_fused_case<float>([&](auto& layer, bool, const Lie& lie) {
+    for (const double size : {1.0, 1e30}) {
+      SCOPED_TRACE(size);
+      Inputs<E> in(lie);
+      Values x = in.x.values();
+      for (double& v : x) v = rounded_to(element_of<E>, v * size);
+      in.x.set(x);
+      const auto [y, sum] = separately(layer, in, lie.x, s, Bent());
+      auto fused = layer;
+      norma::Saved<float> saved;
+      norma::Fused streams = in.of(s);
+      streams.sum = in.view(in.x);
+      fused.forward(in.view(in.x), in.view(in.y), saved, streams, Bent());
+      EXPECT_TRUE(same(in.y.values(), y));
+      EXPECT_TRUE(same(in.x.values(), sum));
     }
   });
 }
 
 TYPED_TEST(FusedForward, InferenceIsTheSeparateCalls) {
   using E = TypeParam;
-  each_fused_layer<float>([&](auto& layer, bool) {
-    for (const Lie& lie : lies) {
-      const Inputs<E> in(lie);
-      const AnyTensor n(Element::f32, fused_extents, {});
-      const auto& inference = layer;
-      inference(in.view(in.x), n.any().template as<float>());
-      Values expected = n.values(), add = in.add.values();
-      for (std::size_t i = 0; i < expected.size(); ++i)
-        expected[i] = rounded<E>(Bent()(static_cast<float>(expected[i]) + static_cast<float>(add[i])));
-      inference(in.view(in.x), in.view(in.y), {.add = in.view(in.add)}, Bent());
-      EXPECT_TRUE(same(in.y.values(), expected));
-    }
+  each_fused_case<float>([&](auto& layer, bool, const Lie& lie) {
+    const Inputs<E> in(lie);
+    const AnyTensor n(Element::f32, lie.extents, {});
+    const auto& inference = layer;
+    inference(in.view(in.x), n.any().template as<float>());
+    Values expected = n.values(), add = in.add.values();
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      expected[i] = rounded<E>(Bent()(static_cast<float>(expected[i]) + static_cast<float>(add[i])));
+    inference(in.view(in.x), in.view(in.y), {.add = in.view(in.add)}, Bent());
+    EXPECT_TRUE(same(in.y.values(), expected));
   });
 }
 

@@ -18,7 +18,7 @@ struct Bent {
   }
 };
 
-/// f(name, layer, whether it takes a gate) for layers over x of (3, 6, 5, 7), their parameters random.
+/// f(layer, whether it takes a gate) for layers over x of (3, 6, 5, 7), their parameters random.
 template <class T, class F>
 void each_fused_layer(F f) {
   const auto with = [&](const char* name, auto layer, bool all) {
@@ -40,19 +40,44 @@ void each_fused_layer(F f) {
   with("BatchInstanceNorm", norma::BatchInstanceNorm<T>(6), false);
 }
 
+inline const Extents fused_extents = {3, 6, 5, 7};
+
 /// The layouts of x and of everything else.
 struct Lie {
   Layout x, others;
+  Extents extents = fused_extents;
 };
-inline constexpr std::array lies = {Lie{Layout::contiguous, Layout::contiguous},
-                                    Lie{Layout::contiguous, Layout::channels_last},
-                                    Lie{Layout::channels_last, Layout::channels_last},
-                                    Lie{Layout::channels_last, Layout::contiguous},
-                                    Lie{Layout::channels_last, Layout::sliced},
-                                    Lie{Layout::flipped_all, Layout::padded},
-                                    Lie{Layout::strided, Layout::reversed}};
+inline const std::array lies = {Lie{Layout::contiguous, Layout::contiguous},
+                                Lie{Layout::contiguous, Layout::channels_last},
+                                Lie{Layout::channels_last, Layout::channels_last},
+                                Lie{Layout::channels_last, Layout::contiguous},
+                                Lie{Layout::channels_last, Layout::sliced},
+                                Lie{Layout::flipped_all, Layout::padded},
+                                Lie{Layout::strided, Layout::reversed}};
 
-inline const Extents fused_extents = {3, 6, 5, 7};
+/// f(layer, whether it takes a gate, lie) for all of them, and for rows of more channels than are copied together: whole registers of
+/// them, and such with a rest.
+template <class T, class F>
+void each_fused_case(F f) {
+  const auto with = [&](auto& layer, bool all, const Lie& lie) {
+    SCOPED_TRACE(to_string(lie.extents) + ", " + name_of(lie.x) + ", " + name_of(lie.others));
+    f(layer, all, lie);
+  };
+  each_fused_layer<T>([&](auto& layer, bool all) {
+    for (const Lie& lie : lies) with(layer, all, lie);
+  });
+  for (const std::ptrdiff_t channels : {320, 1025, 1290}) {
+    const auto wide = [&](auto layer, bool all) {
+      for (const Layout others : {Layout::channels_last, Layout::padded})
+        with(layer, all, {Layout::channels_last, others, {2, channels, 2, 3}});
+    };
+    wide(norma::BatchNorm<T>(channels), true);
+    wide(norma::GroupNorm<T>(5, channels), true);
+    wide(norma::InstanceNorm<T>(channels, {.affine = true}), true);
+    wide(norma::SwitchableNorm<T>(channels), false);
+    wide(norma::BatchInstanceNorm<T>(channels), false);
+  }
+}
 
 /// A random tensor.
 inline AnyTensor random_tensor(Element e, std::uint64_t seed, Layout layout, const Extents& extents = fused_extents) {

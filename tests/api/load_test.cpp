@@ -86,14 +86,5 @@ TYPED_TEST(LoadOf, NormsOfSamplesQueriesAndWeights) {
   expect_loads(norma::SpectralNorm<T>(shaped(weight, {4, 6})));
 }
 
-TEST(Load, ALayerThatTracksNothingHasNoCounter) {
-  norma::InstanceNorm<float> layer(2, {.affine = true});
-  const std::map<std::string, std::vector<float>> checkpoint = {{"weight", {2, 3}}, {"bias", {4, 5}}, {"num_batches_tracked", {7}}};
-  const auto [missing, unexpected] = norma::load(layer, checkpoint);
-  EXPECT_EQ(missing, std::vector<std::string>());
-  EXPECT_EQ(unexpected, std::vector<std::string>{"num_batches_tracked"});
-  EXPECT_EQ(layer.weight()[1], 3.0f);
-}
-
 }  // namespace
 }  // namespace norma_test

@@ -64,14 +64,12 @@ TYPED_TEST(SharedBatchNorms, OneExchangeAPassAndNoneAtInference) {
 /// what the layer is in one process.
 template <class L, class Plain>
 void check_saved(const char* name, L layer, const char* name_alone, Plain plain, const char* word) {
-  ThreadRanks(1).run([&](const ThreadRanks::Rank& lone) {
-    Tensors<double> t({4, channels});
-    layer.forward(lone, t.x.view(), t.y.view(), t.saved);
-    expect_shape_error(name_alone, {word}, [&] { plain.backward(t.dy.view(), t.x.view(), t.saved, t.dx.view()); });
-    plain.forward(t.x.view(), t.y.view(), t.saved);
-    expect_shape_error(name, {word}, [&] { layer.backward(lone, t.dy.view(), t.x.view(), t.saved, t.dx.view()); });
-    EXPECT_TRUE(t.dx.untouched());
-  });
+  Tensors<double> t({4, channels});
+  layer.forward(LoneRank(), t.x.view(), t.y.view(), t.saved);
+  expect_shape_error(name_alone, {word}, [&] { plain.backward(t.dy.view(), t.x.view(), t.saved, t.dx.view()); });
+  plain.forward(t.x.view(), t.y.view(), t.saved);
+  expect_shape_error(name, {word}, [&] { layer.backward(LoneRank(), t.dy.view(), t.x.view(), t.saved, t.dx.view()); });
+  EXPECT_TRUE(t.dx.untouched());
 }
 TEST(OverRanks, ASavedOfOneProcessIsRefusedAndTheOtherWayRound) {
   check_saved("SyncBatchNorm", norma::SyncBatchNorm<double>(channels), "BatchNorm", norma::BatchNorm<double>(channels), "written by");

@@ -30,8 +30,4 @@ TEST(Grid, LanesLeftIsBetweenNoneAndAll) {
   for (norma::index_t n = -3; n <= 20; ++n) EXPECT_EQ(norma::lanes_left<8>(n), std::clamp<norma::index_t>(n, 0, 8));
 }
 
-TEST(Grid, TheFoldTreeOfInterleavedRowsHasRoomForFour) {
-  EXPECT_TRUE(norma::interleaved_rows<float> == 4 || norma::interleaved_rows<float> == 1);
-}
-
 }  // namespace

@@ -73,17 +73,6 @@ struct InWorld : L {
   }
 };
 
-struct SyncBatchNormLayer {
-  template <class T>
-  static norma::SyncBatchNorm<T> layer(const Setting& s) {
-    return norma::SyncBatchNorm<T>(s.extents[1], {.eps = s.eps,
-                                                  .momentum = s.momentum,
-                                                  .affine = entries::has_weight(s),
-                                                  .bias = entries::has_bias(s),
-                                                  .convention = entries::convention_of(s)});
-  }
-};
-
 template <class Entry, class T>
 std::unique_ptr<Norm> make(const Setting& s, const Lent&) {
   using L = InWorld<decltype(Entry::template layer<T>(s))>;
@@ -112,7 +101,8 @@ void PrintTo(const Case& c, std::ostream* out) { *out << c.name(); }
 
 /// Every split that is for so many ranks, with any of its subject's options.
 std::vector<Case> all_cases() {
-  static const std::vector<Twins> all = {twins<SyncBatchNormLayer>("SyncBatchNorm"), twins<entries::BatchRenormLayer>("BatchRenorm_shared"),
+  static const std::vector<Twins> all = {twins<entries::SyncBatchNormRanks>("SyncBatchNorm"),
+                                         twins<entries::BatchRenormLayer>("BatchRenorm_shared"),
                                          twins<entries::LayerNormLayer>("LayerNorm_split"), twins<entries::RmsNormLayer>("RMSNorm_split")};
   std::vector<Case> cases;
   Random random(1);

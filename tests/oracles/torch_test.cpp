@@ -233,10 +233,10 @@ TEST_P(TorchRunning, StepByStep) {
 std::vector<Case> running_cases() {
   std::vector<Case> cases;
   for (const char* const name : {"BatchNorm", "InstanceNorm"}) {
-    for (const Variation& v : std::vector<Variation>{{"slow", [](Setting& s) { s.momentum = 0.1; }},
-                                                     {"fast", [](Setting& s) { s.momentum = 0.3; }},
-                                                     {"the_last_batch", [](Setting& s) { s.momentum = 1; }},
-                                                     {"cumulative", [](Setting& s) { s.momentum = std::nullopt; }}})
+    for (const Variation& v : std::vector<Variation>{{"slow", {.momentum = 0.1}},
+                                                     {"fast", {.momentum = 0.3}},
+                                                     {"the_last_batch", {.momentum = 1}},
+                                                     {"cumulative", {.cumulative = true}}})
       for_plain_types([&](const Types& t) { cases.push_back({&subject_named(name), t, varied(shape({4, 6, 5, 3}), v)}); });
   }
   return cases;

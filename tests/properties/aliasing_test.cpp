@@ -15,19 +15,13 @@ void check_in_place(const Subject& subject, const Types& t, const Setting& s, co
 }
 
 NORMA_PROPERTY(InPlace) {
-  for_plain_types([&](const Types& t) {
-    for (const std::ptrdiff_t length : lengths_of(subject, all_lengths(), true)) {
-      cases.add(std::to_string(length) + "_" + name_of(t), [=, &subject] {
-        for (const std::ptrdiff_t sets : {1, 2, 9}) check_in_place(subject, t, sets_of(subject, sets, length), {});
-      });
-    }
-    for (const Setting& shape : some_shapes(subject)) {
-      cases.add(case_name(t, shape), [=, &subject] {
-        for (const Layout layout : all_layouts) {
-          check_in_place(subject, t, varied(shape, subject.variation(0)), lying(layout));
-          check_in_place(subject, t, varied(shape, subject.variation(subject.variations.size() - 1)), lying(layout));
-        }
-      });
+  add_lengths(cases, lengths_of(subject, all_lengths(), true), [&subject](const Types& t, std::ptrdiff_t length) {
+    for (const std::ptrdiff_t sets : {1, 2, 9}) check_in_place(subject, t, sets_of(subject, sets, length), {});
+  });
+  add_shapes(cases, some_shapes(subject), [&subject](const Types& t, const Setting& shape) {
+    for (const Layout layout : all_layouts) {
+      check_in_place(subject, t, varied(shape, subject.variation(0)), lying(layout));
+      check_in_place(subject, t, varied(shape, subject.variation(subject.variations.size() - 1)), lying(layout));
     }
   });
 }
@@ -68,56 +62,46 @@ void check_accumulation(const Subject& subject, const Types& t, const Setting& s
 }
 
 NORMA_PROPERTY(Accumulation) {
-  for_plain_types([&](const Types& t) {
-    for (const std::ptrdiff_t length : lengths_of(subject, all_lengths(), true)) {
-      cases.add(std::to_string(length) + "_" + name_of(t), [=, &subject] { check_accumulation(subject, t, sets_of(subject, 3, length)); });
-    }
-    for (const Setting& shape : subject.family.shapes) {
-      if (!shape.trains) continue;
-      cases.add(case_name(t, shape), [=, &subject] { check_accumulation(subject, t, varied(shape, subject.variation(0))); });
-    }
-  });
+  add_lengths(cases, lengths_of(subject, all_lengths(), true),
+              [&subject](const Types& t, std::ptrdiff_t length) { check_accumulation(subject, t, sets_of(subject, 3, length)); });
+  add_shapes(cases, training_shapes(subject),
+             [&subject](const Types& t, const Setting& shape) { check_accumulation(subject, t, varied(shape, subject.variation(0))); });
 }
 
 /// Leaving out dx or a gradient does not change the others.
 NORMA_PROPERTY(Absent) {
-  for_plain_types([&](const Types& t) {
-    for (const Setting& shape : subject.family.shapes) {
-      if (!shape.trains) continue;
-      cases.add(case_name(t, shape), [=, &subject] {
-        const Setting s = varied(shape, subject.variation(0));
-        const Data data = random_data(subject, t, s, 23);
-        const Rows expected = run(subject, t, s, data);
-        for (unsigned wanted = 0; wanted < (subject.function ? 8u : 2u); ++wanted) {
-          Rig rig(subject, t, s, data);
-          const auto leave_out = [](AnyView& view) { view.data = nullptr; };
-          if (FunctionOptions* const options = rig.norm().options()) {
-            if (!(wanted & 2)) leave_out(options->weight_grad);
-            if (!(wanted & 4)) leave_out(options->bias_grad);
-          }
-          const AnyView dx = rig.call().dx[0];
-          if (!(wanted & 1)) {
-            for (AnyView& view : rig.call().dx) leave_out(view);
-          }
-          if (!subject.given_statistics) rig.train();
-          rig.backward();
-          if (wanted & 1) {
-            EXPECT_TRUE(same(dx.values(), expected.at("dx"))) << "dx, wanted " << wanted;
-          } else {
-            EXPECT_TRUE(rig.dx().untouched()) << "dx was written";
-          }
-          for (const State& p : rig.norm().parameters()) {
-            const bool left_out = subject.function && !(wanted & (p.name == "weight" ? 2u : 4u));
-            const Values none(p.grad.size(), 0);
-            EXPECT_TRUE(same(p.grad.values(), left_out ? none : expected.at("d " + p.name))) << p.name << ", wanted " << wanted;
-          }
-          if (!subject.has_frozen(s) || (wanted & 1)) continue;
-          rig.reset();
-          rig.backward_frozen();
-          for (const State& p : rig.norm().parameters())
-            EXPECT_TRUE(same(p.grad.values(), expected.at("frozen d " + p.name))) << "frozen " << p.name;
-        }
-      });
+  add_shapes(cases, training_shapes(subject), [&subject](const Types& t, const Setting& shape) {
+    const Setting s = varied(shape, subject.variation(0));
+    const Data data = random_data(subject, t, s, 23);
+    const Rows expected = run(subject, t, s, data);
+    for (unsigned wanted = 0; wanted < (subject.function ? 8u : 2u); ++wanted) {
+      Rig rig(subject, t, s, data);
+      const auto leave_out = [](AnyView& view) { view.data = nullptr; };
+      if (FunctionOptions* const options = rig.norm().options()) {
+        if (!(wanted & 2)) leave_out(options->weight_grad);
+        if (!(wanted & 4)) leave_out(options->bias_grad);
+      }
+      const AnyView dx = rig.call().dx[0];
+      if (!(wanted & 1)) {
+        for (AnyView& view : rig.call().dx) leave_out(view);
+      }
+      if (!subject.given_statistics) rig.train();
+      rig.backward();
+      if (wanted & 1) {
+        EXPECT_TRUE(same(dx.values(), expected.at("dx"))) << "dx, wanted " << wanted;
+      } else {
+        EXPECT_TRUE(rig.dx().untouched()) << "dx was written";
+      }
+      for (const State& p : rig.norm().parameters()) {
+        const bool left_out = subject.function && !(wanted & (p.name == "weight" ? 2u : 4u));
+        const Values none(p.grad.size(), 0);
+        EXPECT_TRUE(same(p.grad.values(), left_out ? none : expected.at("d " + p.name))) << p.name << ", wanted " << wanted;
+      }
+      if (!subject.has_frozen(s) || (wanted & 1)) continue;
+      rig.reset();
+      rig.backward_frozen();
+      for (const State& p : rig.norm().parameters())
+        EXPECT_TRUE(same(p.grad.values(), expected.at("frozen d " + p.name))) << "frozen " << p.name;
     }
   });
 }

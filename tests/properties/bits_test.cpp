@@ -24,14 +24,15 @@ void check_executors(const Subject& subject, const Types& t, const Setting& s, c
 }
 
 NORMA_PROPERTY(Executors) {
+  std::vector<std::ptrdiff_t> lengths = lengths_of(subject, all_lengths(), true);
+  // An executor does not see a set's end.
+  std::erase_if(lengths, [](std::ptrdiff_t length) { return length > 8 && length < 130 && length % 3 != 0; });
+  add_lengths(cases, lengths, [&subject](const Types& t, std::ptrdiff_t length) {
+    check_executors(subject, t, sets_of(subject, 1, length), {}, 2);
+    check_executors(subject, t, sets_of(subject, length > 2000 ? 5 : subject.has_axes ? 150 : 90, length), {}, 3);
+    if (subject.has_axes && length < 250) check_executors(subject, t, sets_of(subject, 64, length), {}, 3);  // dense rows and a plan
+  });
   for_plain_types([&](const Types& t) {
-    for (const std::ptrdiff_t length : lengths_of(subject, all_lengths(), true)) {
-      if (length > 8 && length < 130 && length % 3 != 0) continue;  // an executor does not see a set's end
-      cases.add(std::to_string(length) + "_" + name_of(t), [=, &subject] {
-        check_executors(subject, t, sets_of(subject, 1, length), {}, 2);
-        check_executors(subject, t, sets_of(subject, length > 2000 ? 5 : subject.has_axes ? 150 : 90, length), {}, 3);
-      });
-    }
     if (subject.family.few_shapes[0].axes.empty()) {  // channels of so few samples that threads share their elements out
       // Few samples; and so many channels, or samples, that a call is worth a team in more slices, or in fewer, than it has members.
       for (const Extents& extents :
@@ -45,15 +46,13 @@ NORMA_PROPERTY(Executors) {
         });
       }
     }
-    for (const Setting& shape : some_shapes(subject)) {
-      cases.add(case_name(t, shape), [=, &subject] {
-        const std::size_t other = subject.function ? 6 : 1;  // weight and bias that repeat along different axes
-        for (const Layout layout : {Layout::contiguous, lanes_layout(subject), Layout::sliced}) {
-          check_executors(subject, t, varied(shape, subject.variation(0)), lying(layout));
-          if (count(shape.extents) > 100000) return;
-          check_executors(subject, t, varied(shape, subject.variation(other)), lying(layout));
-        }
-      });
+  });
+  add_shapes(cases, some_shapes(subject), [&subject](const Types& t, const Setting& shape) {
+    const std::size_t other = subject.function ? 6 : 1;  // weight and bias that repeat along different axes
+    for (const Layout layout : {Layout::contiguous, lanes_layout(subject), Layout::sliced}) {
+      check_executors(subject, t, varied(shape, subject.variation(0)), lying(layout));
+      if (count(shape.extents) > 100000) return;
+      check_executors(subject, t, varied(shape, subject.variation(other)), lying(layout));
     }
   });
 }

@@ -143,15 +143,12 @@ void check_input_gradient(const Subject& subject, const Types& t, std::ptrdiff_t
 }
 
 NORMA_PROPERTY(ExactData) {
-  for_plain_types([&](const Types& t) {
-    for (const std::ptrdiff_t length : lengths_of(subject, all_lengths())) {
-      if (length < 2 || length > 8193) continue;
-      cases.add(std::to_string(length) + "_" + name_of(t), [=, &subject] {
-        check_moments(subject, t, length);
-        check_outputs_and_parameter_gradients(subject, t, length);
-        check_input_gradient(subject, t, length);
-      });
-    }
+  std::vector<std::ptrdiff_t> lengths = lengths_of(subject, all_lengths());
+  std::erase_if(lengths, [](std::ptrdiff_t length) { return length < 2 || length > 8193; });
+  add_lengths(cases, lengths, [&subject](const Types& t, std::ptrdiff_t length) {
+    check_moments(subject, t, length);
+    check_outputs_and_parameter_gradients(subject, t, length);
+    check_input_gradient(subject, t, length);
   });
 }
 

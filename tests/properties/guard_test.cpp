@@ -20,30 +20,21 @@ void check_guarded(const Subject& subject, const Types& t, const Setting& s, std
     }
   }
 }
-void check_guarded(const Subject& subject, const Types& t, const Setting& s, Layout layout) {
-  check_guarded(subject, t, s, std::span(&layout, 1));
-}
 
 NORMA_PROPERTY(GuardPages) {
-  for_plain_types([&](const Types& t) {
-    for (const std::ptrdiff_t length : lengths_of(subject, all_lengths(), true)) {
-      cases.add(std::to_string(length) + "_" + name_of(t), [=, &subject] {
-        for (const std::ptrdiff_t sets : length > 2000 ? std::vector<std::ptrdiff_t>{1} : std::vector<std::ptrdiff_t>{1, 8})
-          check_guarded(subject, t, sets_of(subject, sets, length), Layout::contiguous);
-        // A set's elements as neighbours of other sets' elements: each lane is its own set.
-        check_guarded(subject, t, sets_of(subject, 5, length), Layout::reversed);
-        if (!subject.has_axes) check_guarded(subject, t, sets_of(subject, 6, length), Layout::channels_last);
-      });
-    }
-    for (const Setting& shape : some_shapes(subject)) {
-      cases.add(case_name(t, shape), [=, &subject] {
-        Setting s = varied(shape, subject.variation(0)), spread = s;
-        spread.weight = Form::even_axes;
-        spread.bias = Form::full;
-        check_guarded(subject, t, s, all_layouts);
-        if (subject.function) check_guarded(subject, t, spread, all_layouts);
-      });
-    }
+  add_lengths(cases, lengths_of(subject, all_lengths(), true), [&subject](const Types& t, std::ptrdiff_t length) {
+    for (const std::ptrdiff_t sets : length > 2000 ? std::vector<std::ptrdiff_t>{1} : std::vector<std::ptrdiff_t>{1, 8})
+      check_guarded(subject, t, sets_of(subject, sets, length), std::array{Layout::contiguous});
+    // A set's elements as neighbours of other sets' elements: each lane is its own set.
+    check_guarded(subject, t, sets_of(subject, 5, length), std::array{Layout::reversed});
+    if (!subject.has_axes) check_guarded(subject, t, sets_of(subject, 6, length), std::array{Layout::channels_last});
+  });
+  add_shapes(cases, some_shapes(subject), [&subject](const Types& t, const Setting& shape) {
+    Setting s = varied(shape, subject.variation(0)), spread = s;
+    spread.weight = Form::even_axes;
+    spread.bias = Form::full;
+    check_guarded(subject, t, s, all_layouts);
+    if (subject.function) check_guarded(subject, t, spread, all_layouts);
   });
 }
 

@@ -34,27 +34,23 @@ void compare(const Asked& asked, const Rows& expected, const Plan& plan, const c
 
 /// One tensor or all of them in each layout.
 NORMA_PROPERTY(OneLayoutOrAll) {
-  for_plain_types([&](const Types& t) {
-    for (const Setting& shape : some_shapes(subject)) {
-      const Setting s = varied(shape, subject.variation(0));
-      cases.add(case_name(t, s), [=, &subject] {
-        const Asked asked({&subject, t, s, 11, 2});
-        const Rows expected = run(subject, t, s, asked.data);
-        for (const Layout layout : all_layouts) {
-          SCOPED_TRACE(name_of(layout));
-          const Where where = lying(layout);
-          Plan all = everywhere(where), x, y, gradients, all_but_x = all;
-          all_but_x.x = {};
-          x.x = where;
-          y.y = where;
-          gradients.dy = gradients.dx = where;
-          compare(asked, expected, all, "all");
-          compare(asked, expected, all_but_x, "all but x");
-          compare(asked, expected, x, "x");
-          compare(asked, expected, y, "y");
-          compare(asked, expected, gradients, "dy and dx");
-        }
-      });
+  add_shapes(cases, some_shapes(subject), [&subject](const Types& t, const Setting& shape) {
+    const Setting s = varied(shape, subject.variation(0));
+    const Asked asked({&subject, t, s, 11, 2});
+    const Rows expected = run(subject, t, s, asked.data);
+    for (const Layout layout : all_layouts) {
+      SCOPED_TRACE(name_of(layout));
+      const Where where = lying(layout);
+      Plan all = everywhere(where), x, y, gradients, all_but_x = all;
+      all_but_x.x = {};
+      x.x = where;
+      y.y = where;
+      gradients.dy = gradients.dx = where;
+      compare(asked, expected, all, "all");
+      compare(asked, expected, all_but_x, "all but x");
+      compare(asked, expected, x, "x");
+      compare(asked, expected, y, "y");
+      compare(asked, expected, gradients, "dy and dx");
     }
   });
 }
@@ -98,16 +94,12 @@ void check_broadcast(const Subject& subject, const Types& t, const Setting& s, s
 }
 
 NORMA_PROPERTY(Broadcast) {
-  for_plain_types([&](const Types& t) {
-    for (const Setting& shape : some_shapes(subject)) {
-      const Setting s = varied(shape, subject.variation(subject.variations.size() > 1 ? 1 : 0));
-      cases.add(case_name(t, s), [=, &subject] {
-        for (std::size_t axis = 0; axis < s.extents.size(); ++axis) {
-          if (!s.parts.empty() && axis == s.split_axis) continue;  // dealing a repeated axis to ranks is no view of a user's
-          SCOPED_TRACE(axis);
-          check_broadcast(subject, t, s, axis);
-        }
-      });
+  add_shapes(cases, some_shapes(subject), [&subject](const Types& t, const Setting& shape) {
+    const Setting s = varied(shape, subject.variation(subject.variations.size() > 1 ? 1 : 0));
+    for (std::size_t axis = 0; axis < s.extents.size(); ++axis) {
+      if (!s.parts.empty() && axis == s.split_axis) continue;  // dealing a repeated axis to ranks is no view of a user's
+      SCOPED_TRACE(axis);
+      check_broadcast(subject, t, s, axis);
     }
   });
 }

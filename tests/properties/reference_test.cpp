@@ -19,19 +19,15 @@ void check(const Subject& subject, const Types& t, const Setting& s, const std::
 
 /// Every length, alone and as one of seven sets, with options that change the arithmetic along a set.
 NORMA_PROPERTY(Length) {
-  for_plain_types([&](const Types& t) {
-    for (const std::ptrdiff_t length : lengths_of(subject, all_lengths())) {
-      cases.add(std::to_string(length) + "_" + name_of(t), [=, &subject] {
-        const bool is_long = length > 2000;
-        const auto seed = static_cast<std::uint64_t>(length);
-        for (const std::ptrdiff_t sets : {is_long ? 2 : 1, is_long ? 1 : 7}) check(subject, t, sets_of(subject, sets, length), {{}}, seed);
-        const std::size_t options = subject.variations.size();
-        for (std::size_t v = 1; v < std::min<std::size_t>(options, 3); ++v) check(subject, t, sets_of(subject, 7, length, v), {{}}, 16 + v);
-        Setting s = sets_of(subject, 3, length, options - 1);
-        set_eps(subject, s, 0.25);
-        check(subject, t, s, {{}}, 19);
-      });
-    }
+  add_lengths(cases, lengths_of(subject, all_lengths()), [&subject](const Types& t, std::ptrdiff_t length) {
+    const bool is_long = length > 2000;
+    const auto seed = static_cast<std::uint64_t>(length);
+    for (const std::ptrdiff_t sets : {is_long ? 2 : 1, is_long ? 1 : 7}) check(subject, t, sets_of(subject, sets, length), {{}}, seed);
+    const std::size_t options = subject.variations.size();
+    for (std::size_t v = 1; v < std::min<std::size_t>(options, 3); ++v) check(subject, t, sets_of(subject, 7, length, v), {{}}, 16 + v);
+    Setting s = sets_of(subject, 3, length, options - 1);
+    set_eps(subject, s, 0.25);
+    check(subject, t, s, {{}}, 19);
   });
 }
 
@@ -57,19 +53,15 @@ NORMA_PROPERTY(Options) {
   Settings shapes = subject.family.shapes;
   // Long rows of which one is folded while another is mapped, with parameters that run and such that do not.
   if (subject.function && subject.has_axes) append(shapes, {rows_of(33, 1500), rows_of(40, 3000)});
-  for_plain_types([&](const Types& t) {
-    for (const Setting& shape : shapes) {
-      cases.add(case_name(t, shape), [=, &subject] {
-        Random random(count(shape.extents));
-        const auto any = [&]() -> Where {
-          return {all_layouts[random.below(all_layouts.size())], Placement::heap, static_cast<std::ptrdiff_t>(random.below(8))};
-        };
-        for (const Variation& v : subject.variations) {
-          Plan plan;
-          for (Where Plan::*const tensor : {&Plan::x, &Plan::y, &Plan::dy, &Plan::dx, &Plan::weight, &Plan::bias}) plan.*tensor = any();
-          check(subject, t, varied(shape, v), {plan}, random.bits());
-        }
-      });
+  add_shapes(cases, shapes, [&subject](const Types& t, const Setting& shape) {
+    Random random(count(shape.extents));
+    const auto any = [&]() -> Where {
+      return {all_layouts[random.below(all_layouts.size())], Placement::heap, static_cast<std::ptrdiff_t>(random.below(8))};
+    };
+    for (const Variation& v : subject.variations) {
+      Plan plan;
+      for (Where Plan::*const tensor : {&Plan::x, &Plan::y, &Plan::dy, &Plan::dx, &Plan::weight, &Plan::bias}) plan.*tensor = any();
+      check(subject, t, varied(shape, v), {plan}, random.bits());
     }
   });
 }
@@ -94,12 +86,8 @@ NORMA_PROPERTY(MixedTypes) {
 
 /// Shapes of real models, several slices and tasks, sets longer than a chunk; in two layouts.
 NORMA_PROPERTY(ModelShapes) {
-  for_plain_types([&](const Types& t) {
-    for (const Setting& shape : subject.family.model_shapes) {
-      cases.add(case_name(t, shape), [=, &subject] {
-        check(subject, t, varied(shape, subject.variation(0)), {{}, everywhere(lying(lanes_layout(subject)))}, 9);
-      });
-    }
+  add_shapes(cases, subject.family.model_shapes, [&subject](const Types& t, const Setting& shape) {
+    check(subject, t, varied(shape, subject.variation(0)), {{}, everywhere(lying(lanes_layout(subject)))}, 9);
   });
 }
 

@@ -1,6 +1,5 @@
 // What a norm keeps: running statistics over many steps, its value (copies, moves), its Saved, its names and what they begin with, memory.
 #include <algorithm>
-#include <new>
 
 #include "support/counting_new.hpp"
 #include "support/property.hpp"
@@ -125,15 +124,6 @@ NORMA_PROPERTY(Value) {
       const Data data = random_data(subject, t, s, 1);
       Rig rig(subject, t, s, data);
       const std::unique_ptr<Norm> copy = rig.norm().copy();
-      const auto state_of = [](Norm& norm) {
-        std::vector<Values> all = {{static_cast<double>(norm.batches())}};
-        for (const State& p : norm.parameters()) {
-          all.push_back(p.value.values());
-          all.push_back(p.grad.values());
-        }
-        for (const State& b : norm.buffers()) all.push_back(b.value.values());
-        return all;
-      };
       if (!subject.over_ranks) {
         EXPECT_EQ(state_of(*copy), state_of(rig.norm()));
       }
@@ -246,26 +236,22 @@ long allocations_of(const std::function<void()>& f) {
 
 /// Inference allocates nothing for any layout and axes; training nothing from the second step on with the same Saved.
 NORMA_PROPERTY(Allocation) {
-  for_plain_types([&](const Types& t) {
-    for (const Setting& shape : subject.family.shapes) {
-      cases.add(case_name(t, shape), [=, &subject] {
-        for (const Layout layout : all_layouts) {
-          for (const std::size_t v : {std::size_t{0}, subject.variations.size() - 1}) {
-            SCOPED_TRACE(name_of(layout));
-            const Setting s = varied(shape, subject.variation(v));
-            const Data data = random_data(subject, t, s, 4);
-            Rig rig(subject, t, s, data, everywhere(lying(layout)));
-            if (subject.inference_allocates_nothing) {
-              EXPECT_EQ(allocations_of([&] { rig.infer(); }), 0) << "inference";
-            }
-            if (subject.given_statistics || !s.trains) continue;
-            rig.train();
-            rig.backward();
-            EXPECT_EQ(allocations_of([&] { rig.train(); }), 0) << "second training forward";
-            EXPECT_EQ(allocations_of([&] { rig.backward(); }), 0) << "second backward";
-          }
+  add_shapes(cases, subject.family.shapes, [&subject](const Types& t, const Setting& shape) {
+    for (const Layout layout : all_layouts) {
+      for (const std::size_t v : {std::size_t{0}, subject.variations.size() - 1}) {
+        SCOPED_TRACE(name_of(layout));
+        const Setting s = varied(shape, subject.variation(v));
+        const Data data = random_data(subject, t, s, 4);
+        Rig rig(subject, t, s, data, everywhere(lying(layout)));
+        if (subject.inference_allocates_nothing) {
+          EXPECT_EQ(allocations_of([&] { rig.infer(); }), 0) << "inference";
         }
-      });
+        if (subject.given_statistics || !s.trains) continue;
+        rig.train();
+        rig.backward();
+        EXPECT_EQ(allocations_of([&] { rig.train(); }), 0) << "second training forward";
+        EXPECT_EQ(allocations_of([&] { rig.backward(); }), 0) << "second backward";
+      }
     }
   });
 }
@@ -285,16 +271,7 @@ void check_saved_that_cannot_grow(const Subject& subject, const Types& t, const 
     Rig before(subject, t, smaller, data), rig(subject, t, larger, more);
     before.train();
     rig.norm().take_saved_of(before.norm());
-    bool failed = false;
-    {
-      const MemoryRunsOut out(allowed);
-      try {
-        rig.train();
-      } catch (const std::bad_alloc&) {
-        failed = true;
-      }
-    }
-    if (!failed) return;
+    if (!runs_out_of_memory(allowed, [&] { rig.train(); })) return;
     before.norm().take_saved_of(rig.norm());
     try {
       before.backward();
@@ -330,16 +307,7 @@ NORMA_PROPERTY(OutOfMemory) {
               rig.train();
               rig.reset();
             }
-            bool failed = false;
-            {
-              const MemoryRunsOut out(allowed);
-              try {
-                call();
-              } catch (const std::bad_alloc&) {
-                failed = true;
-              }
-            }
-            if (!failed) return;
+            if (!runs_out_of_memory(allowed, call)) return;
             ASSERT_EQ(owned(), before) << "changed where allocation " << allowed << " failed";
           }
           FAIL() << "it never succeeds";

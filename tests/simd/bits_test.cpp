@@ -7,20 +7,14 @@
 #include <cstdint>
 #include <limits>
 
-#include <norma/simd/bits.hpp>
+#include <norma/simd/math.hpp>
 
 #include "support/random.hpp"
 
 namespace {
 
+using norma::first_lane;
 using norma::Pack;
-
-template <class T>
-T first_lane(const Pack<T>& v) {
-  std::array<T, static_cast<std::size_t>(norma::pack_size<T>)> lanes;
-  norma::store(lanes.data(), v);
-  return lanes[0];
-}
 
 template <class T>
 class BitsTest : public testing::Test {};

@@ -51,16 +51,11 @@ TYPED_TEST(MathTest, EachLaneOfExpIsTheScalar) {
 TYPED_TEST(MathTest, MinimumAndMaximumPassNaNOnFromEither) {
   using T = TypeParam;
   constexpr T nan = std::numeric_limits<T>::quiet_NaN(), inf = std::numeric_limits<T>::infinity();
-  const auto lane = [](const Pack<T>& v) {
-    std::array<T, static_cast<std::size_t>(norma::pack_size<T>)> lanes;
-    norma::store(lanes.data(), v);
-    return lanes[0];
-  };
   for (const T a : {T(-2), T(0), T(-0.0), T(3), inf, -inf, nan}) {
     for (const T b : {T(-2), T(0), T(-0.0), T(3), inf, -inf, nan}) {
       const T least = std::isnan(b) ? b : b < a ? b : a, most = std::isnan(b) ? b : b > a ? b : a;
-      const std::array<std::array<T, 3>, 2> results = {{{norma::min(a, b), lane(norma::min(Pack<T>(a), Pack<T>(b))), least},
-                                                        {norma::max(a, b), lane(norma::max(Pack<T>(a), Pack<T>(b))), most}}};
+      const std::array<std::array<T, 3>, 2> results = {{{norma::min(a, b), norma::first_lane(norma::min(Pack<T>(a), Pack<T>(b))), least},
+                                                        {norma::max(a, b), norma::first_lane(norma::max(Pack<T>(a), Pack<T>(b))), most}}};
       for (const auto& [scalar, register_lane, expected] : results) {
         EXPECT_TRUE(std::isnan(expected) ? std::isnan(scalar) : std::memcmp(&scalar, &expected, sizeof(T)) == 0) << a << ' ' << b;
         EXPECT_TRUE(std::isnan(expected) ? std::isnan(register_lane) : std::memcmp(&register_lane, &expected, sizeof(T)) == 0)

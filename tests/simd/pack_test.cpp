@@ -110,15 +110,6 @@ TYPED_TEST(PackTest, MulIsRoundedBeforeTheSum) {
   for (const T lane : lanes) EXPECT_EQ(lane, T(0)) << "a compiler made one fma of the product and the difference";
 }
 
-TYPED_TEST(PackTest, StreamingStores) {
-  using T = TypeParam;
-  alignas(64) std::array<T, 64> out{};
-  const auto values = norma_test::random_values<T>(64, 7);
-  for (std::size_t i = 0; i < 64; i += W<T>) norma::store_streaming(out.data() + i, norma::load(values.data() + i));
-  norma::streaming_fence();
-  EXPECT_TRUE(std::equal(out.begin(), out.end(), values.begin()));
-}
-
 TYPED_TEST(PackTest, WidensAndRoundsThroughDouble) {
   using T = TypeParam;
   constexpr std::size_t n = W<double>;

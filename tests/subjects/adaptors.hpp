@@ -22,6 +22,18 @@ void with_pool(const Pool* pool, F f) {
   }
 }
 
+/// The same with the rank behind the executor, or without one.
+template <bool with_rank, class F>
+void with_front(const Call& c, F f) {
+  with_pool(c.pool, [&](const auto&... e) {
+    if constexpr (with_rank) {
+      f(e..., *c.rank);
+    } else {
+      f(e...);
+    }
+  });
+}
+
 /// Inputs are handed over as views of const elements: the library compiles its doors for one of the two only.
 template <class T>
 norma::TensorView<const T> in(const AnyView& v) {
@@ -86,59 +98,29 @@ class LayerState : public SavesFor<T> {
   L layer_;
 };
 
-/// What layers of one stream have in common.
-template <class L, class T, class X, class Y>
-class OneStream : public LayerState<L, T> {
+/// A layer of one stream; on a rank it is handed that, too, at inference where its statistics are shared.
+template <class L, class T, class X, class Y, bool on_rank = false>
+class Layer final : public LayerState<L, T> {
  public:
   using LayerState<L, T>::LayerState;
+  std::unique_ptr<Norm> copy() const override { return std::make_unique<Layer>(*this); }
+  void infer(const Call& c) const override {
+    constexpr bool shared = requires { this->layer_(*c.rank, in<X>(c.x[0]), out<Y>(c.y[0])); };
+    with_front<on_rank && shared>(c, [&](const auto&... e) { this->layer_(e..., in<X>(c.x[0]), out<Y>(c.y[0])); });
+  }
+  void train(const Call& c) override {
+    with_front<on_rank>(c, [&](const auto&... e) { this->layer_.forward(e..., in<X>(c.x[0]), out<Y>(c.y[0]), this->saved_); });
+  }
+  void backward(const Call& c) override {
+    with_front<on_rank>(
+        c, [&](const auto&... e) { this->layer_.backward(e..., in<Y>(c.dy[0]), in<X>(c.x[0]), this->saved_, out<X>(c.dx[0])); });
+  }
   void backward_frozen(const Call& c) override {
     if constexpr (requires { this->layer_.backward_frozen(in<Y>(c.dy[0]), in<X>(c.x[0]), out<X>(c.dx[0])); }) {
       with_pool(c.pool, [&](const auto&... e) { this->layer_.backward_frozen(e..., in<Y>(c.dy[0]), in<X>(c.x[0]), out<X>(c.dx[0])); });
     } else {
       Norm::backward_frozen(c);
     }
-  }
-};
-
-/// A layer of one stream.
-template <class L, class T, class X, class Y>
-class Layer final : public OneStream<L, T, X, Y> {
- public:
-  using OneStream<L, T, X, Y>::OneStream;
-  std::unique_ptr<Norm> copy() const override { return std::make_unique<Layer>(*this); }
-  void infer(const Call& c) const override {
-    with_pool(c.pool, [&](const auto&... e) { this->layer_(e..., in<X>(c.x[0]), out<Y>(c.y[0])); });
-  }
-  void train(const Call& c) override {
-    with_pool(c.pool, [&](const auto&... e) { this->layer_.forward(e..., in<X>(c.x[0]), out<Y>(c.y[0]), this->saved_); });
-  }
-  void backward(const Call& c) override {
-    with_pool(c.pool, [&](const auto&... e) { this->layer_.backward(e..., in<Y>(c.dy[0]), in<X>(c.x[0]), this->saved_, out<X>(c.dx[0])); });
-  }
-};
-
-/// What one rank holds of a norm over ranks: inference is shared where its statistics are.
-template <class L, class T, class X, class Y>
-class OneRank final : public OneStream<L, T, X, Y> {
- public:
-  using OneStream<L, T, X, Y>::OneStream;
-  std::unique_ptr<Norm> copy() const override { return std::make_unique<OneRank>(*this); }
-  void infer(const Call& c) const override {
-    with_pool(c.pool, [&](const auto&... e) {
-      if constexpr (requires { this->layer_(*c.rank, in<X>(c.x[0]), out<Y>(c.y[0])); }) {
-        this->layer_(e..., *c.rank, in<X>(c.x[0]), out<Y>(c.y[0]));
-      } else {
-        this->layer_(e..., in<X>(c.x[0]), out<Y>(c.y[0]));
-      }
-    });
-  }
-  void train(const Call& c) override {
-    with_pool(c.pool, [&](const auto&... e) { this->layer_.forward(e..., *c.rank, in<X>(c.x[0]), out<Y>(c.y[0]), this->saved_); });
-  }
-  void backward(const Call& c) override {
-    with_pool(c.pool, [&](const auto&... e) {
-      this->layer_.backward(e..., *c.rank, in<Y>(c.dy[0]), in<X>(c.x[0]), this->saved_, out<X>(c.dx[0]));
-    });
   }
 };
 

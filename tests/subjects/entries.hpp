@@ -41,100 +41,56 @@ namespace entries {
 
 // --- Options under names --------------------------------------------------------------------------------------------------------------
 
-template <Form weight, Form bias, bool unit_offset = false>
-void forms(Setting& s) {
-  s.weight = weight;
-  s.bias = bias;
-  s.unit_offset = unit_offset;
-}
-
 /// The combinations of a function's parameters worth a test of their own.
 inline std::vector<Variation> function_forms(bool of_channels) {
   std::vector<Variation> list = {
-      {"", forms<Form::normalized, Form::normalized>},
-      {"plain", forms<Form::absent, Form::absent>},
-      {"weight", forms<Form::normalized, Form::absent>},
-      {"bias", forms<Form::absent, Form::normalized>},
-      {"offset", forms<Form::normalized, Form::normalized, true>},
-      {"film_offset", forms<Form::per_set, Form::per_set, true>},
-      {"film_weight", forms<Form::per_set, Form::normalized>},
-      {"full", forms<Form::full, Form::full>},
-      {"even_odd", forms<Form::even_axes, Form::odd_axes>},
-      {"odd_even_offset", forms<Form::odd_axes, Form::even_axes, true>},
-      {"single_full", forms<Form::single, Form::full>},
-      {"weight_single", forms<Form::normalized, Form::single>},
-      {"full_weight", forms<Form::full, Form::absent>},
+      {""},
+      {"plain", {.weight = Form::absent, .bias = Form::absent}},
+      {"weight", {.bias = Form::absent}},
+      {"bias", {.weight = Form::absent}},
+      {"offset", {.unit_offset = true}},
+      {"film_offset", {.weight = Form::per_set, .bias = Form::per_set, .unit_offset = true}},
+      {"film_weight", {.weight = Form::per_set}},
+      {"full", {.weight = Form::full, .bias = Form::full}},
+      {"even_odd", {.weight = Form::even_axes, .bias = Form::odd_axes}},
+      {"odd_even_offset", {.weight = Form::odd_axes, .bias = Form::even_axes, .unit_offset = true}},
+      {"single_full", {.weight = Form::single, .bias = Form::full}},
+      {"weight_single", {.bias = Form::single}},
+      {"full_weight", {.weight = Form::full, .bias = Form::absent}},
   };
   if (of_channels) {
-    list.push_back({"map_film", forms<Form::spatial, Form::per_set>});
-    list.push_back({"map_offset", forms<Form::absent, Form::spatial, true>});
+    list.push_back({"map_film", {.weight = Form::spatial, .bias = Form::per_set}});
+    list.push_back({"map_offset", {.weight = Form::absent, .bias = Form::spatial, .unit_offset = true}});
   }
   return list;
 }
 /// Those of a layer that owns weight and bias.
 inline std::vector<Variation> layer_options() {
-  return {{"", forms<Form::normalized, Form::normalized>},
-          {"plain", forms<Form::absent, Form::absent>},
-          {"no_bias", forms<Form::normalized, Form::absent>}};
+  return {{""}, {"plain", {.weight = Form::absent, .bias = Form::absent}}, {"no_bias", {.bias = Form::absent}}};
 }
 inline std::vector<Variation> with_offset(std::vector<Variation> list) {
-  list.push_back({"offset", forms<Form::normalized, Form::normalized, true>});
+  list.push_back({"offset", {.unit_offset = true}});
   return list;
 }
 inline std::vector<Variation> with_eps_outside(std::vector<Variation> list) {
-  list.push_back({"eps_outside", [](Setting& s) { s.eps_outside_sqrt = true; }});
-  list.push_back({"eps_outside_offset", [](Setting& s) {
-                    s.eps_outside_sqrt = s.unit_offset = true;
-                    s.eps = 0.25;
-                  }});
+  list.push_back({"eps_outside", {.eps_outside_sqrt = true}});
+  list.push_back({"eps_outside_offset", {.eps = 0.25, .unit_offset = true, .eps_outside_sqrt = true}});
   return list;
 }
 /// Those of a layer that tracks, BatchNorm's conventions among them.
 inline std::vector<Variation> tracking_options() {
-  return {{"", [](Setting& s) { s.eps = 1e-3; }},
-          {"keras_no_bias",
-           [](Setting& s) {
-             s.bias = Form::absent;
-             s.eps = 0.25;
-             s.convention = Convention::keras;
-           }},
-          {"plain_untracked",
-           [](Setting& s) {
-             s.weight = s.bias = Form::absent;
-             s.tracks = false;
-           }},
-          {"onnx_cumulative", [](Setting& s) {
-             s.momentum = std::nullopt;
-             s.convention = Convention::onnx;
-           }}};
+  return {{"", {.eps = 1e-3}},
+          {"keras_no_bias", {.bias = Form::absent, .eps = 0.25, .convention = Convention::keras}},
+          {"plain_untracked", {.weight = Form::absent, .bias = Form::absent, .untracked = true}},
+          {"onnx_cumulative", {.cumulative = true, .convention = Convention::onnx}}};
 }
 /// Those of the mixed norms; each takes what it knows.
 inline std::vector<Variation> mixed_options() {
-  return {{"", [](Setting& s) { s.eps = 1e-3; }},
-          {"authors_clipped_hard",
-           [](Setting& s) {
-             s.eps = 1e-3;
-             s.authors = true;
-             s.momentum = std::nullopt;
-             s.r_max = 1.01;
-             s.d_max = 0.01;
-           }},
-          {"no_bias",
-           [](Setting& s) {
-             s.bias = Form::absent;
-             s.eps = 0.25;
-           }},
-          {"plain_unclipped",
-           [](Setting& s) {
-             s.weight = s.bias = Form::absent;
-             s.eps = 1e-3;
-             s.r_max = s.d_max = 1e6;
-           }},
-          {"untracked", [](Setting& s) {
-             s.tracks = false;
-             s.r_max = 1;
-             s.d_max = 0;
-           }}};
+  return {{"", {.eps = 1e-3}},
+          {"authors_clipped_hard", {.eps = 1e-3, .r_max = 1.01, .d_max = 0.01, .authors = true, .cumulative = true}},
+          {"no_bias", {.bias = Form::absent, .eps = 0.25}},
+          {"plain_unclipped", {.weight = Form::absent, .bias = Form::absent, .eps = 1e-3, .r_max = 1e6, .d_max = 1e6}},
+          {"untracked", {.r_max = 1, .d_max = 0, .untracked = true}}};
 }
 
 inline norma::Extents trailing(const Setting& s, std::size_t rank_part = 0) {
@@ -251,7 +207,7 @@ struct RanksEntry : LayerEntry {
   template <class X, class Y, template <class> class L, class T>
   static std::unique_ptr<Norm> shared(const L<T>& layer, const Setting& s) {
     std::vector<std::unique_ptr<Norm>> ranks;
-    for (std::size_t r = 0; r < s.parts.size(); ++r) ranks.push_back(std::make_unique<OneRank<L<T>, T, X, Y>>(layer));
+    for (std::size_t r = 0; r < s.parts.size(); ++r) ranks.push_back(std::make_unique<Layer<L<T>, T, X, Y, true>>(layer));
     return std::make_unique<OverRanks>(std::move(ranks), element_of<T>, s, Extents{s.extents[1]}, -1);
   }
 };
@@ -339,10 +295,10 @@ struct GroupNormLayer : LayerEntry {
 struct InstanceNormLayer : LayerEntry {
   static Subject subject() {
     Subject s = batch_layer("InstanceNorm", reference::instance_norm, instance_family(),
-                            {{"untracked", [](Setting& each) { each.tracks = false; }},
-                             {"tracked", [](Setting& each) { each.bias = Form::absent; }},
-                             {"plain", forms<Form::absent, Form::absent>},
-                             {"cumulative", [](Setting& each) { each.momentum = std::nullopt; }}});
+                            {{"untracked", {.untracked = true}},
+                             {"tracked", {.bias = Form::absent}},
+                             {"plain", {.weight = Form::absent, .bias = Form::absent}},
+                             {"cumulative", {.cumulative = true}}});
     s.learning = Learning::of_instances;
     s.without.erase("Batch");
     s.without.erase("SampleOfBatch");
@@ -362,10 +318,7 @@ struct InstanceNormLayer : LayerEntry {
 struct BatchRenormLayer : SomeMixesEntry {
   static Subject subject() {
     Subject s = batch_layer("BatchRenorm", reference::batch_renorm, tracking_family(), mixed_options());
-    s.variations.back() = {"no_room", [](Setting& each) {  // it always tracks
-                             each.r_max = 1;
-                             each.d_max = 0;
-                           }};
+    s.variations.back() = {"no_room", {.r_max = 1, .d_max = 0}};  // it always tracks
     s.promises_bound = false;
     s.without["ExactData"] = "clipped statistics";
     s.without["Identities"] = "clipped statistics: BatchNorm's identity is tested with the layer";
@@ -469,15 +422,18 @@ inline Subject shared_batch(Subject s, const char* name, const char* layer) {
 
 struct SyncBatchNormRanks : RanksEntry {
   static Subject subject() { return shared_batch(BatchNormLayer::subject(), "SyncBatchNorm", "SyncBatchNorm"); }
+  template <class T>
+  static norma::SyncBatchNorm<T> layer(const Setting& s) {
+    return norma::SyncBatchNorm<T>(s.extents[1], {.eps = s.eps,
+                                                  .momentum = s.momentum,
+                                                  .affine = has_weight(s),
+                                                  .bias = has_bias(s),
+                                                  .track_running_stats = s.tracks,
+                                                  .convention = convention_of(s)});
+  }
   template <class T, class X, class Y>
   static std::unique_ptr<Norm> make(const Setting& s, const Lent&) {
-    const norma::SyncBatchNorm<T> layer(s.extents[1], {.eps = s.eps,
-                                                       .momentum = s.momentum,
-                                                       .affine = has_weight(s),
-                                                       .bias = has_bias(s),
-                                                       .track_running_stats = s.tracks,
-                                                       .convention = convention_of(s)});
-    return shared<X, Y>(layer, s);
+    return shared<X, Y>(layer<T>(s), s);
   }
 };
 struct BatchRenormRanks : RanksEntry {
@@ -501,7 +457,8 @@ struct SplitRanks : RanksEntry {
   static std::unique_ptr<Norm> make(const Setting& s, const Lent&) {
     using L = decltype(Entry::template layer<T>(s));
     std::vector<std::unique_ptr<Norm>> ranks;
-    for (std::size_t r = 0; r < s.parts.size(); ++r) ranks.push_back(std::make_unique<OneRank<L, T, X, Y>>(Entry::template layer<T>(s, r)));
+    for (std::size_t r = 0; r < s.parts.size(); ++r)
+      ranks.push_back(std::make_unique<Layer<L, T, X, Y, true>>(Entry::template layer<T>(s, r)));
     Setting whole = s;
     whole.parts.clear();
     const norma::Extents shape = trailing(whole);
@@ -538,7 +495,7 @@ struct QKNormLayer : SomeMixesEntry {
 struct QKNormRms : QKNormLayer<norma::QKForm::rms> {
   static Subject subject() {
     Subject s = queries_and_keys("QKNorm_rms", reference::rms_norm);
-    s.variations = with_offset({{"", forms<Form::normalized, Form::absent>}, {"plain", forms<Form::absent, Form::absent>}});
+    s.variations = with_offset({{"", {.bias = Form::absent}}, {"plain", {.weight = Form::absent, .bias = Form::absent}}});
     return s;
   }
 };
@@ -552,7 +509,7 @@ struct QKNormCentred : QKNormLayer<norma::QKForm::layer> {
 struct QKNormUnit : QKNormLayer<norma::QKForm::l2> {
   static Subject subject() {
     Subject s = queries_and_keys("QKNorm_l2", reference::unit_norm);
-    s.variations = {{"", forms<Form::single, Form::absent>}, {"plain", forms<Form::absent, Form::absent>}};
+    s.variations = {{"", {.weight = Form::single, .bias = Form::absent}}, {"plain", {.weight = Form::absent, .bias = Form::absent}}};
     s.without["ExactData"] = "a length is a root: nothing comes out even";
     return s;
   }
@@ -565,7 +522,7 @@ struct WeightEntry {
   template <class T, class X, class Y>
   static constexpr bool made_for = std::is_same_v<T, X>;
   static Subject weight(const char* name, reference::Answer (*formula)(const reference::Problem&), bool with_none) {
-    Subject s{name, name, formula, weight_family(with_none), {{"", [](Setting&) {}}}};
+    Subject s{name, name, formula, weight_family(with_none), {{""}}};
     s.streams = {"w"};
     s.owns_x = true;
     s.centred = false;
@@ -595,7 +552,7 @@ struct WeightNormLayer : WeightEntry {
 struct SpectralNormLayer : WeightEntry {
   static Subject subject() {
     Subject s = weight("SpectralNorm", reference::spectral_norm, false);
-    s.variations.push_back({"three_iterations", [](Setting& each) { each.iterations = 3; }});
+    s.variations.push_back({"three_iterations", {.iterations = 3}});
     s.infers_apart = true;
     s.promises_bound = false;
     s.reaches = [](const Setting&, bool, std::size_t, std::size_t) { return true; };

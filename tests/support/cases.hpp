@@ -39,6 +39,13 @@ inline const Settings& some_shapes(const Subject& subject) {
   return stands_for_others(subject) ? subject.family.shapes : subject.family.few_shapes;
 }
 
+/// Those that serve training, too.
+inline Settings training_shapes(const Subject& subject) {
+  Settings shapes = subject.family.shapes;
+  std::erase_if(shapes, [](const Setting& s) { return !s.trains; });
+  return shapes;
+}
+
 /// sets_of with the options of a variation.
 inline Setting sets_of(const Subject& subject, std::ptrdiff_t sets, std::ptrdiff_t length, std::size_t variation = 0) {
   return varied(subject.family.sets_of(sets, length), subject.variation(variation));

@@ -29,21 +29,6 @@ std::vector<std::remove_const_t<T>> copy_of(std::span<T> values) {
   return {values.begin(), values.end()};
 }
 
-/// |actual - exact| / bound of the worst element; 0 for none. A NaN, or any error where the bound is 0, counts as infinite.
-template <class Exactly, class Bound>
-real worst_ratio(const Values& actual, Exactly exact, Bound bound, std::size_t* where = nullptr) {
-  real worst = 0;
-  for (std::size_t i = 0; i < actual.size(); ++i) {
-    const real error = std::abs(static_cast<real>(actual[i]) - exact(i)), allowed = bound(i);
-    const real ratio = error == 0 || allowed == HUGE_VALL ? 0 : allowed > 0 ? error / allowed : HUGE_VALL;
-    if (ratio > worst || std::isnan(ratio)) {
-      worst = std::isnan(ratio) ? HUGE_VALL : ratio;
-      if (where != nullptr) *where = i;
-    }
-  }
-  return worst;
-}
-
 /// Every number within `times` the bound of its arithmetic, and README's where there is one.
 testing::AssertionResult within(const Values& actual, const ExactRow& exact, real times = 1);
 template <class T>

@@ -30,8 +30,17 @@ thread_local long left = -1;  // negative: as many as there are
 }  // namespace
 
 long norma_test::allocations_so_far() { return allocations.load(); }
-norma_test::MemoryRunsOut::MemoryRunsOut(long behind) { left = behind; }
-norma_test::MemoryRunsOut::~MemoryRunsOut() { left = -1; }
+bool norma_test::runs_out_of_memory(long behind, const std::function<void()>& f) {
+  bool failed = false;
+  left = behind;
+  try {
+    f();
+  } catch (const std::bad_alloc&) {
+    failed = true;
+  }
+  left = -1;
+  return failed;
+}
 
 // Every operator new of this program counts; those not replaced here call these. ThreadSanitizer's cannot be replaced.
 #ifndef NORMA_TEST_THREAD_SANITIZER

@@ -1,17 +1,13 @@
 // How often operator new ran in this program, and memory that runs out; counting_new.cpp replaces it.
 #pragma once
 
+#include <functional>
+
 namespace norma_test {
 
 long allocations_so_far();
 
-/// While it lives, so many allocations of this thread succeed, and no more.
-class MemoryRunsOut {
- public:
-  explicit MemoryRunsOut(long behind);
-  ~MemoryRunsOut();
-  MemoryRunsOut(const MemoryRunsOut&) = delete;
-  MemoryRunsOut& operator=(const MemoryRunsOut&) = delete;
-};
+/// Whether f ends with std::bad_alloc where so many allocations of this thread succeed, and no more.
+bool runs_out_of_memory(long behind, const std::function<void()>& f);
 
 }  // namespace norma_test

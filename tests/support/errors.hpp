@@ -10,14 +10,14 @@
 
 namespace norma_test {
 
-/// f throws a ShapeError whose message begins with the layer's name and has the words.
+/// f throws a ShapeError whose message, which is returned, begins with the layer's name and has the words.
 template <class F>
-void expect_shape_error(const std::string& layer, const std::vector<std::string>& words, F f) {
+std::string expect_shape_error(const std::string& layer, const std::vector<std::string>& words, F f) {
   std::string message;
   try {
     f();
     ADD_FAILURE() << "nothing was thrown; expected was a message of " << layer;
-    return;
+    return message;
   } catch (const norma::ShapeError& error) {
     message = error.what();
   }
@@ -25,6 +25,7 @@ void expect_shape_error(const std::string& layer, const std::vector<std::string>
   for (const std::string& word : words) {
     EXPECT_NE(message.find(word), std::string::npos) << "no \"" << word << "\" in: " << message;
   }
+  return message;
 }
 
 }  // namespace norma_test

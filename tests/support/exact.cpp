@@ -10,10 +10,8 @@ reference::Numbers blended(const reference::Numbers& before, const reference::Nu
   return after;
 }
 
-real running_kappa(const reference::Problem& p, const reference::Answer& a, std::size_t channel) {
-  const real ratio = p.mean[channel].value * a.rstd[channel].value;
-  return std::sqrt(1 + ratio * ratio);
-}
+/// sqrt(1 + mean^2 / (variance + eps)): how much larger than its deviations an element of a set is.
+real kappa(const Tracked& mean, const Tracked& rstd) { return std::hypot(real{1}, mean.value * rstd.value); }
 
 }  // namespace
 
@@ -66,18 +64,14 @@ Exact::Exact(const Subject& subject, const Types& types, const Setting& setting,
   }
 }
 
-real Exact::kappa(const reference::Answer& a, std::size_t set) {
-  const real ratio = a.sets[set].mean.value * a.rstd[set].value;
-  return std::sqrt(1 + ratio * ratio);
-}
-
 /// README: 4 eps (|y - bias| + |bias|) + 2 eps kappa |weight|. A vector brought to length 1 has errors relative to its elements alone.
 void Exact::add_y(const std::string& name, const reference::Problem& p, const reference::Answer& a) {
   ExactRow row{a.y, coarser(precision_of(types_.arithmetic()), precision_of(types_.y)), {}};
   if (subject_.promises_bound) {
     row.promised.resize(a.y.size());
     for (std::size_t s = 0; s < a.sets.size(); ++s) {
-      const real k = p.running ? running_kappa(p, a, s) : subject_.centred ? kappa(a, s) : subject_.owns_x ? 0 : 1;
+      const Tracked& mean = p.running ? p.mean[s] : a.sets[s].mean;
+      const real k = p.running || subject_.centred ? kappa(mean, a.rstd[s]) : subject_.owns_x ? 0 : 1;
       for (const std::size_t i : a.sets[s].set) {
         const real bias = p.bias.at(i, 0).value, y = a.y[i].value, eps = row.precision.eps;
         row.promised[i] =

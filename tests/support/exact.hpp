@@ -31,9 +31,6 @@ class Exact {
  public:
   Exact(const Subject& subject, const Types& types, const Setting& setting, const Data& data);
 
-  /// sqrt(1 + mean^2 / (variance + eps)): how much larger than its deviations an element of a set is.
-  static real kappa(const reference::Answer& a, std::size_t set);
-
   std::vector<reference::Problem> problems;  // of training, a stream each
   std::vector<reference::Answer> answers;
   std::map<std::string, ExactRow> rows;

@@ -23,6 +23,20 @@ class Cases {
   std::set<std::string> names_;
 };
 
+/// check(types, length), or check(types, shape), as a case for each of these and plain types.
+template <class F>
+void add_lengths(Cases& cases, const std::vector<std::ptrdiff_t>& lengths, F check) {
+  for_plain_types([&](const Types& t) {
+    for (const std::ptrdiff_t length : lengths) cases.add(std::to_string(length) + "_" + name_of(t), [=] { check(t, length); });
+  });
+}
+template <class F>
+void add_shapes(Cases& cases, const Settings& shapes, F check) {
+  for_plain_types([&](const Types& t) {
+    for (const Setting& shape : shapes) cases.add(case_name(t, shape), [=] { check(t, shape); });
+  });
+}
+
 /// Adds the cases of a subject; called once for each subject that does not say why the property does not apply.
 using AddCases = void (*)(const Subject& subject, Cases& cases);
 

@@ -50,6 +50,17 @@ inline std::string row_name(const Subject& subject, const std::string& what, std
   return stream == 0 ? what : what + " of " + subject.streams[stream];
 }
 
+/// What a norm keeps beside its Saved: the counter, parameters, gradients, buffers.
+inline std::vector<Values> state_of(Norm& norm) {
+  std::vector<Values> all = {{static_cast<double>(norm.batches())}};
+  for (const State& p : norm.parameters()) {
+    all.push_back(p.value.values());
+    all.push_back(p.grad.values());
+  }
+  for (const State& b : norm.buffers()) all.push_back(b.value.values());
+  return all;
+}
+
 /// A subject with its tensors in place; the calls can be repeated.
 class Rig {
  public:
@@ -166,14 +177,11 @@ class Rig {
   }
   const AnyTensor& y(std::size_t s = 0) const { return y_[s]; }
   const AnyTensor& dx(std::size_t s = 0) const { return dx_[s]; }
-  /// All that a refused call must leave alone: outputs, parameters, gradients, buffers, the counter, Saved.
+  /// All that a refused call must leave alone beside outputs.
   std::vector<Values> everything() {
-    std::vector<Values> all = {norm_->saved_mean(), norm_->saved_rstd(), {static_cast<double>(norm_->batches())}};
-    for (const State& p : norm_->parameters()) {
-      all.push_back(p.value.values());
-      all.push_back(p.grad.values());
-    }
-    for (const State& b : norm_->buffers()) all.push_back(b.value.values());
+    std::vector<Values> all = state_of(*norm_);
+    all.push_back(norm_->saved_mean());
+    all.push_back(norm_->saved_rstd());
     return all;
   }
 

@@ -65,13 +65,33 @@ inline std::string name_of(const Setting& s) {
   return name;
 }
 
+/// Options, as far as they are not the shape's own.
+struct Options {
+  std::optional<Form> weight = {}, bias = {};
+  std::optional<double> eps = {}, momentum = {}, r_max = {}, d_max = {};
+  bool unit_offset = false, eps_outside_sqrt = false, untracked = false, authors = false, cumulative = false;
+  Convention convention = Convention::torch;
+  int iterations = 1;
+};
 /// Options under a name.
 struct Variation {
   std::string name;
-  void (*apply)(Setting& s);
+  Options options = {};
 };
 inline Setting varied(Setting s, const Variation& v) {
-  v.apply(s);
+  const Options& o = v.options;
+  s.weight = o.weight.value_or(s.weight);
+  s.bias = o.bias.value_or(s.bias);
+  s.eps = o.eps.value_or(s.eps);
+  s.momentum = o.cumulative ? std::nullopt : o.momentum ? o.momentum : s.momentum;
+  s.r_max = o.r_max.value_or(s.r_max);
+  s.d_max = o.d_max.value_or(s.d_max);
+  s.unit_offset = o.unit_offset;
+  s.eps_outside_sqrt = o.eps_outside_sqrt;
+  s.tracks = !o.untracked;
+  s.authors = o.authors;
+  s.convention = o.convention;
+  s.iterations = o.iterations;
   s.variation = v.name;
   return s;
 }

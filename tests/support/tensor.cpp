@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
-#include <span>
 #include <stdexcept>
 
 namespace norma_test {
@@ -24,26 +23,15 @@ bool is_written(T element) {
   return std::bit_cast<Bits<T>>(element) != mark<T>;
 }
 
-/// f(element, its row-major number) for each element of a strided tensor. Returns the number behind the last.
-template <class T, class F>
-std::size_t for_each_of(T* first, std::span<const std::ptrdiff_t> extents, std::span<const std::ptrdiff_t> strides, std::size_t i, F& f) {
-  if (extents.empty()) {
-    f(*first, i++);
-    return i;
-  }
-  const std::ptrdiff_t extent = extents.front(), stride = strides.front();
-  for (std::ptrdiff_t k = 0; k < extent; ++k) {
-    if (extents.size() > 1) {
-      i = for_each_of(first + k * stride, extents.subspan(1), strides.subspan(1), i, f);
-    } else {
-      f(first[k * stride], i++);
-    }
-  }
-  return i;
-}
+/// f(element, its row-major number) for each element of a strided tensor.
 template <class F>
 void for_each_element(const AnyView& v, F f) {
-  if (v.data != nullptr) with_element(v.type, [&]<class T>(T) { for_each_of(static_cast<T*>(v.data), v.extents, v.strides, 0, f); });
+  if (v.data == nullptr) return;
+  with_element(v.type, [&]<class T>(T) {
+    std::size_t i = 0;
+    const auto each = [&](std::ptrdiff_t at) { f(static_cast<T*>(v.data)[at], i++); };
+    for_each_offset(v.extents, v.strides, each);
+  });
 }
 
 }  // namespace
