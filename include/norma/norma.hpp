@@ -1,4 +1,5 @@
-// norma: normalization layers on strided tensors, forward and backward. This header is the whole library; see README.md.
+// norma: normalization layers on strided tensors, forward and backward. Every norm, and Eigen's and xtensor's objects as tensors;
+// <norma/interop/openmp.hpp>, tbb.hpp, mpi.hpp and dlpack.hpp are included by who uses them. See README.md.
 #pragma once
 
 // What a tensor is

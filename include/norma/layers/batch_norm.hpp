@@ -24,7 +24,7 @@ template <Parameter T>
 struct BatchNormTrainingViews {
   OptionalView<T> running_mean = {};  ///< (C), moved by momentum
   OptionalView<T> running_var = {};   ///< (C), moved by momentum
-  double momentum = 0.1;              ///< the weight of the new value, in [0, 1]
+  double momentum = 0.1;              ///< the weight of the new value, in [0, 1], else a ShapeError
   ParameterView<T> weight = {};       ///< absent: not applied
   ParameterView<T> bias = {};         ///< absent: not applied
   double eps = 1e-5;                  ///< added to the variance; 0 or more, else a ShapeError
@@ -128,7 +128,7 @@ struct BatchNormSpec {
 /// torch.nn.BatchNorm's options and defaults. momentum std::nullopt: the cumulative average of all batches.
 struct BatchNormOptions {
   double eps = 1e-5;                                    ///< added to the variance; 0 or more, else a ShapeError
-  std::optional<double> momentum = 0.1;                 ///< the weight of the new value, in [0, 1]; std::nullopt averages all batches
+  std::optional<double> momentum = 0.1;                 ///< of the new value or the old, see convention; in [0, 1], else a ShapeError
   bool affine = true;                                   ///< false: neither weight nor bias
   bool bias = true;                                     ///< counts only with affine
   bool track_running_stats = true;                      ///< false: inference uses the statistics of x

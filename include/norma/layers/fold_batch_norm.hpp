@@ -40,7 +40,8 @@ inline TensorView<W> grouped_weight(const char* layer, const TensorView<W>& w, i
 /// Rewrites weight (any rank, output channels along `axis`; with groups behind it, rank 7 at most) and bias (one value per output channel)
 /// in place, so that the layer alone gives what layer and bn gave at inference: with s = bn.weight / sqrt(running_var + eps), weight *= s
 /// and bias = (bias - running_mean) * s + bn.bias. bn tracks statistics and is a BatchNorm, SyncBatchNorm, BatchRenorm, MeanOnlyBatchNorm,
-/// InstanceNorm, or a type of yours with their accessors. Runs on the calling thread. ShapeError before anything is written.
+/// InstanceNorm, or a type of yours with running_mean(), running_var() (empty: 1), weight() and bias() (empty: absent), and eps(). Runs on
+/// the calling thread. ShapeError before anything is written.
 template <class W, class B, class Norm>
 inline void fold_batch_norm(W&& weight, B&& bias, const Norm& bn, const FoldBatchNormOptions& options = {}) {
   static_assert(

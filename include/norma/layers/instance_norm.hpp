@@ -52,7 +52,7 @@ struct InstanceNormSpec {
 /// torch.nn.InstanceNorm's options and defaults: neither parameters nor running statistics. bias counts only with affine.
 struct InstanceNormOptions {
   double eps = 1e-5;                     ///< added to the variance; 0 or more, else a ShapeError
-  std::optional<double> momentum = 0.1;  ///< the weight of the new value, in [0, 1]; std::nullopt averages all batches
+  std::optional<double> momentum = 0.1;  ///< the weight of the new value, in [0, 1], else a ShapeError; std::nullopt averages all batches
   bool affine = false;                   ///< true: weight and bias, (C) each
   bool bias = true;                      ///< counts only with affine
   bool track_running_stats = false;      ///< true: running statistics for inference

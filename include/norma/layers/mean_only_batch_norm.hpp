@@ -19,7 +19,7 @@ struct MeanOnlySpec {
 
 /// momentum std::nullopt: the cumulative average of all batches.
 struct MeanOnlyBatchNormOptions {
-  std::optional<double> momentum = 0.1;  ///< the weight of the new value, in [0, 1]; std::nullopt averages all batches
+  std::optional<double> momentum = 0.1;  ///< the weight of the new value, in [0, 1], else a ShapeError; std::nullopt averages all batches
   bool bias = true;                      ///< false: y = x - mean
   bool track_running_stats = true;       ///< false: inference uses the statistics of x
 };

@@ -26,7 +26,7 @@ struct SwitchableNormName {
 /// momentum std::nullopt: the cumulative average of all batches.
 struct SwitchableNormOptions {
   double eps = 1e-5;                     ///< added to the variance; 0 or more, else a ShapeError
-  std::optional<double> momentum = 0.1;  ///< the weight of the new value, in [0, 1]; std::nullopt averages all batches
+  std::optional<double> momentum = 0.1;  ///< the weight of the new value, in [0, 1], else a ShapeError; std::nullopt averages all batches
   bool affine = true;                    ///< false: neither weight nor bias
   bool bias = true;                      ///< counts only with affine
   bool track_running_stats = true;       ///< false: inference uses the statistics of x

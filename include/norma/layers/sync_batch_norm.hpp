@@ -10,10 +10,10 @@ struct SyncBatchNormName {
   static constexpr const char* layer = "SyncBatchNorm";
 };
 
-/// BatchNorm's options and defaults.
+/// BatchNorm's options and defaults, momentum std::nullopt, too.
 struct SyncBatchNormOptions {
   double eps = 1e-5;                                    ///< added to the variance; 0 or more, else a ShapeError
-  std::optional<double> momentum = 0.1;                 ///< the weight of the new value, in [0, 1]; std::nullopt averages all batches
+  std::optional<double> momentum = 0.1;                 ///< of the new value or the old, see convention; in [0, 1], else a ShapeError
   bool affine = true;                                   ///< false: neither weight nor bias
   bool bias = true;                                     ///< counts only with affine
   bool track_running_stats = true;                      ///< false: inference uses the statistics of x

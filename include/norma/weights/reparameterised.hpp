@@ -14,7 +14,7 @@ template <class Layer, class T>
 class Reparameterised : public AssignedWhole<Layer> {
  public:
   ///@{
-  /// Inference: writes w, any view of the weight's shape. Const, thread-safe.
+  /// Inference: writes w, any view of the weight's shape, else a ShapeError. Const, thread-safe.
   template <class W>
   void operator()(W&& w) const {
     (*this)(sequential, std::forward<W>(w));
@@ -26,7 +26,7 @@ class Reparameterised : public AssignedWhole<Layer> {
   ///@}
 
   ///@{
-  /// Training forward: writes w and leaves in `saved` what backward needs.
+  /// Training forward: writes w and leaves in `saved` what backward needs. ShapeError unless w has the weight's shape.
   template <class W>
   void forward(W&& w, Saved<T>& saved) {
     forward(sequential, std::forward<W>(w), saved);
@@ -39,7 +39,8 @@ class Reparameterised : public AssignedWhole<Layer> {
   ///@}
 
   ///@{
-  /// Parameter gradients += ..., from the gradient of the w that the forward of `saved` wrote.
+  /// Parameter gradients += ..., from the gradient of the w that the forward of `saved` wrote. ShapeError unless dw has the weight's shape
+  /// and `saved` is of such a layer.
   template <class DW>
   void backward(DW&& dw, Saved<T>& saved) {
     backward(sequential, dw, saved);

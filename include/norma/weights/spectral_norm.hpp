@@ -32,7 +32,8 @@ class SpectralNorm : public Reparameterised<SpectralNorm<T>, T>,
   /// In messages.
   static constexpr const char* name = "SpectralNorm";
 
-  /// Copies any viewable weight of rank 1 to 8 and iterates 15 times, so that the first inference is already right.
+  /// Copies any viewable weight of rank 1 to 8 and iterates 15 times, so that the first inference is already right. ShapeError for
+  /// another, or an option out of its range.
   template <Viewable W>
   explicit SpectralNorm(const W& w0, const SpectralNormOptions& options = {}) : SpectralNorm(FromView(), norma::view(w0), options) {}
   /// Refuses a misspelt eps with a sentence of the compiler.

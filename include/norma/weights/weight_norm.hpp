@@ -28,6 +28,7 @@ class WeightNorm : public Reparameterised<WeightNorm<T>, T>, public VisitedParam
   static constexpr const char* name = "WeightNorm";
 
   /// v = w0 and g = ||w0||: the function that w0 was part of is unchanged. Copies any viewable weight of rank 1 to 8.
+  /// ShapeError for another, or an option out of its range.
   template <Viewable W>
   explicit WeightNorm(const W& w0, const WeightNormOptions& options = {}) : WeightNorm(FromView(), norma::view(w0), options) {}
 
@@ -56,7 +57,8 @@ class WeightNorm : public Reparameterised<WeightNorm<T>, T>, public VisitedParam
   ///@{
   /// Data-dependent start (section 3 of the paper). t (N, C, spatial...): pre-activations of one batch with the current w and without bias.
   /// Afterwards this batch leaves with mean 0 and variance 1 per channel: g /= sigma, bias = -mean / sigma, sigma the population's. A
-  /// constant channel keeps its g and has bias = -mean. g must have one element per channel.
+  /// constant channel keeps its g and has bias = -mean. ShapeError unless t has a channel for each element of g, and bias a number for
+  /// each. Allocates a float for each element of t.
   template <class X, class B>
   void initialize(X&& t, B&& bias) {
     initialize(sequential, t, std::forward<B>(bias));
