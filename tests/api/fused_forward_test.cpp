@@ -16,6 +16,8 @@ const std::vector<Streams> all_streams = {
     {.residual = true, .sum = true, .add = true},
     {.gate = true},
     {.gate = true, .add = true},
+    {.gate = true, .gate_first = true},
+    {.residual = true, .sum = true, .gate = true, .gate_first = true},
     {.residual = true, .sum = true, .gate = true, .gate_first = true, .add = true},
     {.residual = true, .sum = true, .rounding = norma::ResidualRounding::exact},
 };

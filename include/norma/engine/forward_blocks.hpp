@@ -62,16 +62,14 @@ void leave_forward(const ForwardFusion<A>& fusion, const Block<A>& block, const 
   block.each_part([&](const Block<A>& part, index_t r, index_t k) {
     const Lines<A> y = part.lines(made[1], r, k);
     const Target<A> last = part.target(made[1], r, k);
-    const bool acts = fusion.op().acts && !options.gate;
     typename Block<A>::Memory memory;
     if (options.rounding == Rounding::normalized_first) finish_normalized(part, y, memory);
-    if (options.gate && !options.gate_first)
-      multiply_by_op(part, fusion.op(), options.add ? Target<A>{y} : last, y, part.read(stream_gate, memory));
-    if (options.add && acts) {
+    if (fusion.gates_output()) multiply_by_op(part, fusion.op(), options.add ? Target<A>{y} : last, y, part.read(stream_gate, memory));
+    if (options.add && fusion.is_active()) {
       apply_op_to_sum(part, fusion.op(), last, y, part.read(stream_add, memory));
     } else if (options.add) {
       combine(part, last, Sum<A>(), y, part.read(stream_add, memory));
-    } else if (acts) {
+    } else if (fusion.is_active()) {
       apply_op(part, fusion.op(), last, y);
     }
     if (options.scales)

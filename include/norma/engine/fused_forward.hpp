@@ -26,6 +26,8 @@ class ForwardFusion : public Fusion<A> {
 
   const Options& options() const { return options_; }
   const Activation<A>& op() const { return op_; }
+  bool gates_output() const { return options_.gate && !options_.gate_first; }
+  bool is_active() const { return op_.acts && !options_.gate; }
 
   bool gates() const override { return options_.gate; }
   bool stores_sum(const Operands& operands, bool may) const override {
@@ -40,12 +42,11 @@ class ForwardFusion : public Fusion<A> {
     const bool is_added = stores_sum(operands, may_store) && pass > Pass::fold;
     if ((options_.residual && !is_added) || (options_.gate && options_.gate_first))
       result.enters = set_of({is_added ? stream_sum : stream_x});
-    const bool after = options_.gate || options_.add || op_.acts || options_.scales || options_.scales_of_sets != nullptr ||
-                       options_.rounding == Rounding::normalized_first;
-    if (pass < Pass::measure || !after) return result;
+    const bool combines = gates_output() || is_active() || options_.add;  // the last of which goes where y is to go
+    const bool scales = options_.scales || options_.scales_of_sets != nullptr;
+    if (pass < Pass::measure || !(combines || scales || options_.rounding == Rounding::normalized_first)) return result;
     result.leaves = set_of({stream_y});
-    if (!options_.scales && options_.scales_of_sets == nullptr && (options_.gate || options_.add || op_.acts))
-      result.targeted = result.leaves;
+    if (combines && !scales) result.targeted = result.leaves;
     // What is added may be what is overwritten.
     if (pass == Pass::map && operands[stream_add].data != operands[stream_y].data) result.in_place = set_of({stream_y});
     return result;

@@ -80,7 +80,7 @@ struct Piece {
   /// Whether cells [cell, cell + n), a row of cells, are sets whose columns lie side by side, reach to whole registers and are nobody
   /// else's; the first column.
   bool are_columns(const Layout& layout, index_t cell, index_t n, index_t& column) const {
-    if (cells_per_set() != 1) return false;
+    if (cells_per_set() != 1 || numbering == Numbering::call) return false;  // other tasks write beside the columns of a slice
     index_t ends[2] = {cell - first, cell + n - 1 - first};
     if (numbering != Numbering::cells) {
       if (layout.kept.count == 0) return false;
@@ -88,7 +88,6 @@ struct Piece {
       if (last_axis.stride[stream_stat] != 1 || cell % last_axis.extent + n > last_axis.extent) return false;
       for (index_t& end : ends) {
         end = layout.kept.offset(stream_stat, first + end);
-        if (numbering == Numbering::call) end = place(end);
       }
     }
     column = ends[0];

@@ -36,7 +36,7 @@ class TensorPair {
     const A* const from = x_.read(0, first, n, x_tile.element);
     A* const to = y_.target(0, first, y_tile.element);
     if (adds) y_.read(0, first, n, y_tile.element);
-    scale_block(streaming && lines_up(to), adds, from, to, n, factor);
+    scale_block(streaming && to != y_tile.element && lines_up(to), adds, from, to, n, factor);
     y_.write(0, first, n, to);
   }
 
