@@ -149,5 +149,24 @@ TEST(FoldBatchNorm, AMeanOnlyNormMovesTheBiasAlone) {
     EXPECT_NEAR(b[k], bias[k] - norm.running_mean()[k] + norm.bias()[k], 8 * 0x1p-52 * (1 + std::abs(bias[k])));
 }
 
+/// A norm of a user's own.
+struct Own {
+  std::vector<float> mean, variance, scale, offset;
+  const std::vector<float>& running_mean() const { return mean; }
+  const std::vector<float>& running_var() const { return variance; }
+  const std::vector<float>& weight() const { return scale; }
+  const std::vector<float>& bias() const { return offset; }
+  double eps() const { return 1e-5; }
+};
+TEST(FoldBatchNorm, ANormOfYoursThatDoesNotFitChangesNothing) {
+  const std::vector<float> weight = random_values<float>(2 * 3, 248), bias = random_values<float>(2, 249);
+  std::vector<float> w = weight, b = bias;
+  const std::vector<float> two(2, 1), three(3, 1), one(1, 1);
+  for (const Own& bn : {Own{two, one, two, two}, Own{two, two, three, two}, Own{two, two, two, three}}) {
+    expect_shape_error("fold_batch_norm", {}, [&] { norma::fold_batch_norm(shaped(w, {2, 3}), b, bn); });
+    EXPECT_TRUE(w == weight && b == bias);
+  }
+}
+
 }  // namespace
 }  // namespace norma_test

@@ -121,5 +121,17 @@ TEST(MeanOnlyBatchNorm, SubtractsTheMeanWhateverTheScale) {
   }
 }
 
+/// A gradient is rounded to float once, however many samples there are.
+TEST(SwitchableNorm, GradientsOfManySamplesAreSumsInDouble) {
+  constexpr norma::index_t samples = 1 << 16;
+  const std::vector<float> x = random_values<float>(2 * samples, 71), dy(2 * samples, 0.1f);
+  std::vector<float> y(2 * samples), dx(2 * samples);
+  SwitchableNorm<float> layer(2);
+  norma::Saved<float> saved;
+  layer.forward(shaped(x, {samples, 2, 1}), shaped(y, {samples, 2, 1}), saved);
+  layer.backward(shaped(dy, {samples, 2, 1}), shaped(x, {samples, 2, 1}), saved, shaped(dx, {samples, 2, 1}));
+  for (const float gradient : layer.bias_grad()) EXPECT_EQ(gradient, samples * 0.1f);
+}
+
 }  // namespace
 }  // namespace norma_test

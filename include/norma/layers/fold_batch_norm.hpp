@@ -67,13 +67,14 @@ inline void fold_batch_norm(W&& weight, B&& bias, const Norm& bn, const FoldBatc
   // A weight is scaled alone: its mean is 0, everywhere the same one.
   const P zero(0), one(1);
   const bool divides = variance.data() != nullptr;  // MeanOnlyBatchNorm does not
+  if (divides) check_same_shape(who, "running_var", variance, {channels});
   const Operand variances = divides ? Operand(variance) : constant_operand(one, 1);
+  AffineOperands affine = affine_along(b.extents(), 1u, 1);
+  affine.bias = parameter_operand(who, "bias of the BatchNorm", norma::view(bn.bias()), b.extents(), 1u);
   const AxisSet channel_axes = splits ? 1u | 1u << (axis + 1) : 1u << axis;
   apply_statistics<P>(sequential, Roles(trailing_axes(grouped.rank(), grouped.rank()) & ~channel_axes), grouped, grouped,
                       affine_along(grouped.extents(), channel_axes, splits ? options.groups.value : 1),
                       GivenStatistics(bn.eps(), constant_operand(zero, 1), variances));
-  AffineOperands affine = affine_along(b.extents(), 1u, 1);
-  affine.bias = parameter_operand(who, "bias of the BatchNorm", norma::view(bn.bias()), b.extents(), 1u);
   apply_statistics<P>(sequential, Roles(0), b, b, affine, GivenStatistics(bn.eps(), Operand(mean), variances));
 }
 

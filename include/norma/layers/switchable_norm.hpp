@@ -203,8 +203,12 @@ class SwitchableNorm : public PlaneLayer<SwitchableNorm<T>, BatchSets<Switchable
               of_means[j] = std::fma(d.mean, distance(all.mean, k[j].mean), of_means[j]);
               of_variances[j] = std::fma(d.variance, k[j].second - all.second, of_variances[j]);
             }
-            this->add_gradients(c, sum_dy_x_hat[i], sum_dy[i]);
           });
+          for (index_t c = 0; c < table.channels; ++c) {
+            double of_weight = 0, of_bias = 0;  // rounded to T once
+            for (index_t i = c; i < table.samples * table.channels; i += table.channels) of_weight += sum_dy_x_hat[i], of_bias += sum_dy[i];
+            this->add_gradients(c, of_weight, of_bias);
+          }
           each_kept(table, [&](index_t i, const Three& k, const SetStatistics& all) {
             const index_t n = i / table.channels, c = i % table.channels;
             MomentGradients d = of_mixed(i, all).times(means[0], variances[0]);
