@@ -27,8 +27,8 @@ class LayerCalls {
  public:
   ///@{
   /// Inference: const, thread-safe. y has x's extents and may be exactly x. ShapeError, before anything is written, where x does not fit
-  /// the layer, y does not fit x, or a pointer is null. Allocates nothing,
-  /// but for what include/norma/README.md lists ("Memory").
+  /// the layer, y does not fit x, or a pointer is null. Allocates nothing, but for what
+  /// include/norma/README.md lists ("Memory").
   template <class X, class Y, class... O>
     requires AtMostOneOp<O...>
   void operator()(X&& x, Y&& y, const O&... op) const { (*this)(sequential, x, std::forward<Y>(y), op...); }

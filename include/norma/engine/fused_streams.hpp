@@ -77,7 +77,7 @@ class FusedStreams {
     for (index_t cell = first; cell < first + count; ++cell)
       std::memcpy(row<U>(stream_y, cell), row<U>(stream_sum_grad, cell), static_cast<std::size_t>(all_->layout.set_size) * sizeof(U));
   }
-  /// Whether no stream needs copies beside rows, or beside `row` neighbours across lanes.
+  /// Whether no stream needs copies beside `row` neighbours across lanes.
   bool lanes_lie(index_t row) const { return lanes_ >= row; }
   /// Whether so many elements, all of a cell, continue those of the cell before in every stream.
   bool continues(index_t n) const { return continues_ && n == all_->layout.set_size; }

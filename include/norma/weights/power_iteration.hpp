@@ -62,7 +62,7 @@ class PowerIteration {
   template <class N>
   void subtract_outer_product(Buffer<T>& gradient, double factor, const N* u, const N* v) const {
     using Numbers = Eigen::Map<const Eigen::Matrix<N, Eigen::Dynamic, 1>>;
-    Piece along_rows, along_columns;
+    Part along_rows, along_columns;
     for (index_t first = 0; first < rows_; first += rows_at_once) {
       along_rows = Numbers(u + first, rows_from(first)).template cast<T>() * static_cast<T>(factor);
       each_block(gradient, [&](auto&& block, index_t column) {
@@ -80,7 +80,7 @@ class PowerIteration {
   using RowMajor = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   using ColMajor = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>;
   static constexpr index_t rows_at_once = 1024;
-  using Piece = Eigen::Matrix<T, Eigen::Dynamic, 1, Eigen::ColMajor, rows_at_once, 1>;
+  using Part = Eigen::Matrix<T, Eigen::Dynamic, 1, Eigen::ColMajor, rows_at_once, 1>;
 
   index_t rows_from(index_t first) const { return rows_ - first < rows_at_once ? rows_ - first : rows_at_once; }
 
@@ -100,7 +100,7 @@ class PowerIteration {
   template <class F>
   void each_product(const Buffer<T>& weight, F&& f) const {
     const Eigen::Map<const Vector> v(v_.data(), v_.size());
-    Piece product;
+    Part product;
     for (index_t first = 0; first < rows_; first += rows_at_once) {
       product.setZero(rows_from(first));
       each_block(weight, [&](const auto& block, index_t column) {
